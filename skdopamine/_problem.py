@@ -1,0 +1,260 @@
+"""What the trainer asks of a network that learns by perturbation: a credit estimate on a batch, and the losses of given parameters.
+
+Here network, objective and credit estimator meet. The two classes are the two perturbation modes; the trainer does not know which it has.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed
+from scipy import sparse
+
+from skdopamine import _credit, _network
+from skdopamine._network import Network
+from skdopamine._objectives import Objective
+
+Array = npt.NDArray[Any]
+
+TABLE_LIFE = 64  # updates for which one table of signs serves
+MAX_GROUPS = 16
+GROUP_OUTPUTS = 100  # groups x outputs whose losses are worth their time, per row
+CHUNK_ELEMENTS = 2**17  # members x rows x units simulated at once: 1 MiB of float64 per array
+
+
+class Data(NamedTuple):
+    """Rows to learn from."""
+
+    X: Any  # (n, features), dense or CSR
+    target: Array  # (n, outputs)
+    weight: Array | None  # (n,) positive, or None for ones
+    ids: npt.NDArray[np.uint64]  # (n,) hash of the row's content
+
+
+class Batch(NamedTuple):
+    """Some of the rows."""
+
+    X: Any
+    target: Array
+    ids: npt.NDArray[np.uint64]
+    share: Array  # (n, 1), sums to one
+    total: float  # sum of weights
+
+
+class Estimate(NamedTuple):
+    """Credit of all parameters on a batch."""
+
+    credit: Array  # (n_parameters,): estimate of d(mean loss + penalty) / d(params)
+    losses: Array  # (n,): baseline loss of each row
+    critics: tuple[Array, ...]
+    n_evaluations: int  # loss evaluations, rows x members
+
+
+class Problem(Protocol):
+    """What the trainer needs."""
+
+    def n_rows(self) -> int: ...
+
+    def batch(self, rows: Any) -> Batch: ...
+
+    def init_critics(self) -> tuple[Array, ...]: ...
+
+    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate: ...
+
+    def losses(self, params: Array, batch: Batch) -> Array: ...
+
+
+def make_data(X: Any, target: Array, weight: Array | None) -> Data:
+    """Rows with their content hashes."""
+    return Data(X, target, weight, _credit.row_ids(X))
+
+
+class _NetworkProblem:
+    """What both modes share: batches, losses, the penalty."""
+
+    def __init__(
+        self,
+        network: Network,
+        objective: Objective,
+        data: Data,
+        *,
+        alpha: float,
+        scale: float,
+        n_perturbations: int,
+        seed: int,
+    ) -> None:
+        self.network = network
+        self.objective = objective
+        self.data = data
+        self.alpha = alpha
+        self.scale = scale
+        self.n_perturbations = n_perturbations
+        self.seed = seed
+        self.n_weights = sum(a * b for a, b in zip(network.units, network.units[1:], strict=False))
+
+    def n_rows(self) -> int:
+        return int(self.data.X.shape[0])
+
+    def batch(self, rows: Any) -> Batch:
+        X, target, weight, ids = self.data
+        X, target, ids = X[rows], target[rows], ids[rows]
+        if weight is None:
+            return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=target.dtype), float(len(ids)))
+        weight = weight[rows]
+        total = float(weight.sum())
+        return Batch(X, target, ids, (weight / total).astype(target.dtype)[:, None], total)
+
+    def losses(self, params: Array, batch: Batch) -> Array:
+        return self.objective.values(_network.forward(self.network, params, batch.X), batch.target)
+
+    def penalised(self, credit: Array, params: Array, batch: Batch) -> Array:
+        """Add d(alpha |W|^2 / 2 / sum of weights) / dW, which needs no perturbation."""
+        if self.alpha:
+            credit[: self.n_weights] += (self.alpha / batch.total) * params[: self.n_weights]
+        return credit
+
+
+class NodeProblem(_NetworkProblem):
+    """Node perturbation: every sample judges its own noise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        units = self.network.units
+        hidden, dtype = units[1:-1], self.data.target.dtype
+        last = max(1, min(MAX_GROUPS, GROUP_OUTPUTS // units[-1]))
+        # below the last hidden layer a group costs a pass through the layers above it, so there is one
+        self.membership = [
+            _credit.group_membership(h, last if i == len(hidden) - 1 else 1, dtype) for i, h in enumerate(hidden)
+        ]
+        self.tables: tuple[int, list[Array]] = (-1, [])
+
+    def init_critics(self) -> tuple[Array, ...]:
+        units, dtype = self.network.units, self.data.target.dtype
+        return tuple(np.zeros((units[-1], h), dtype=dtype) for h in units[1:-1])
+
+    def directions(self, layer: int, update: int, draw: int, ids: npt.NDArray[np.uint64]) -> Array:
+        """Signs (n, units): a function of seed, update, layer and row content."""
+        block = update // TABLE_LIFE
+        if self.tables[0] != block:
+            hidden, dtype = self.network.units[1:-1], self.data.target.dtype
+            seeds = [_credit.mix(self.seed, block, i) for i in range(len(hidden))]
+            self.tables = (block, [_credit.sign_table(h, s, dtype) for h, s in zip(hidden, seeds, strict=True)])
+        patterns = _credit.row_patterns(ids, _credit.mix(self.seed, update, layer, draw))
+        return np.asarray(self.tables[1][layer][patterns])
+
+    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+        network, objective = self.network, self.objective
+        passed = _network.trace(network, params, batch.X)
+        prediction = objective.predict(passed.output)
+        output_credit = objective.credit(prediction, batch.target, self.scale)
+        total = np.empty_like(params)
+        weights, biases = _network.unpack(network, total)
+        self._store(weights[-1], biases[-1], passed.inputs[-1], output_credit * batch.share)
+        learned = list(critics)
+        for layer in range(len(critics)):
+            unit_credit, learned[layer] = self._layer_credit(
+                params, passed, prediction, layer, output_credit, critics[layer], batch, update
+            )
+            self._store(weights[layer], biases[layer], passed.inputs[layer], unit_credit)
+        members = 1 + 2 * network.units[-1] + 2 * self.n_perturbations * sum(m.shape[1] for m in self.membership)
+        return Estimate(
+            self.penalised(total, params, batch),
+            objective.values(passed.output, batch.target),
+            tuple(learned),
+            members * len(batch.ids),
+        )
+
+    @staticmethod
+    def _store(weight: Array, bias: Array, inputs: Any, credit: Array) -> None:
+        """Credit of a layer's parameters from that of its pre-activations: each is its input times its unit's credit."""
+        if sparse.issparse(inputs):
+            weight[...] = inputs.T @ credit
+        else:
+            np.matmul(inputs.T, credit, out=weight)
+        np.sum(credit, axis=0, out=bias)
+
+    def _layer_credit(
+        self,
+        params: Array,
+        passed: _network.Trace,
+        prediction: Array,
+        layer: int,
+        output_credit: Array,
+        critic: Array,
+        batch: Batch,
+        update: int,
+    ) -> tuple[Array, Array]:
+        """Credit (n, units) of a hidden layer's pre-activations, averaged over n_perturbations draws, and its critic."""
+        membership = self.membership[layer]
+        weight = _network.unpack(self.network, params)[0][layer + 1]
+        top = layer == len(self.network.activations) - 1
+
+        def regret(noise: Array) -> Array:
+            change = _network.grouped_product(noise, weight * self.scale, membership.shape[1])
+            if top:
+                moved = self.objective.difference(prediction, change, batch.target)
+            else:
+                losses = self.objective.values(
+                    _network.moved_outputs(self.network, params, passed, layer + 1, change), batch.target
+                )
+                moved = losses[0] - losses[1]
+            return moved.T / (2 * self.scale)
+
+        activation = self.network.activations[layer]
+        response = activation.response(passed.preactivations[layer], self.scale)
+        audible = None if activation.audible is None else activation.audible(response)
+        total: Array | None = None
+        for draw in range(self.n_perturbations):
+            credit, critic = _credit.node_credit(
+                direction=self.directions(layer, update, draw, batch.ids),
+                response=response,
+                audible=audible,
+                regret=regret,
+                output_credit=output_credit,
+                critic=critic,
+                membership=membership,
+                share=batch.share,
+            )
+            total = credit if total is None else total + credit
+        assert total is not None
+        return (total / self.n_perturbations if self.n_perturbations > 1 else total), critic
+
+
+class WeightProblem(_NetworkProblem):
+    """Weight perturbation: a population of directions over all parameters, judged by the loss of the whole batch."""
+
+    def __init__(self, *args: Any, n_jobs: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.n_jobs = n_jobs
+
+    def init_critics(self) -> tuple[Array, ...]:
+        return ()
+
+    def chunks(self, n_rows: int) -> Iterator[slice]:
+        """Members that are simulated at once, so that memory does not grow with the population."""
+        size = max(1, CHUNK_ELEMENTS // max(n_rows * max(self.network.units[1:]), _network.n_parameters(self.network)))
+        for start in range(0, self.n_perturbations, size):
+            yield slice(start, min(start + size, self.n_perturbations))
+
+    def regrets(self, params: Array, directions: Array, batch: Batch) -> Array:
+        """Antithetic regret (L(+) - L(-)) / (2 scale) of each member."""
+        outputs = _network.forward_pairs(self.network, params, directions, self.scale, batch.X)
+        losses = self.objective.values(outputs, batch.target)  # (2, members, n)
+        return np.asarray(((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale))
+
+    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+        bits = _credit.member_directions(self.n_perturbations, len(params), _credit.mix(self.seed, update))
+
+        def simulate(members: slice) -> tuple[slice, Array]:
+            directions = _credit.unpack_directions(bits[members], len(params), params.dtype)
+            return members, self.regrets(params, directions, batch)
+
+        total = np.zeros_like(params)
+        work = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
+        for members, regret in work(delayed(simulate)(members) for members in self.chunks(len(batch.ids))):
+            directions = _credit.unpack_directions(bits[members], len(params), params.dtype)
+            total = _credit.weight_credit(directions, regret, total)
+        total /= self.n_perturbations
+        n_evaluations = (1 + 2 * self.n_perturbations) * len(batch.ids)
+        return Estimate(self.penalised(total, params, batch), self.losses(params, batch), (), n_evaluations)

@@ -1,0 +1,217 @@
+"""The only training loop: batches, steps, the judgement of past steps, stopping, best parameters, history.
+
+A step is Adam's (Kingma and Ba, 2015) with the credit estimate in place of the gradient. Every few updates the parameters of an earlier update
+are evaluated once more, on the minibatch at hand, which that update has not seen. The difference is the reward prediction error that moves the
+learning rate; where the loss has jumped, the update is undone.
+"""
+
+from collections.abc import Callable, Iterator
+from math import isfinite, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skdopamine._learning_rate import LearningRate, RateState
+from skdopamine._problem import Batch, Problem
+
+Array = npt.NDArray[Any]
+
+SECOND_DECAY = 0.999
+EPSILON = 1e-8
+MAX_UNDONE = 50
+
+
+class TrainState(NamedTuple):
+    """All that a training run carries from one update to the next. Replaced, never mutated."""
+
+    params: Array  # (n_parameters,)
+    first: Array  # (n_parameters,) running mean of the credit
+    second: Array  # (n_parameters,) running mean of its square
+    critics: tuple[Array, ...]
+    rate: RateState
+    update: int = 0  # updates tried
+    steps: int = 0  # updates kept
+    undone: int = 0
+    reference: float = 0.0  # loss of the first batch
+    n_evaluations: int = 0
+    anchor: "TrainState | None" = None  # earlier state: the one to be judged, or to go back to
+
+
+class Settings(NamedTuple):
+    """How to train."""
+
+    n_epochs: int
+    horizon: int  # epochs over which the rate is annealed; 0 = never
+    batch_size: int
+    nominal_batch: int  # rows that a judgement counts for
+    shuffle: bool
+    momentum: float
+    step_scale: Array | float  # per parameter
+    tol: float
+    n_iter_no_change: int
+    seed: int
+
+
+class Epoch(NamedTuple):
+    """What one epoch has shown."""
+
+    loss: float
+    reward_prediction_error: float
+    learning_rate: float
+    score: float | None = None  # on held-back data
+
+
+class Result(NamedTuple):
+    """End of a run."""
+
+    state: TrainState
+    best_params: Array
+    epochs: list[Epoch]
+    reason: str  # "annealed", "converged", "max_iter", "interrupted", "diverged", "stopped"
+
+
+def init_state(params: Array, problem: Problem, rule: LearningRate) -> TrainState:
+    """Fresh state for given parameters."""
+    return TrainState(params, np.zeros_like(params), np.zeros_like(params), problem.init_critics(), rule.init())
+
+
+def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
+    """Index arrays or slices of one epoch; the order is a function of seed and epoch."""
+    size = settings.batch_size
+    if settings.shuffle:
+        order = np.random.Generator(np.random.PCG64([settings.seed, epoch])).permutation(n_rows)
+    for start in range(0, n_rows, size):
+        yield order[start : start + size] if settings.shuffle else slice(start, min(start + size, n_rows))
+
+
+def judge(before: Array, after: Array, share: Array, nominal_batch: int) -> tuple[float, float]:
+    """Reward prediction error of an update: in units of the loss, and of its standard error on `nominal_batch` rows."""
+    gain = before - after
+    mean = float(gain @ share)  # expected minus actual
+    variance = max(float((gain * gain) @ share) - mean * mean, 0.0)
+    if variance == 0.0:
+        return mean, 0.0 if mean == 0.0 else float(np.copysign(np.inf, mean))
+    return mean, mean / sqrt(variance / nominal_batch)
+
+
+def update_step(
+    problem: Problem, rule: LearningRate, state: TrainState, batch: Batch, settings: Settings, progress: float
+) -> tuple[TrainState, float, float | None]:
+    """One update: new state, baseline loss of the batch, reward prediction error of the last update if it was judged."""
+    estimate = problem.credit(state.params, state.critics, batch, state.update)
+    share = batch.share[:, 0]
+    loss, rate, error, anchor = float(estimate.losses @ share), state.rate, None, state.anchor
+    n_evaluations = state.n_evaluations + estimate.n_evaluations
+    jumped = not isfinite(loss)
+    if anchor is not None and anchor.update == state.update - 1:
+        before = problem.losses(anchor.params, batch)
+        n_evaluations += len(before)
+        error, standardised = judge(before, estimate.losses, share, settings.nominal_batch)
+        jumped = jumped or not rule.tolerates(loss + error, loss, state.reference)
+        if not jumped:
+            rate = rule.update(rate, reward_prediction_error=standardised)
+    if jumped and anchor is not None:
+        undone = anchor._replace(
+            rate=rule.reject(rate), update=state.update + 1, undone=state.undone + 1, n_evaluations=n_evaluations
+        )
+        return undone._replace(anchor=undone._replace(update=-1)), loss, error
+    if rule.judges(rate):
+        anchor = state._replace(anchor=None)
+    first, second, step = adam_step(state, estimate.credit, settings.momentum)
+    step *= rule.step_rate(rate, progress) * settings.step_scale
+    advanced = TrainState(
+        params=state.params - step,
+        first=first,
+        second=second,
+        critics=estimate.critics,
+        rate=rule.advance(rate),
+        update=state.update + 1,
+        steps=state.steps + 1,
+        undone=state.undone,
+        reference=state.reference if state.steps else loss,
+        n_evaluations=n_evaluations,
+        anchor=anchor,
+    )
+    return advanced, loss, error
+
+
+def adam_step(state: TrainState, credit: Array, momentum: float) -> tuple[Array, Array, Array]:
+    """New moments, and the step of unit rate: m_hat / (sqrt(v_hat) + eps)."""
+    t = state.steps + 1
+    first = state.first * momentum
+    first += (1 - momentum) * credit
+    second = state.second * SECOND_DECAY
+    step = credit * credit
+    step *= 1 - SECOND_DECAY
+    second += step
+    # m_hat / (sqrt(v_hat) + eps) = m / (sqrt(v) + eps') * sqrt(1 - b2^t) / (1 - b1^t)
+    correction = sqrt(1 - SECOND_DECAY**t)
+    np.sqrt(second, out=step)
+    step += EPSILON * correction
+    np.divide(first, step, out=step)
+    step *= correction / (1 - momentum**t)
+    return first, second, step
+
+
+def run_epoch(
+    problem: Problem, rule: LearningRate, state: TrainState, settings: Settings, epoch: int
+) -> tuple[TrainState, Epoch]:
+    """All batches once."""
+    n_rows = problem.n_rows()
+    total = weight = 0.0
+    errors = []
+    n_batches = -(-n_rows // settings.batch_size)
+    for i, rows in enumerate(epoch_batches(n_rows, settings, epoch)):
+        batch = problem.batch(rows)
+        progress = 0.0
+        if settings.horizon:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
+            progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.horizon - 1))
+        state, loss, error = update_step(problem, rule, state, batch, settings, progress)
+        total += loss * batch.total
+        weight += batch.total
+        if error is not None:
+            errors.append(error)
+    rate = rule.step_rate(state.rate, progress)
+    return state, Epoch(total / weight, float(np.mean(errors)) if errors else 0.0, rate)
+
+
+def train(
+    problem: Problem,
+    rule: LearningRate,
+    state: TrainState,
+    settings: Settings,
+    *,
+    score: Callable[[Array], float] | None = None,
+    on_epoch: Callable[[int, Epoch, Array], bool] | None = None,
+) -> Result:
+    """Epochs until the schedule ends, nothing improves, or somebody says stop; the best parameters are kept throughout.
+
+    Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data.
+    """
+    best, best_params, stale, reason = -np.inf, state.params, 0, "max_iter"
+    epochs: list[Epoch] = []
+    try:
+        for epoch in range(settings.n_epochs):
+            state, summary = run_epoch(problem, rule, state, settings, epoch)
+            if score is not None:
+                summary = summary._replace(score=score(state.params))
+            merit = -summary.loss if summary.score is None else summary.score
+            if state.undone > MAX_UNDONE or not (isfinite(merit) and np.isfinite(state.params).all()):
+                reason = "diverged"
+                break
+            epochs.append(summary)
+            stale = 0 if merit > best + settings.tol else stale + 1
+            if merit > best:
+                best, best_params = merit, state.params
+            if on_epoch is not None and on_epoch(epoch, summary, state.params):
+                reason = "stopped"
+                break
+            if stale > settings.n_iter_no_change:
+                reason = "converged"
+                break
+            if epoch + 1 == settings.horizon:
+                reason = "annealed"
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    return Result(state, best_params, epochs, reason)

@@ -1,0 +1,67 @@
+"""Small learnable problems and the one comparison of fitted models that the tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+
+SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 0}
+
+# kind -> targets from three independent linear functions of X, each of unit variance
+TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "binary": lambda z: (z[:, 0] > 0).astype(int),
+    "multiclass": lambda z: z.argmax(axis=1),
+    "multilabel": lambda z: (z > 0).astype(int),
+    "strings": lambda z: np.array(["no", "yes"])[(z[:, 0] > 0).astype(int)],
+    "regression": lambda z: z[:, 0],
+    "multioutput": lambda z: z[:, :2],
+}
+
+
+class Task(NamedTuple):
+    make: Callable[..., Any]  # parameters -> a small unfitted estimator
+    X: np.ndarray  # (n, 5)
+    y: np.ndarray  # (n,) or (n, outputs)
+
+
+def _make_task(kind: str, n: int = 100, dtype: Any = np.float64) -> Task:
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((n, 5))
+    z = X @ np.linalg.qr(rng.standard_normal((5, 3)))[0]  # (n, 5) @ (5, 3) -> (n, 3)
+    y = TARGETS[kind](z)
+    if kind in ("regression", "multioutput"):
+        y = y.astype(dtype)
+        estimator = DopamineMLPRegressor
+    else:
+        estimator = DopamineMLPClassifier
+    return Task(lambda **params: estimator(**{**SMALL, **params}), X.astype(dtype), y)
+
+
+@pytest.fixture(scope="session")
+def make_task() -> Callable[..., Task]:
+    return _make_task
+
+
+@pytest.fixture(params=["binary", "regression"])
+def task(request: pytest.FixtureRequest) -> Task:
+    """Give one classifier and one regressor to a test that is about both."""
+    return _make_task(request.param)
+
+
+def _assert_same_model(actual: Any, expected: Any, rtol: float = 0.0) -> None:
+    compare = np.testing.assert_array_equal if rtol == 0 else partial(np.testing.assert_allclose, rtol=rtol, atol=rtol)
+    for a, b in zip(
+        [*actual.coefs_, *actual.intercepts_], [*expected.coefs_, *expected.intercepts_], strict=True
+    ):  # bits if rtol is 0
+        compare(a, b)
+
+
+@pytest.fixture(scope="session")
+def assert_same_model() -> Callable[..., None]:
+    return _assert_same_model

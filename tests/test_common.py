@@ -1,0 +1,42 @@
+"""scikit-learn's own checks, without an expected failure.
+
+check_array_api_input skips itself unless SCIPY_ARRAY_API=1 is in the environment, as it is in CI.
+"""
+
+import os
+
+import pytest
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+
+CLASSES = [DopamineMLPClassifier, DopamineMLPRegressor]
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@parametrize_with_checks([cls(**params) for params in ({}, {"perturbation": "weight"}) for cls in CLASSES])
+def test_sklearn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_no_tag_excuses_the_estimator_from_a_check(cls):
+    tags = get_tags(cls())
+    assert not tags.non_deterministic
+    assert not tags.no_validation
+    assert tags.input_tags.sparse
+    assert not tags.input_tags.allow_nan
+    if cls is DopamineMLPClassifier:
+        assert not tags.classifier_tags.poor_score
+        assert tags.classifier_tags.multi_class
+        assert tags.classifier_tags.multi_label
+    else:
+        assert not tags.regressor_tags.poor_score
+        assert tags.target_tags.multi_output
+
+
+@pytest.mark.skipif("CI" not in os.environ, reason="only CI promises the array API checks")
+def test_ci_runs_the_array_api_checks():
+    assert os.environ.get("SCIPY_ARRAY_API") == "1"

@@ -1,0 +1,90 @@
+"""Same seed and same data: the same bits, however the work is cut."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
+
+FIT_AND_HASH = """
+import hashlib, warnings
+import numpy as np
+import skdopamine
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(3)
+X = rng.standard_normal((60, 4))
+y = X[:, 0] > 0 if "{name}" == "DopamineMLPClassifier" else X[:, 0]
+model = skdopamine.{name}((6,), max_iter=5, random_state=0, perturbation="{perturbation}").fit(X, y)
+digest = hashlib.sha256(b"".join(a.tobytes() for a in [*model.coefs_, *model.intercepts_])).hexdigest()
+"""
+
+
+@PERTURBATIONS
+def test_same_seed_same_bits_and_another_seed_another_model(task, assert_same_model, perturbation):
+    first, second, other = (
+        task.make(perturbation=perturbation, random_state=seed).fit(task.X, task.y) for seed in (0, 0, 1)
+    )
+    assert_same_model(first, second)
+    assert first.loss_curve_ == second.loss_curve_
+    assert not np.array_equal(first.coefs_[0], other.coefs_[0])
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("name", ["DopamineMLPClassifier", "DopamineMLPRegressor"])
+def test_same_bits_in_another_process(name, perturbation):
+    code = FIT_AND_HASH.format(name=name, perturbation=perturbation)
+    here: dict[str, str] = {}
+    exec(code, here)
+    there = subprocess.run(
+        [sys.executable, "-c", code + "print(digest)"], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert there.stdout.strip() == here["digest"]
+    assert len(here["digest"]) == hashlib.sha256().digest_size * 2
+
+
+@pytest.mark.parametrize("n_pairs", [5, "auto"])
+def test_number_of_jobs_changes_no_bit(task, assert_same_model, n_pairs):
+    one, two = (
+        task.make(perturbation="weight", n_jobs=n_jobs, n_perturbations=n_pairs, max_iter=3).fit(task.X, task.y)
+        for n_jobs in (1, 2)
+    )
+    assert_same_model(one, two)
+
+
+def test_random_state_instance_is_accepted_and_the_global_state_left_alone(task, assert_same_model):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002 (this is the generator that must not move)
+    first, second = (
+        task.make(random_state=np.random.RandomState(5)).fit(task.X, task.y)  # noqa: NPY002
+        for _ in range(2)
+    )
+    assert_same_model(first, second)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_row_order_does_not_matter_in_one_full_batch(task, assert_same_model, perturbation, shuffle):
+    order = np.random.default_rng(0).permutation(len(task.X))
+    params = {"perturbation": perturbation, "shuffle": shuffle, "batch_size": len(task.X), "max_iter": 10}
+    ordered = task.make(**params).fit(task.X, task.y)
+    shuffled = task.make(**params).fit(task.X[order], task.y[order])
+    assert_same_model(shuffled, ordered, rtol=1e-7)
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_partial_fit_over_the_batches_of_an_epoch_is_that_epoch(make_task, assert_same_model, kind, perturbation):
+    make, X, y = make_task(kind, n=200)
+    params = {"perturbation": perturbation, "batch_size": 50}
+    epoch = make(**params, shuffle=False, max_iter=1).fit(X, y)
+    stream = make(**params)
+    first_call = {} if kind == "regression" else {"classes": np.unique(y)}
+    for start in range(0, len(X), 50):
+        stream.partial_fit(X[start : start + 50], y[start : start + 50], **(first_call if start == 0 else {}))
+    assert_same_model(stream, epoch)
+    assert stream.t_ == epoch.t_ == len(X)
