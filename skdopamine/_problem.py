@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
 
 from skdopamine import _credit, _network
@@ -251,8 +251,14 @@ class WeightProblem(_NetworkProblem):
             return members, self.regrets(params, directions, batch)
 
         total = np.zeros_like(params)
-        work = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
-        for members, regret in work(delayed(simulate)(members) for members in self.chunks(len(batch.ids))):
+        chunks = self.chunks(len(batch.ids))
+        if effective_n_jobs(self.n_jobs) == 1:
+            simulated = map(simulate, chunks)
+        else:
+            simulated = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
+                delayed(simulate)(members) for members in chunks
+            )
+        for members, regret in simulated:
             directions = _credit.unpack_directions(bits[members], len(params), params.dtype)
             total = _credit.weight_credit(directions, regret, total)
         total /= self.n_perturbations

@@ -7,7 +7,7 @@ learning rate; where the loss has jumped, the update is undone.
 
 from collections.abc import Callable, Iterator
 from math import isfinite, sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -43,14 +43,15 @@ class Settings(NamedTuple):
 
     n_epochs: int
     horizon: int  # epochs over which the rate is annealed; 0 = never
+    first_epoch: int  # epochs that earlier runs have made
     batch_size: int
     nominal_batch: int  # rows that a judgement counts for
     shuffle: bool
     momentum: float
-    step_scale: Array | float  # per parameter
     tol: float
     n_iter_no_change: int
     seed: int
+    step_scale: Array | float = 1.0  # per parameter
 
 
 class Epoch(NamedTuple):
@@ -68,7 +69,16 @@ class Result(NamedTuple):
     state: TrainState
     best_params: Array
     epochs: list[Epoch]
-    reason: str  # "annealed", "converged", "max_iter", "interrupted", "diverged", "stopped"
+    reason: str  # "exhausted", "converged", "interrupted", "diverged", "stopped"
+
+
+class Observer(Protocol):
+    """Who is told of each epoch."""
+
+    def begin_epoch(self) -> None: ...
+
+    def end_epoch(self, epoch: Epoch, params: Array) -> bool:
+        """True asks to stop."""
 
 
 def init_state(params: Array, problem: Problem, rule: LearningRate) -> TrainState:
@@ -80,7 +90,8 @@ def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
     """Index arrays or slices of one epoch; the order is a function of seed and epoch."""
     size = settings.batch_size
     if settings.shuffle:
-        order = np.random.Generator(np.random.PCG64([settings.seed, epoch])).permutation(n_rows)
+        rng = np.random.Generator(np.random.PCG64([settings.seed, settings.first_epoch + epoch]))
+        order = rng.permutation(n_rows)
     for start in range(0, n_rows, size):
         yield order[start : start + size] if settings.shuffle else slice(start, min(start + size, n_rows))
 
@@ -183,35 +194,35 @@ def train(
     settings: Settings,
     *,
     score: Callable[[Array], float] | None = None,
-    on_epoch: Callable[[int, Epoch, Array], bool] | None = None,
+    observer: Observer | None = None,
 ) -> Result:
     """Epochs until the schedule ends, nothing improves, or somebody says stop; the best parameters are kept throughout.
 
     Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data.
     """
-    best, best_params, stale, reason = -np.inf, state.params, 0, "max_iter"
+    best, best_params, stale, reason = -np.inf, state.params, 0, "exhausted"
     epochs: list[Epoch] = []
     try:
         for epoch in range(settings.n_epochs):
+            if observer is not None:
+                observer.begin_epoch()
             state, summary = run_epoch(problem, rule, state, settings, epoch)
+            if state.undone > MAX_UNDONE or not (isfinite(summary.loss) and np.isfinite(state.params).all()):
+                reason = "diverged"
+                break
             if score is not None:
                 summary = summary._replace(score=score(state.params))
             merit = -summary.loss if summary.score is None else summary.score
-            if state.undone > MAX_UNDONE or not (isfinite(merit) and np.isfinite(state.params).all()):
-                reason = "diverged"
-                break
             epochs.append(summary)
             stale = 0 if merit > best + settings.tol else stale + 1
             if merit > best:
                 best, best_params = merit, state.params
-            if on_epoch is not None and on_epoch(epoch, summary, state.params):
+            if observer is not None and observer.end_epoch(summary, state.params):
                 reason = "stopped"
                 break
             if stale > settings.n_iter_no_change:
                 reason = "converged"
                 break
-            if epoch + 1 == settings.horizon:
-                reason = "annealed"
     except KeyboardInterrupt:
         reason = "interrupted"
     return Result(state, best_params, epochs, reason)

@@ -58,10 +58,7 @@ def test_number_of_jobs_changes_no_bit(task, assert_same_model, n_pairs):
 
 def test_random_state_instance_is_accepted_and_the_global_state_left_alone(task, assert_same_model):
     before = np.random.get_state()[1].copy()  # noqa: NPY002 (this is the generator that must not move)
-    first, second = (
-        task.make(random_state=np.random.RandomState(5)).fit(task.X, task.y)  # noqa: NPY002
-        for _ in range(2)
-    )
+    first, second = (task.make(random_state=np.random.RandomState(5)).fit(task.X, task.y) for _ in range(2))
     assert_same_model(first, second)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 

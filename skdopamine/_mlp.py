@@ -1,0 +1,965 @@
+"""DopamineMLPClassifier and DopamineMLPRegressor: the scikit-learn contract around the perturbation trainer, and nothing else."""
+
+import copy
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from math import ceil, isfinite
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdopamine import _network, _trainer, _validation
+from skdopamine._activations import ACTIVATIONS
+from skdopamine._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
+from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
+from skdopamine._network import Network
+from skdopamine._objectives import LogisticLoss, Objective, SoftmaxLoss, SquaredError
+from skdopamine._problem import NodeProblem, Problem, WeightProblem, make_data
+
+__all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
+
+Array = npt.NDArray[Any]
+
+AUTO_BATCH = 200
+SCHEDULE = 200  # epochs of the annealed schedule for one batch an epoch; it shrinks with the cube root of their number
+AUTO_MEMBERS = {"node": 1, "weight": 16}
+
+
+class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type stubs
+    """What classifier and regressor share: checks, training, publication."""
+
+    _doc_link_module = "skdopamine"
+
+    @abstractmethod
+    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+        """Check y against the task and turn it into targets (n, outputs) of float64."""
+
+    @abstractmethod
+    def _objective(self) -> Objective:
+        """The loss, as the trainer uses it."""
+
+    def _target_scale(self, target: Array, weight: Array | None) -> tuple[float, Array | None]:
+        """What targets are divided by in training, and where the output biases start, in these units."""
+        return 1.0, None
+
+    # ---- fit and partial_fit ------------------------------------------------------------------------------------------------------------
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        with _validation.restored_on_error(self):
+            self._run_fit(X, y, sample_weight)
+        return self
+
+    @with_callbacks
+    def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        fresh = not (self.warm_start and hasattr(self, "_state"))
+        X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh)
+        training, held_back = self._split(y, len(target))
+        score = self._scorer(X, y, target, weight, held_back)
+        problem = self._prepare(X, target, weight, training, fresh=fresh)
+        settings, needed = self._settings(problem.n_rows())
+        callbacks = EpochCallbacks(self, settings.n_epochs, X, y, sample_weight)
+        result = self._train(problem, settings, score, _Observer(self, callbacks))
+        self.n_iter_ = len(result.epochs)
+        self._warn(result, settings.n_epochs < needed)
+        callbacks.end()
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+        fresh = not hasattr(self, "_state")
+        with _validation.restored_on_error(self):
+            X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
+            problem = self._prepare(X, target, weight, np.arange(len(target)), fresh=fresh)
+            settings = self._settings(problem.n_rows())[0]._replace(n_epochs=1, horizon=0)
+            result = self._train(problem, settings, None, _Observer(self, None))
+            self.n_iter_ = len(self.loss_curve_)
+            self._warn(result, False)
+        return self
+
+    def _check_data(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool
+    ) -> tuple[Any, Any, Array, Array | None]:
+        """Checked X and y, encoded targets, and weights; rows of weight zero are gone."""
+        _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=isinstance(self, RegressorMixin),
+            dtype=(np.float64, np.float32),
+            reset=fresh,
+        )
+        X = X.tocsr() if sparse.issparse(X) else X
+        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        weight = _validation.check_sample_weight(sample_weight, X.shape[0], np.float64)
+        if weight is not None and not (weight > 0).all():
+            kept = np.flatnonzero(weight)
+            X, y, weight = X[kept], y[kept], weight[kept]
+        return X, y, self._encode(y, classes, fresh=fresh), weight
+
+    def _split(self, y: Any, n_rows: int) -> tuple[Array, Array | None]:
+        """Rows to train on and, for early stopping, rows held back."""
+        rows = np.arange(n_rows)
+        if not self.early_stopping:
+            return rows, None
+        stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        try:
+            training, held_back = train_test_split(
+                rows, test_size=self.validation_fraction, random_state=seed, stratify=stratify
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_rows} rows cannot be held back: {error}"
+            ) from error
+        return training, held_back
+
+    def _prepare(self, X: Any, target: Array, weight: Array | None, rows: Array, *, fresh: bool) -> Problem:
+        """The problem to train on; with fresh, also the initial state."""
+        if len(rows) < len(target):
+            X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
+        hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        network = Network((X.shape[1], *hidden, target.shape[1]), (ACTIVATIONS[self.activation],) * len(hidden))
+        if fresh:
+            self._scale, output_bias = self._target_scale(target, weight)
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        elif network.units != self._network_units:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} units, but the model to go on "
+                f"from has {self._network_units}."
+            )
+        weight = None if weight is None else weight.astype(X.dtype)
+        data = make_data(X, (target / self._scale).astype(X.dtype), weight)
+        problem = self._problem(network, data)
+        if fresh:
+            params = self._initial_params(network, X.dtype, output_bias)
+            with np.errstate(all="ignore"):
+                losses = problem.losses(params, problem.batch(slice(None)))
+            if not np.isfinite(losses).all() or not isfinite(float(np.abs(losses).sum())):
+                raise ValueError(
+                    "X or y contains values too large for the loss to be finite: scale them first, for example by StandardScaler."
+                )
+            self._network_units, self._n_epochs = network.units, 0
+            self._state = _trainer.init_state(params, problem, self._rule())
+            self.loss_curve_, self.learning_rate_curve_, self.reward_prediction_error_curve_ = [], [], []
+            self.validation_scores_ = [] if self.early_stopping else None
+            self.t_ = 0
+        return problem
+
+    def _initial_params(self, network: Network, dtype: npt.DTypeLike, output_bias: Array | None) -> Array:
+        gain = ACTIVATIONS[self.activation].gain
+        params = _network.init_params(network, gain, np.random.Generator(np.random.PCG64(self._seed)), dtype)
+        if output_bias is not None:
+            _network.unpack(network, params)[1][-1][...] = output_bias
+        return params
+
+    def _problem(self, network: Network, data: Any) -> Problem:
+        mode = "node" if self.perturbation == "auto" else self.perturbation
+        scale = ACTIVATIONS[self.activation].scale if self.perturbation_scale == "auto" else self.perturbation_scale
+        members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else self.n_perturbations
+        common = {"alpha": self.alpha, "scale": float(scale), "n_perturbations": int(members), "seed": self._seed}
+        if mode == "node":
+            return NodeProblem(network, self._objective(), data, **common)
+        return WeightProblem(network, self._objective(), data, n_jobs=self.n_jobs, **common)
+
+    def _rule(self) -> LearningRate:
+        if self.learning_rate == "dopamine":
+            return Dopamine(float(self.learning_rate_init))
+        if self.learning_rate == "constant":
+            return Constant(float(self.learning_rate_init))
+        return InvScaling(float(self.learning_rate_init), float(self.power_t))
+
+    def _settings(self, n_rows: int) -> tuple[_trainer.Settings, int]:
+        """Settings of the trainer, and the epochs that its schedule would like to have."""
+        nominal = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
+        batch_size = min(nominal, n_rows)
+        needed = self.max_iter + 1
+        if self.learning_rate == "dopamine":
+            needed = ceil(SCHEDULE / np.cbrt(ceil(n_rows / batch_size)) * max(1, self.max_iter / SCHEDULE))
+        n_epochs = min(self.max_iter, needed)
+        return _trainer.Settings(
+            n_epochs=n_epochs,
+            horizon=n_epochs if self.learning_rate == "dopamine" else 0,
+            batch_size=batch_size,
+            nominal_batch=nominal,
+            shuffle=self.shuffle,
+            momentum=float(self.momentum),
+            tol=float(self.tol),
+            n_iter_no_change=self.n_iter_no_change,
+            seed=self._seed,
+            first_epoch=self._n_epochs,
+        ), needed
+
+    def _train(
+        self, problem: Problem, settings: _trainer.Settings, score: Callable[[Array], float] | None, observer: Any
+    ) -> _trainer.Result:
+        """Train, and publish what has come of it."""
+        with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
+            result = _trainer.train(problem, self._rule(), self._state, settings, score=score, observer=observer)
+        state = result.state
+        if state.params is not result.best_params:
+            state = state._replace(params=result.best_params, anchor=None)
+        if result.reason == "diverged":
+            state = _trainer.init_state(result.best_params, problem, self._rule())
+            state = state._replace(n_evaluations=result.state.n_evaluations)
+        self._state = state
+        self._n_epochs += len(result.epochs)
+        self.t_ += problem.n_rows() * len(result.epochs)
+        self.n_evaluations_ = state.n_evaluations
+        vars(self).update(self._curves(result.epochs))
+        vars(self).update(self._published(result.best_params))
+        return result
+
+    def _curves(self, epochs: list[_trainer.Epoch]) -> dict[str, Any]:
+        """Fitted attributes that hold the history, in units of the target."""
+        scale = self._scale  # a loss has the square of its unit
+        losses = self.loss_curve_ + [epoch.loss * scale * scale for epoch in epochs]
+        rates = self.learning_rate_curve_ + [epoch.learning_rate for epoch in epochs]
+        errors = self.reward_prediction_error_curve_ + [
+            epoch.reward_prediction_error * scale * scale for epoch in epochs
+        ]
+        scores = None
+        if self.validation_scores_ is not None:
+            scores = self.validation_scores_ + [epoch.score for epoch in epochs if epoch.score is not None]
+        return {
+            "loss_curve_": losses,
+            "learning_rate_curve_": rates,
+            "reward_prediction_error_curve_": errors,
+            "validation_scores_": scores,
+            "loss_": losses[-1] if losses else np.inf,
+            "best_loss_": min(losses, default=np.inf) if scores is None else None,
+            "best_validation_score_": max(scores, default=-np.inf) if scores is not None else None,
+            "learning_rate_": rates[-1] if rates else float(self.learning_rate_init),
+        }
+
+    def _published(self, params: Array) -> dict[str, Any]:
+        """Fitted attributes that hold the network, in units of the target."""
+        units = self._network_units
+        weights, biases = _network.unpack(Network(units, ()), params.copy())
+        weights[-1] *= self._scale
+        biases[-1] *= self._scale
+        return {
+            "coefs_": weights,
+            "intercepts_": biases,
+            "n_layers_": len(units),
+            "n_outputs_": units[-1],
+            "out_activation_": self._out_activation,
+        }
+
+    def _scorer(
+        self, X: Any, y: Any, target: Array, weight: Array | None, rows: Array | None
+    ) -> Callable[[Array], float] | None:
+        """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss."""
+        scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
+        if rows is None:
+            return None
+        X, y, target, weight = X[rows], y[rows], target[rows], None if weight is None else weight[rows]
+
+        def score(params: Array) -> float:
+            candidate = copy.copy(self)
+            vars(candidate).update(self._published(params))
+            if scorer is None:
+                losses = self._objective().values(candidate._forward(X), target)
+                value = -float(np.average(losses, weights=weight))
+            elif weight is not None and isinstance(self.scoring, str):
+                value = float(scorer(candidate, X, y, sample_weight=weight))
+            else:
+                value = float(scorer(candidate, X, y))
+            if not isfinite(value):
+                raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value}.")
+            return value
+
+        return score
+
+    def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
+        """Say so if the training has not ended as it should."""
+        n = len(result.epochs)
+        if result.reason == "diverged":
+            warnings.warn(
+                f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; the best model so far is kept.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif result.reason == "interrupted":
+            warnings.warn(
+                f"Training was interrupted after {n} epochs; the best model so far is kept.", UserWarning, stacklevel=4
+            )
+        elif result.reason == "exhausted" and cut_short:
+            warnings.warn(
+                f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    # ---- prediction ---------------------------------------------------------------------------------------------------------------------
+
+    def _forward(self, X: Any) -> Array:
+        """Outputs (n, outputs) for checked X."""
+        activations = (ACTIVATIONS[self.activation],) * (self.n_layers_ - 2)
+        return _network.forward_layers(activations, self.coefs_, self.intercepts_, X)
+
+    def _outputs(self, X: Any) -> Array:
+        """Predictions of the objective, (n, outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        return self._objective().predict(self._forward(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class _Observer:
+    """Passes each epoch on to the callbacks and prints it, if asked to."""
+
+    def __init__(self, estimator: _DopamineMLP, callbacks: EpochCallbacks | None) -> None:
+        self.estimator = estimator
+        self.callbacks = callbacks
+        self.epochs: list[_trainer.Epoch] = []
+
+    def begin_epoch(self) -> None:
+        if self.callbacks is not None:
+            self.callbacks.begin_epoch()
+
+    def end_epoch(self, epoch: _trainer.Epoch, params: Array) -> bool:
+        self.epochs.append(epoch)
+        estimator = self.estimator
+        if estimator.verbose:
+            loss = epoch.loss * estimator._scale * estimator._scale
+            score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
+            print(f"Iteration {len(self.epochs)}, loss = {loss:.8f}, learning rate = {epoch.learning_rate:.2e}{score}")
+        if self.callbacks is None:
+            return False
+        return self.callbacks.end_epoch(
+            lambda: {**estimator._curves(self.epochs), **estimator._published(params), "n_iter_": len(self.epochs)}
+        )
+
+
+class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):  # type: ignore[misc]  # scikit-learn has no type stubs
+    """Multi-layer perceptron classifier, trained by perturbation, without backpropagation.
+
+    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one assigns credit to the
+    synapses, and the reward prediction error of past updates adapts the learning rate. This is our formalisation of [1]_, with node
+    perturbation and a critic [2]_ where the loss is a sum over samples. No derivative of the loss or of the activation is used.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; an int is one layer, () a linear model.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
+        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth surrogate.
+    loss : {"log_loss"}, default="log_loss"
+        The loss that is minimised: log-loss of a softmax (multi-class) or of independent logistic outputs (binary, multi-label).
+    perturbation : {"auto", "node", "weight"}, default="auto"
+        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over samples), or all weights at
+        once for the whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+    perturbation_scale : float or "auto", default="auto"
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and 0.5 for step and sign
+        units, which do not notice small ones.
+    n_perturbations : int or "auto", default="auto"
+        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
+    learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
+        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls as
+        ``learning_rate_init / update ** power_t``.
+    learning_rate_init : float, default=0.003
+        Start of the learning rate; with "dopamine" anything from 1e-4 to 1 will do.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float, default=0.9
+        Decay of the running mean of the credit, in [0, 1).
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, divided by the number of samples of the minibatch.
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch, at most all; "auto" is 200.
+    max_iter : int, default=200
+        Most epochs. With "dopamine" the rate is annealed over ``200 / cbrt(minibatches per epoch)`` epochs, or over `max_iter` if that is
+        fewer; a `max_iter` above 200 stretches the schedule in proportion.
+    shuffle : bool, default=True
+        Whether the rows are put in a new order in each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to the bit.
+    tol : float, default=1e-4
+        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score that counts.
+    verbose : bool or int, default=False
+        Whether to print one line an epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+    early_stopping : bool, default=False
+        Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held back, in (0, 1); used with early_stopping only.
+    n_iter_no_change : int, default=10
+        Epochs without improvement by `tol` after which training stops.
+    scoring : str, callable or None, default=None
+        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
+    n_jobs : int or None, default=None
+        Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multi-label targets the column numbers.
+    coefs_ : list of ndarray of shape (units below, units above)
+        Weights, one matrix per layer, in the dtype of X.
+    intercepts_ : list of ndarray of shape (units above,)
+        Biases.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string names.
+    n_layers_ : int
+        Number of layers, inputs and outputs included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        Function of the outputs.
+    n_iter_ : int
+        Epochs run by the last `fit`, or in all calls of `partial_fit`.
+    t_ : int
+        Training rows seen, each time counted.
+    loss_ : float
+        Training loss of the last epoch.
+    best_loss_ : float or None
+        Lowest training loss; None with early_stopping.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_scores_ : list of float or None
+        Score on the rows held back, of each epoch; None without early_stopping.
+    best_validation_score_ : float or None
+        Highest of them.
+    learning_rate_ : float
+        Rate at the end.
+    learning_rate_curve_ : list of float
+        Rate at the end of each epoch.
+    reward_prediction_error_curve_ : list of float
+        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since the update before
+        (positive: better than expected).
+    n_evaluations_ : int
+        Loss evaluations spent, rows times perturbed or unperturbed networks.
+
+    See Also
+    --------
+    DopamineMLPRegressor : The same network for regression.
+    sklearn.neural_network.MLPClassifier : Trained by backpropagation.
+
+    Notes
+    -----
+    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or diverging fit keeps them
+    too, and warns. Noise is a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
+    matters.
+
+    References
+    ----------
+    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural networks.
+       https://arxiv.org/abs/2510.22178
+    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem. https://arxiv.org/abs/1906.00889
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdopamine import DopamineMLPClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), DopamineMLPClassifier(random_state=0))
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_validation.COMMON_CONSTRAINTS,
+        "loss": [_validation.one_of("log_loss")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        loss: str = "log_loss",
+        perturbation: str = "auto",
+        perturbation_scale: float | str = "auto",
+        n_perturbations: int | str = "auto",
+        learning_rate: str = "dopamine",
+        learning_rate_init: float = 0.003,
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.perturbation = perturbation
+        self.perturbation_scale = perturbation_scale
+        self.n_perturbations = n_perturbations
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
+        self.n_jobs = n_jobs
+
+    @_validation.fit_context
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the network to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, float32 or float64; scale them first.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, or a binary indicator matrix for multi-label targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or sample_weight is not valid, or y has a single class. The estimator is then as it was before.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @_validation.fit_context
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Update the network by one pass over a batch of a stream.
+
+        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at, without annealing and
+        without a stop: nothing is held back, whatever `early_stopping` says, and the latest weights are kept. The calls over the minibatches
+        of one epoch do the same, bit for bit, as one epoch of `fit` with ``shuffle=False``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, all among `classes`.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed in the first call, except for multi-label targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, `classes` is missing in the first call or differs later, or y has a class outside of it.
+        """
+        return self._fit_batch(X, y, sample_weight, classes)
+
+    def predict(self, X: Any) -> Array:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The most probable class, or an indicator matrix of the labels that are more probable than not.
+        """
+        probabilities = self._outputs(X)
+        if probabilities.shape[1] == 1:
+            probabilities = probabilities.ravel()
+        return np.asarray(self._label_binarizer.inverse_transform(probabilities))
+
+    def predict_proba(self, X: Any) -> Array:
+        """Predict probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`. Rows sum to one, except for multi-label targets, where each column is a probability of its own.
+        """
+        probabilities = self._outputs(X)
+        if probabilities.shape[1] == 1:
+            return np.hstack([1 - probabilities, probabilities])
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Predict logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``; minus infinity where the probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    def _objective(self) -> Objective:
+        return SoftmaxLoss() if self._label_binarizer.y_type_ == "multiclass" else LogisticLoss()
+
+    @property
+    def _out_activation(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+        check_classification_targets(y)
+        if fresh:
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if classes is None or multilabel else np.asarray(classes))
+            self.classes_ = self._label_binarizer.classes_
+            if len(self.classes_) < 2 and not multilabel:
+                raise ValueError(f"y must have at least two classes, got one class only: {self.classes_[0]!r}.")
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
+            )
+        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
+        return np.asarray(self._label_binarizer.transform(y), dtype=np.float64)
+
+    def _fit_batch(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+        if classes is None and not hasattr(self, "_state") and not type_of_target(y).startswith("multilabel"):
+            raise ValueError("classes must be passed in the first call to partial_fit, got None.")
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):  # type: ignore[misc]  # scikit-learn has no type stubs
+    """Multi-layer perceptron regressor, trained by perturbation, without backpropagation.
+
+    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one assigns credit to the
+    synapses, and the reward prediction error of past updates adapts the learning rate. This is our formalisation of [1]_, with node
+    perturbation and a critic [2]_ where the loss is a sum over samples. No derivative of the loss or of the activation is used.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; an int is one layer, () a linear model.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
+        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth surrogate.
+    loss : {"squared_error"}, default="squared_error"
+        The loss that is minimised: half the squared error, summed over outputs.
+    perturbation : {"auto", "node", "weight"}, default="auto"
+        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over samples), or all weights at
+        once for the whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+    perturbation_scale : float or "auto", default="auto"
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and 0.5 for step and sign
+        units, which do not notice small ones.
+    n_perturbations : int or "auto", default="auto"
+        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
+    learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
+        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls as
+        ``learning_rate_init / update ** power_t``.
+    learning_rate_init : float, default=0.003
+        Start of the learning rate; with "dopamine" anything from 1e-4 to 1 will do.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float, default=0.9
+        Decay of the running mean of the credit, in [0, 1).
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, divided by the number of samples of the minibatch.
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch, at most all; "auto" is 200.
+    max_iter : int, default=200
+        Most epochs. With "dopamine" the rate is annealed over ``200 / cbrt(minibatches per epoch)`` epochs, or over `max_iter` if that is
+        fewer; a `max_iter` above 200 stretches the schedule in proportion.
+    shuffle : bool, default=True
+        Whether the rows are put in a new order in each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to the bit.
+    tol : float, default=1e-4
+        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score that counts.
+    verbose : bool or int, default=False
+        Whether to print one line an epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+    early_stopping : bool, default=False
+        Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held back, in (0, 1); used with early_stopping only.
+    n_iter_no_change : int, default=10
+        Epochs without improvement by `tol` after which training stops.
+    scoring : str, callable or None, default=None
+        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
+    n_jobs : int or None, default=None
+        Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (units below, units above)
+        Weights, one matrix per layer, in the dtype of X.
+    intercepts_ : list of ndarray of shape (units above,)
+        Biases.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string names.
+    n_layers_ : int
+        Number of layers, inputs and outputs included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        Function of the outputs.
+    n_iter_ : int
+        Epochs run by the last `fit`, or in all calls of `partial_fit`.
+    t_ : int
+        Training rows seen, each time counted.
+    loss_ : float
+        Training loss of the last epoch.
+    best_loss_ : float or None
+        Lowest training loss; None with early_stopping.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_scores_ : list of float or None
+        Score on the rows held back, of each epoch; None without early_stopping.
+    best_validation_score_ : float or None
+        Highest of them.
+    learning_rate_ : float
+        Rate at the end.
+    learning_rate_curve_ : list of float
+        Rate at the end of each epoch.
+    reward_prediction_error_curve_ : list of float
+        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since the update before
+        (positive: better than expected).
+    n_evaluations_ : int
+        Loss evaluations spent, rows times perturbed or unperturbed networks.
+
+    See Also
+    --------
+    DopamineMLPClassifier : The same network for classification.
+    sklearn.neural_network.MLPRegressor : Trained by backpropagation.
+
+    Notes
+    -----
+    Targets need no scaling: training works in units of their spread, and the output layer starts at their mean.
+
+    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or diverging fit keeps them
+    too, and warns. Noise is a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
+    matters.
+
+    References
+    ----------
+    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural networks.
+       https://arxiv.org/abs/2510.22178
+    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem. https://arxiv.org/abs/1906.00889
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdopamine import DopamineMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), DopamineMLPRegressor(random_state=0))
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_validation.COMMON_CONSTRAINTS,
+        "loss": [_validation.one_of("squared_error")],
+    }
+    _out_activation = "identity"
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        loss: str = "squared_error",
+        perturbation: str = "auto",
+        perturbation_scale: float | str = "auto",
+        n_perturbations: int | str = "auto",
+        learning_rate: str = "dopamine",
+        learning_rate_init: float = 0.003,
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.perturbation = perturbation
+        self.perturbation_scale = perturbation_scale
+        self.n_perturbations = n_perturbations
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
+        self.n_jobs = n_jobs
+
+    @_validation.fit_context
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the network to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, float32 or float64; scale them first.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values, in any unit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or sample_weight is not valid. The estimator is then as it was before.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @_validation.fit_context
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Update the network by one pass over a batch of a stream.
+
+        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at, without annealing and
+        without a stop: nothing is held back, whatever `early_stopping` says, and the latest weights are kept. The unit and the start of the
+        outputs are those of the first batch's targets; but for that, the calls over the minibatches of one epoch do the same as one epoch of
+        `fit` with ``shuffle=False``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid.
+        """
+        return self._partial_fit(X, y, sample_weight, None)
+
+    def predict(self, X: Any) -> Array:
+        """Predict target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted values.
+        """
+        output = self._outputs(X)
+        return output.ravel() if output.shape[1] == 1 else output
+
+    def _objective(self) -> Objective:
+        return SquaredError()
+
+    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+        target = np.asarray(y, dtype=np.float64)
+        return target[:, None] if target.ndim == 1 else target
+
+    def _target_scale(self, target: Array, weight: Array | None) -> tuple[float, Array | None]:
+        top = float(np.abs(target).max())
+        if top == 0:
+            return 1.0, np.zeros(target.shape[1])
+        relative = target / top
+        mean = np.average(relative, axis=0, weights=weight)
+        spread = float(np.sqrt(np.average(((relative - mean) ** 2).mean(axis=1), weights=weight)))
+        if spread < 1e-10:  # constant but for rounding
+            spread = 1.0
+        scale = float(2.0 ** np.clip(np.round(np.log2(spread) + np.log2(top)), -1000, 1000))
+        return scale, mean * (top / scale)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,196 @@
+"""What the estimators learn and publish: targets, inputs, weights, settings, fitted attributes."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+KINDS = ["binary", "multiclass", "multilabel", "strings", "regression", "multioutput"]
+CLASSIFIERS = KINDS[:4]
+ACTIVATIONS = ["identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"]
+PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
+
+
+def _output(model, X):
+    """The finest-grained prediction that a model gives."""
+    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("kind", KINDS)
+def test_learns_each_kind_of_target(make_task, kind, perturbation):
+    make, X, y = make_task(kind, n=200)
+    model = make(max_iter=100, perturbation=perturbation).fit(X, y)
+    prediction = model.predict(X)
+    assert prediction.shape == y.shape
+    assert prediction.dtype.kind == y.dtype.kind
+    assert model.score(X, y) > 0.75
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_probabilities(make_task, kind):
+    make, X, y = make_task(kind)
+    model = make().fit(X, y)
+    proba = model.predict_proba(X)
+    assert proba.shape == (len(X), {"binary": 2, "strings": 2}.get(kind, 3))
+    assert proba.min() >= 0
+    assert proba.max() <= 1
+    if kind == "multilabel":
+        np.testing.assert_array_equal(model.predict(X), proba > 0.5)
+    else:
+        np.testing.assert_allclose(proba.sum(axis=1), 1.0)
+        np.testing.assert_array_equal(model.predict(X), model.classes_[proba.argmax(axis=1)])
+    np.testing.assert_allclose(model.predict_log_proba(X), np.log(proba))
+
+
+@pytest.mark.parametrize(
+    ("cls", "load", "least"),
+    [(DopamineMLPClassifier, load_breast_cancer, 0.955), (DopamineMLPRegressor, load_diabetes, 0.4)],
+)
+def test_defaults_are_accurate_on_real_data(cls, load, least):
+    X, y = load(return_X_y=True)
+    scores = cross_val_score(make_pipeline(StandardScaler(), cls(random_state=0)), X, y, cv=3)
+    assert scores.mean() > least
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_trains(task, activation):
+    model = task.make(activation=activation, max_iter=100).fit(task.X, task.y)
+    assert model.score(task.X, task.y) > (0.8 if hasattr(model, "classes_") else 0.6)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "step"])
+def test_hidden_layer_does_what_a_linear_model_cannot(activation):
+    X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+    y = X[:, 0] * X[:, 1] > 0
+    linear, hidden = (
+        DopamineMLPClassifier(sizes, activation, random_state=0).fit(X, y).score(X, y) for sizes in ((), (30,))
+    )
+    assert linear < 0.7
+    assert hidden > 0.85
+
+
+@pytest.mark.parametrize(("sizes", "widths"), [((), []), (8, [8]), ((8,), [8]), ([8, 4], [8, 4]), (np.array([3]), [3])])
+def test_hidden_layer_sizes(task, sizes, widths):
+    model = task.make(hidden_layer_sizes=sizes, max_iter=60).fit(task.X, task.y)
+    units = [5, *widths, 1]
+    assert [coef.shape for coef in model.coefs_] == list(pairwise(units))
+    assert [intercept.shape for intercept in model.intercepts_] == [(n,) for n in units[1:]]
+    assert model.n_layers_ == len(units)
+    assert model.score(task.X, task.y) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "activation"),
+    [
+        ("binary", 1, "logistic"),
+        ("multiclass", 3, "softmax"),
+        ("multilabel", 3, "logistic"),
+        ("regression", 1, "identity"),
+        ("multioutput", 2, "identity"),
+    ],
+)
+@PERTURBATIONS
+def test_fitted_attributes(make_task, kind, outputs, activation, perturbation):
+    make, X, y = make_task(kind)
+    model = make(perturbation=perturbation, max_iter=7).fit(X, y)
+    assert (model.n_outputs_, model.out_activation_, model.n_features_in_) == (outputs, activation, 5)
+    assert [coef.shape for coef in model.coefs_] == [(5, 8), (8, outputs)]
+    assert model.n_iter_ == 7
+    assert model.t_ == 7 * len(X)
+    for curve in (model.loss_curve_, model.learning_rate_curve_, model.reward_prediction_error_curve_):
+        assert len(curve) == model.n_iter_
+        assert np.isfinite(curve).all()
+    assert model.best_loss_ == min(model.loss_curve_)
+    assert np.isfinite(model.loss_)
+    assert model.learning_rate_ > 0
+    assert min(model.learning_rate_curve_) > 0
+    assert np.any(model.reward_prediction_error_curve_)
+    assert isinstance(model.n_evaluations_, int)
+    assert model.n_evaluations_ >= 2 * 7 * len(X)  # at least one antithetic pair a row and epoch
+    assert model.validation_scores_ is None
+    assert model.best_validation_score_ is None
+    assert hasattr(model, "classes_") == (kind in CLASSIFIERS)
+    assert not hasattr(model, "feature_names_in_")
+
+
+def test_pandas_names_are_kept_and_checked(task):
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(task.X, columns=list("abcde"))
+    model = task.make().fit(X, task.y)
+    assert list(model.feature_names_in_) == list("abcde")
+    np.testing.assert_array_equal(_output(model, X), _output(task.make().fit(task.X, task.y), task.X))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(X[list("edcba")])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix, sparse.csc_matrix])
+@PERTURBATIONS
+def test_sparse_equals_dense(make_task, kind, container, perturbation):
+    make, X, y = make_task(kind)
+    X = np.where(np.abs(X) < 0.3, 0.0, X)
+    dense, from_sparse = (make(perturbation=perturbation, max_iter=5).fit(data, y) for data in (X, container(X)))
+    np.testing.assert_allclose(_output(dense, container(X)), _output(dense, X), rtol=1e-7)
+    np.testing.assert_allclose(_output(from_sparse, X), _output(dense, X), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel", "multioutput"])
+@PERTURBATIONS
+def test_dtype_is_kept(make_task, kind, dtype, perturbation):
+    make, X, y = make_task(kind, dtype=dtype)
+    model = make(perturbation=perturbation).fit(X, y)
+    assert {a.dtype for a in [*model.coefs_, *model.intercepts_]} == {np.dtype(dtype)}
+    assert _output(model, X).dtype == dtype
+    stream = make(perturbation=perturbation)
+    stream.partial_fit(X, y, **({} if kind == "multioutput" else {"classes": np.arange(3)}))
+    assert stream.coefs_[0].dtype == dtype
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_prediction_of_a_row_does_not_depend_on_its_company(make_task, kind):
+    make, X, y = make_task(kind)
+    model = make().fit(X, y)
+    whole = _output(model, X)
+    for rows in (slice(0, 1), slice(3, 50), [7, 2, 2]):
+        np.testing.assert_allclose(_output(model, X[rows]), whole[rows], rtol=1e-7)
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression", "multioutput"])
+def test_weights_count_rows(make_task, assert_same_model, kind, perturbation):
+    make, X, y = make_task(kind, n=60)
+    weight = np.random.default_rng(0).integers(0, 4, len(X))  # zeros and repetitions; every batch is the full one
+    rows = np.repeat(np.arange(len(X)), weight)
+    weighted = make(perturbation=perturbation).fit(X, y, sample_weight=weight)
+    repeated = make(perturbation=perturbation).fit(X[rows], y[rows])
+    assert_same_model(weighted, repeated, rtol=1e-7)
+    assert np.abs(_output(make(perturbation=perturbation).fit(X, y), X) - _output(weighted, X)).max() > 1e-3
+
+
+def test_unit_weights_are_no_weights(task, assert_same_model):
+    plain = task.make().fit(task.X, task.y)
+    assert_same_model(task.make().fit(task.X, task.y, sample_weight=np.ones(len(task.X))), plain, rtol=1e-7)
+
+
+def test_constant_target_is_predicted(make_task):
+    make, X, _ = make_task("regression")
+    model = make(max_iter=200).fit(X, np.full(len(X), 3.5))
+    np.testing.assert_allclose(model.predict(X), 3.5, atol=0.1)
+
+
+def test_input_is_left_alone(task):
+    X, y = task.X.copy(), task.y.copy()
+    X.flags.writeable = y.flags.writeable = False
+    task.make(early_stopping=True).fit(X, y)
+    np.testing.assert_array_equal(X, task.X)
