@@ -56,7 +56,8 @@ def _relu_response(z: Array, scale: float) -> Array:
     # max(z + s, 0) - max(z - s, 0) = clip(z + s, 0, 2 s)
     moved = z + scale
     moved *= 0.5 / scale
-    return np.clip(moved, 0, 1, out=moved)
+    np.maximum(moved, 0, out=moved)
+    return np.minimum(moved, 1, out=moved)
 
 
 def _nonzero(response: Array) -> Array:

@@ -47,7 +47,7 @@ def row_ids(X: Any) -> npt.NDArray[np.uint64]:
         np.add.at(ids, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), bits)
     else:
         ids = np.zeros(len(X), dtype=np.uint64)
-        chunk = max(1, 2**17 // max(1, X.shape[1]))
+        chunk = max(1, 2**15 // max(1, X.shape[1]))
         for start in range(0, len(X), chunk):
             ids[start : start + chunk] = (_bits(X[start : start + chunk]) * odd).sum(axis=1, dtype=np.uint64)
     ids ^= ids >> np.uint64(32)
@@ -136,7 +136,7 @@ def node_credit(
     # delta = expected minus actual regret, by group; credit = a (e B) - delta xi, unbiased whatever B is
     prediction_error = (expected * direction) @ membership
     prediction_error -= actual
-    surprise = prediction_error @ membership.T
+    surprise = prediction_error[:, membership.argmax(axis=1)]
     surprise *= direction
     if audible is not None:
         surprise *= audible  # a unit that cannot respond carries no noise

@@ -52,12 +52,12 @@ class Dopamine(NamedTuple):
     """
 
     initial: float
-    ceiling: float = 0.01
+    ceiling: float
     floor: float = 0.2
     gain: float = 0.1
     probing_gain: float = 0.35
     n_probing: int = 30
-    margin: float = 0.0
+    margin: float = 0.5
     jump: float = 0.5  # an update that raises the loss by this share is undone
     last: float = 0.03  # what the envelope leaves of the rate at the end
 

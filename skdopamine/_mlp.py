@@ -32,8 +32,10 @@ __all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
 Array = npt.NDArray[Any]
 
 AUTO_BATCH = 200
-SCHEDULE = 200  # epochs of the annealed schedule for one batch an epoch; it shrinks with the cube root of their number
+SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
+SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
 AUTO_MEMBERS = {"node": 1, "weight": 16}
+CEILINGS = {"node": 0.015, "weight": 0.02}  # of the learning rate
 
 
 class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type stubs
@@ -139,23 +141,32 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} units, but the model to go on "
                 f"from has {self._network_units}."
             )
+        self._step_scale = _network.step_scale(network, ACTIVATIONS[self.activation].gain, X.dtype)
         weight = None if weight is None else weight.astype(X.dtype)
         data = make_data(X, (target / self._scale).astype(X.dtype), weight)
         problem = self._problem(network, data)
         if fresh:
             params = self._initial_params(network, X.dtype, output_bias)
-            with np.errstate(all="ignore"):
-                losses = problem.losses(params, problem.batch(slice(None)))
-            if not np.isfinite(losses).all() or not isfinite(float(np.abs(losses).sum())):
-                raise ValueError(
-                    "X or y contains values too large for the loss to be finite: scale them first, for example by StandardScaler."
-                )
+            self._check_finite_start(problem, params)
             self._network_units, self._n_epochs = network.units, 0
             self._state = _trainer.init_state(params, problem, self._rule())
             self.loss_curve_, self.learning_rate_curve_, self.reward_prediction_error_curve_ = [], [], []
             self.validation_scores_ = [] if self.early_stopping else None
             self.t_ = 0
         return problem
+
+    @staticmethod
+    def _check_finite_start(problem: Problem, params: Array) -> None:
+        """The loss must be finite before anything is trained."""
+        for start in range(0, problem.n_rows(), AUTO_BATCH):
+            with np.errstate(all="ignore"):
+                batch = problem.batch(slice(start, start + AUTO_BATCH))
+                finite = isfinite(float(problem.losses(params, batch).sum()))
+            if not finite:
+                raise ValueError(
+                    "X or y contains values too large for the loss to be finite: scale them first, for example by "
+                    "StandardScaler."
+                )
 
     def _initial_params(self, network: Network, dtype: npt.DTypeLike, output_bias: Array | None) -> Array:
         gain = ACTIVATIONS[self.activation].gain
@@ -165,7 +176,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
         return params
 
     def _problem(self, network: Network, data: Any) -> Problem:
-        mode = "node" if self.perturbation == "auto" else self.perturbation
+        mode = self._mode()
         scale = ACTIVATIONS[self.activation].scale if self.perturbation_scale == "auto" else self.perturbation_scale
         members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else self.n_perturbations
         common = {"alpha": self.alpha, "scale": float(scale), "n_perturbations": int(members), "seed": self._seed}
@@ -173,9 +184,12 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
             return NodeProblem(network, self._objective(), data, **common)
         return WeightProblem(network, self._objective(), data, n_jobs=self.n_jobs, **common)
 
+    def _mode(self) -> str:
+        return "node" if self.perturbation == "auto" else str(self.perturbation)
+
     def _rule(self) -> LearningRate:
         if self.learning_rate == "dopamine":
-            return Dopamine(float(self.learning_rate_init))
+            return Dopamine(float(self.learning_rate_init), CEILINGS[self._mode()])
         if self.learning_rate == "constant":
             return Constant(float(self.learning_rate_init))
         return InvScaling(float(self.learning_rate_init), float(self.power_t))
@@ -186,7 +200,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
         batch_size = min(nominal, n_rows)
         needed = self.max_iter + 1
         if self.learning_rate == "dopamine":
-            needed = ceil(SCHEDULE / np.cbrt(ceil(n_rows / batch_size)) * max(1, self.max_iter / SCHEDULE))
+            needed = ceil(SCHEDULE / ceil(n_rows / batch_size) ** SHRINKING * max(1, self.max_iter / SCHEDULE))
         n_epochs = min(self.max_iter, needed)
         return _trainer.Settings(
             n_epochs=n_epochs,
@@ -198,6 +212,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             seed=self._seed,
+            step_scale=self._step_scale,
             first_epoch=self._n_epochs,
         ), needed
 
@@ -384,7 +399,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):  # type: ignore[misc
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / cbrt(minibatches per epoch)`` epochs, or over `max_iter` if that is
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over `max_iter` if that is
         fewer; a `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether the rows are put in a new order in each epoch.
@@ -716,7 +731,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):  # type: ignore[misc] 
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / cbrt(minibatches per epoch)`` epochs, or over `max_iter` if that is
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over `max_iter` if that is
         fewer; a `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether the rows are put in a new order in each epoch.

@@ -16,6 +16,8 @@ from skdopamine._activations import Activation
 
 Array = npt.NDArray[Any]
 
+UNIT_BOUND = 0.2  # of Glorot's range for 100 inputs and 50 units
+
 
 class Network(NamedTuple):
     """Sizes and hidden activations; everything else is a function of it."""
@@ -62,6 +64,18 @@ def init_bounds(network: Network, output_gain: float) -> list[float]:
         float(np.sqrt(gain / (below + above)))
         for gain, (below, above) in zip(gains, pairwise(network.units), strict=True)
     ]
+
+
+def step_scale(network: Network, output_gain: float, dtype: npt.DTypeLike) -> Array:
+    """Size of a unit step in each parameter (n_parameters,): in proportion to its layer's initial range, 1 for a range of 0.2.
+
+    Weights of narrow layers are large and must go far, those of wide layers are small and must not; a learning rate then means the same in both.
+    """
+    scale = np.empty(n_parameters(network), dtype=dtype)
+    weights, biases = unpack(network, scale)
+    for bound, weight, bias in zip(init_bounds(network, output_gain), weights, biases, strict=True):
+        weight[...] = bias[...] = bound / UNIT_BOUND
+    return scale
 
 
 def init_params(network: Network, output_gain: float, rng: np.random.Generator, dtype: npt.DTypeLike) -> Array:

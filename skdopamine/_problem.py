@@ -98,7 +98,11 @@ class _NetworkProblem:
 
     def batch(self, rows: Any) -> Batch:
         X, target, weight, ids = self.data
-        X, target, ids = X[rows], target[rows], ids[rows]
+        if isinstance(rows, slice) or sparse.issparse(X):
+            X = X[rows]
+        else:
+            X = X.take(rows, axis=0)
+        target, ids = target[rows], ids[rows]
         if weight is None:
             return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=target.dtype), float(len(ids)))
         weight = weight[rows]

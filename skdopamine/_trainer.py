@@ -51,7 +51,7 @@ class Settings(NamedTuple):
     tol: float
     n_iter_no_change: int
     seed: int
-    step_scale: Array | float = 1.0  # per parameter
+    step_scale: Array | float = 1.0  # size of a unit step, per parameter
 
 
 class Epoch(NamedTuple):

@@ -12,6 +12,8 @@ import pytest
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 0}
+# For tests about noise: units that share one loss difference, or an antithetic pair's sign would not matter.
+NOISY: dict[str, Any] = {"hidden_layer_sizes": (8, 8)}
 
 # kind -> targets from three independent linear functions of X, each of unit variance
 TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -46,6 +48,11 @@ def _make_task(kind: str, n: int = 100, dtype: Any = np.float64) -> Task:
 @pytest.fixture(scope="session")
 def make_task() -> Callable[..., Task]:
     return _make_task
+
+
+@pytest.fixture(scope="session")
+def noisy() -> dict[str, Any]:
+    return NOISY
 
 
 @pytest.fixture(params=["binary", "regression"])

@@ -33,9 +33,10 @@ BAD_PARAMETERS = {
 
 
 def _names(parameter, value):
-    """Match a message in which the parameter comes first and the value got after it."""
+    """Match a message that names the parameter and, after "got" where it may be a bound, the value."""
     got = value[-1] if isinstance(value, tuple) else value
-    return rf"(?is)\b{parameter}\b.*\bgot\b.*{re.escape(repr(got))}"
+    before = "" if isinstance(value, str) else r"\bgot\b.*"
+    return rf"(?is)(?=.*\b{parameter}\b)(?=.*{before}{re.escape(repr(got))})"
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, v) for name, values in BAD_PARAMETERS.items() for v in values])
@@ -147,14 +148,15 @@ def test_classes_in_partial_fit(make_task):
 
 def test_warm_start_refuses_other_classes(make_task):
     make, X, y = make_task("multiclass")
-    with pytest.raises(ValueError, match=r"(?is)warm_start.*class"):
+    with pytest.raises(ValueError, match=r"(?is)class.*3"):
         make(warm_start=True).fit(X, y).fit(X, y + 1)
 
 
 def test_too_few_rows_to_hold_some_back(task):
-    rows = [task.y.argmin(), task.y.argmax()]
-    with pytest.raises(ValueError, match=r"(?i)validation|test_size|too few|class"):
-        task.make(early_stopping=True).fit(task.X[rows], task.y[rows])
+    model = task.make(early_stopping=True)
+    rows = [task.y.argmin(), task.y.argmax()] if hasattr(model, "predict_proba") else [0]
+    with pytest.raises(ValueError, match=r"validation_fraction.*0\.1"):
+        model.fit(task.X[rows], task.y[rows])
 
 
 def _wider(X):
@@ -169,7 +171,7 @@ FAILING_FITS = {
     "sample_weight": lambda model, X, y: model.fit(_wider(X), y, sample_weight=-np.ones(len(y))),
     "weight": lambda model, X, y: model.fit(_wider(X), y, sample_weight=np.zeros(len(y))),
     "inconsistent": lambda model, X, y: model.fit(_wider(X), y[:-1]),
-    "(?i)validation|test_size": lambda model, X, y: model.set_params(early_stopping=True, validation_fraction=1e-9).fit(
+    "validation_fraction": lambda model, X, y: model.set_params(early_stopping=True, validation_fraction=0.999).fit(
         _wider(X)[:20], y[:20]
     ),
 }
@@ -218,7 +220,7 @@ EXTREME = {  # name -> X, and whether a ValueError about X is as good as a model
     "column_at_1e6": (_scaled(30, 1, 1e6), False),
     "column_at_1e150": (_scaled(30, 1, 1e150), True),
     "all_at_1e150": (_columns(30) * 1e150, True),
-    "near_the_largest_float": (np.sign(_columns(30)) * 1.7e308, True),
+    "all_at_1e300": (_columns(30) * 1e300, True),
     "1e150_beside_1e-150": (_columns(30) * [1e150, 1e-150, 1.0, 0.0], True),
 }
 

@@ -80,9 +80,9 @@ def test_fit_changes_no_parameter_and_clone_drops_the_fit(task):
 
 
 @pytest.mark.parametrize("perturbation", ["node", "weight"])
-def test_pickle_in_mid_training_continues_bit_for_bit(task, assert_same_model, perturbation):
+def test_pickle_in_mid_training_continues_bit_for_bit(task, noisy, assert_same_model, perturbation):
     batches = [slice(start, start + 20) for start in range(0, 100, 20)]
-    model = task.make(perturbation=perturbation)
+    model = task.make(**noisy, perturbation=perturbation)
     first_call = {"classes": [0, 1]} if hasattr(model, "predict_proba") else {}
     for i, batch in enumerate(batches[:3]):
         model.partial_fit(task.X[batch], task.y[batch], **(first_call if i == 0 else {}))
@@ -123,7 +123,7 @@ def test_sample_weight_is_routed_through_pipeline_and_search(task, assert_same_m
 
 
 def test_grid_search_in_a_pipeline_with_two_jobs(task):
-    pipe = make_pipeline(StandardScaler(), task.make(max_iter=40))
+    pipe = make_pipeline(StandardScaler(), task.make(max_iter=60, batch_size=10))
     name = pipe.steps[-1][0]
     grid = {f"{name}__perturbation_scale": ["auto", 0.05], f"{name}__hidden_layer_sizes": [(), (4,), (4, 4)]}
     search = GridSearchCV(pipe, grid, cv=2, n_jobs=2, error_score="raise").fit(task.X, task.y)

@@ -46,7 +46,7 @@ def test_stream_of_batches_is_learned(make_task, kind, early_stopping, perturbat
         rows = slice(step * 50 % 400, step * 50 % 400 + 50)
         model.partial_fit(X[rows], y[rows], **(first_call if step == 0 else {}))
         evaluations.append(model.n_evaluations_)
-    assert model.score(X, y) > 0.7
+    assert model.score(X, y) > {"node": 0.7, "weight": 0.5}[perturbation]
     assert (np.diff(evaluations) > 0).all()
 
 

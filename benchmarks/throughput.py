@@ -1,0 +1,186 @@
+"""How fast the perturbed forward pass is, against its limit, and how the time of an update grows.
+
+The limit: the plain matrix products of the same shapes, one per layer and perturbed network, by a batched `np.matmul`
+on the same BLAS, into buffers that are there already. Ours draws and unpacks the directions, perturbs both layers, adds
+the biases and applies the activation (`forward_pairs`); `regrets` adds the losses, `credit` the whole estimate. Members
+are perturbed networks, two per antithetic pair. Then the time of one update, in both modes, over doublings of rows,
+width, depth and members, with the slope of log time on log size. Short rounds alternate; --seeds is their number.
+
+    python benchmarks/throughput.py [--quick] [--seeds N]
+"""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from typing import Any, NamedTuple
+
+import _harness as harness
+import numpy as np
+import numpy.typing as npt
+
+from skdopamine import _credit, _network, _trainer
+from skdopamine._activations import ACTIVATIONS
+from skdopamine._learning_rate import Dopamine
+from skdopamine._network import Network
+from skdopamine._objectives import SoftmaxLoss
+from skdopamine._problem import NodeProblem, Problem, WeightProblem, make_data
+
+ROWS, FEATURES, WIDTH, OUTPUTS = 200, 64, 100, 10
+SCALE = 0.01
+MEMBERS = (2, 4, 16, 64, 256)
+TARGET = 0.5
+TARGET_FROM = 16  # members
+SLOPE = 1.05
+SERIES = {
+    "rows": (200, 400, 800, 1600, 3200),
+    "width": (100, 200, 400, 800),
+    "depth": (1, 2, 4, 8),
+    "members": (16, 32, 64, 128, 256),
+}
+
+
+class Case(NamedTuple):
+    """A problem to update."""
+
+    rows: int = ROWS
+    width: int = WIDTH
+    depth: int = 1
+    members: int = 2
+
+
+def make_problem(mode: str, case: Case, dtype: npt.DTypeLike) -> tuple[Problem, np.ndarray]:
+    """A problem on random rows, and initial parameters."""
+    rng = np.random.default_rng(0)
+    activation = ACTIVATIONS["relu"]
+    network = Network((FEATURES, *(case.width,) * case.depth, OUTPUTS), (activation,) * case.depth)
+    X = rng.standard_normal((case.rows, FEATURES)).astype(dtype)
+    target = np.eye(OUTPUTS, dtype=dtype)[rng.integers(0, OUTPUTS, case.rows)]
+    kind = {"node": NodeProblem, "weight": WeightProblem}[mode]
+    problem = kind(
+        network,
+        SoftmaxLoss(),
+        make_data(X, target, None),
+        alpha=1e-4,
+        scale=SCALE,
+        n_perturbations=case.members // 2,
+        seed=0,
+    )
+    return problem, _network.init_params(network, activation.gain, rng, dtype)
+
+
+def products(members: int, dtype: npt.DTypeLike) -> Callable[[], None]:
+    """The plain matrix products."""
+    rng = np.random.default_rng(0)
+    X, first, second = (
+        rng.standard_normal(shape).astype(dtype)
+        for shape in ((ROWS, FEATURES), (members, FEATURES, WIDTH), (members, WIDTH, OUTPUTS))
+    )
+    hidden = np.empty((members, ROWS, WIDTH), dtype=dtype)
+    output = np.empty((members, ROWS, OUTPUTS), dtype=dtype)
+
+    def run() -> None:
+        np.matmul(X, first, out=hidden)
+        np.matmul(hidden, second, out=output)
+
+    return run
+
+
+def passes(members: int, dtype: npt.DTypeLike) -> dict[str, Callable[[], Any]]:
+    """The limit, and ours in three stages, each with the directions drawn anew."""
+    problem, params = make_problem("weight", Case(members=members), dtype)
+    assert isinstance(problem, WeightProblem)
+    batch = problem.batch(slice(None))
+    pairs = members // 2
+
+    def in_chunks(simulate: Callable[[np.ndarray], Any]) -> None:
+        bits = _credit.member_directions(pairs, len(params), 0)
+        for chunk in problem.chunks(ROWS):
+            simulate(_credit.unpack_directions(bits[chunk], len(params), params.dtype))
+
+    def forward(directions: np.ndarray) -> np.ndarray:
+        return _network.forward_pairs(problem.network, params, directions, SCALE, batch.X)
+
+    return {
+        "matmul": products(members, dtype),
+        "forward_pairs": partial(in_chunks, forward),
+        "regrets": partial(in_chunks, lambda directions: problem.regrets(params, directions, batch)),
+        "credit": lambda: problem.credit(params, (), batch, 0),
+    }
+
+
+def seconds_per_call(functions: dict[str, Callable[[], Any]], repetitions: int, least: float) -> dict[str, float]:
+    """Median over repetitions that each take at least `least` seconds; the functions alternate."""
+
+    def repeated(function: Callable[[], Any], calls: int) -> None:
+        for _ in range(calls):
+            function()
+
+    for function in functions.values():
+        function()  # warm-up
+    first = harness.alternate(functions)
+    calls = {name: max(1, round(least / timed[0].seconds)) for name, timed in first.items()}
+    rounds = {name: partial(repeated, function, calls[name]) for name, function in functions.items()}
+    times = harness.alternate(rounds, repetitions)
+    return {name: float(np.median([run.seconds for run in timed])) / calls[name] for name, timed in times.items()}
+
+
+def forward_rows(members: tuple[int, ...], repetitions: int, least: float) -> tuple[list[Any], list[str]]:
+    """Rows x members per second, and the verdicts."""
+    rows, lines = [], []
+    for dtype, count in product((np.float64, np.float32), members):
+        name = f"{np.dtype(dtype).name}, {count} members"
+        harness.progress(name)
+        seconds = seconds_per_call(passes(count, dtype), repetitions, least)
+        rates = {stage: f"{ROWS * count / value / 1e6:.2f}" for stage, value in seconds.items()}
+        ratio = seconds["matmul"] / seconds["forward_pairs"]
+        rows.append((name, *rates.values(), f"{ratio:.2f}", f"{seconds['matmul'] / seconds['credit']:.2f}"))
+        if count >= TARGET_FROM:
+            lines.append(harness.verdict(f"Forward pass relative to its products, {name}", ratio, at_least=TARGET))
+    return rows, lines
+
+
+def update(mode: str, case: Case) -> Callable[[], Any]:
+    """One update of the trainer, judged."""
+    problem, params = make_problem(mode, case, np.float64)
+    rule, batch = Dopamine(0.003), problem.batch(slice(None))
+    settings = _trainer.Settings(1, 0, 0, case.rows, case.rows, False, 0.9, 1e-4, 10, 0)
+    state = _trainer.init_state(params, problem, rule)
+    state = _trainer.update_step(problem, rule, state, batch, settings, 0.0)[0]
+    return lambda: _trainer.update_step(problem, rule, state, batch, settings, 0.0)
+
+
+def growth_rows(longest: int | None, repetitions: int, least: float) -> tuple[list[Any], list[str]]:
+    """Milliseconds of one update along each series, with the slope; and the verdicts."""
+    rows, lines = [], []
+    for (quantity, sizes), mode in product(SERIES.items(), ("node", "weight")):
+        harness.progress(f"{mode}, {quantity}")
+        base = Case(members=2 if mode == "node" else 32)
+        sizes = sizes[:longest]
+        cases = {str(size): update(mode, base._replace(**{quantity: size})) for size in sizes}
+        seconds = list(seconds_per_call(cases, repetitions, least).values())
+        slope = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+        told = ", ".join(f"{size}: {1e3 * value:.2f}" for size, value in zip(sizes, seconds, strict=True))
+        rows.append((f"{mode}, {quantity}", told, f"{slope:.2f}"))
+        lines.append(harness.verdict(f"Growth of an update, {mode}, {quantity}", slope, at_most=SLOPE))
+    return rows, lines
+
+
+def main() -> None:
+    args = harness.parse(harness.parser(__doc__, seeds=31))
+    least, repetitions = (0.01, 5) if args.quick else (0.03, args.seeds)
+    shape = f"{ROWS} x {FEATURES} -> {WIDTH} -> {OUTPUTS}"
+    rows, lines = forward_rows(MEMBERS[:3] if args.quick else MEMBERS, repetitions, least)
+    columns = ("case", "matmul", "forward_pairs", "regrets", "credit", "forward_pairs / matmul", "credit / matmul")
+    notes = [*lines, f"Millions of rows x members per second, medians of {repetitions} rounds."]
+    harness.write_table("throughput", f"Perturbed forward pass, {shape}", columns, rows, notes, save=args.save)
+    rows, lines = growth_rows(3 if args.quick else None, repetitions, least)
+    notes = [
+        *lines,
+        f"Elsewhere {ROWS} rows, width {WIDTH}, depth 1, 2 (node) or 32 (weight) members; float64, judged.",
+    ]
+    columns = ("update", "size: milliseconds", "log-log slope")
+    harness.write_table("throughput_growth", "Time of one update", columns, rows, notes, save=args.save)
+
+
+if __name__ == "__main__":
+    main()
