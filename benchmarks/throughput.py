@@ -9,6 +9,7 @@ width, depth and members, with the slope of log time on log size. Short rounds a
     python benchmarks/throughput.py [--quick] [--seeds N]
 """
 
+import resource
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -25,11 +26,10 @@ from skdopamine._network import Network
 from skdopamine._objectives import SoftmaxLoss
 from skdopamine._problem import NodeProblem, Problem, WeightProblem, make_data
 
-ROWS, FEATURES, WIDTH, OUTPUTS = 200, 64, 100, 10
-SCALE = 0.01
+ROWS, FEATURES, WIDTH, OUTPUTS, SCALE = 200, 64, 100, 10, 0.01
 MEMBERS = (2, 4, 16, 64, 256)
-TARGET = 0.5
-TARGET_FROM = 16  # members
+STAGES = ("forward_pairs", "regrets", "credit")
+TARGET, TARGET_FROM = 0.5, 16  # members
 SLOPE = 1.05
 SERIES = {
     "rows": (200, 400, 800, 1600, 3200),
@@ -124,16 +124,25 @@ def seconds_per_call(functions: dict[str, Callable[[], Any]], repetitions: int, 
     return {name: float(np.median([run.seconds for run in timed])) / calls[name] for name, timed in times.items()}
 
 
+def faults(function: Callable[[], Any]) -> int:
+    """Page faults of one call: large temporaries that the allocator hands back to the system cost one a page."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    function()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
 def forward_rows(members: tuple[int, ...], repetitions: int, least: float) -> tuple[list[Any], list[str]]:
     """Rows x members per second, and the verdicts."""
     rows, lines = [], []
     for dtype, count in product((np.float64, np.float32), members):
         name = f"{np.dtype(dtype).name}, {count} members"
         harness.progress(name)
-        seconds = seconds_per_call(passes(count, dtype), repetitions, least)
+        functions = passes(count, dtype)
+        seconds = seconds_per_call(functions, repetitions, least)
         rates = {stage: f"{ROWS * count / value / 1e6:.2f}" for stage, value in seconds.items()}
         ratio = seconds["matmul"] / seconds["forward_pairs"]
-        rows.append((name, *rates.values(), f"{ratio:.2f}", f"{seconds['matmul'] / seconds['credit']:.2f}"))
+        ratios = (f"{ratio:.2f}", f"{seconds['matmul'] / seconds['credit']:.2f}")
+        rows.append((name, *rates.values(), *ratios, faults(functions["forward_pairs"])))
         if count >= TARGET_FROM:
             lines.append(harness.verdict(f"Forward pass relative to its products, {name}", ratio, at_least=TARGET))
     return rows, lines
@@ -170,8 +179,11 @@ def main() -> None:
     least, repetitions = (0.01, 5) if args.quick else (0.03, args.seeds)
     shape = f"{ROWS} x {FEATURES} -> {WIDTH} -> {OUTPUTS}"
     rows, lines = forward_rows(MEMBERS[:3] if args.quick else MEMBERS, repetitions, least)
-    columns = ("case", "matmul", "forward_pairs", "regrets", "credit", "forward_pairs / matmul", "credit / matmul")
-    notes = [*lines, f"Millions of rows x members per second, medians of {repetitions} rounds."]
+    columns = ("case", "matmul", *STAGES, "forward_pairs / matmul", "credit / matmul", "page faults")
+    notes = [
+        *lines,
+        f"Millions of rows x members per second, medians of {repetitions} rounds; faults of a forward_pairs.",
+    ]
     harness.write_table("throughput", f"Perturbed forward pass, {shape}", columns, rows, notes, save=args.save)
     rows, lines = growth_rows(3 if args.quick else None, repetitions, least)
     notes = [

@@ -61,7 +61,7 @@ def _relu_response(z: Array, scale: float) -> Array:
 
 
 def _nonzero(response: Array) -> Array:
-    return (response != 0).astype(response.dtype)
+    return np.asarray((response != 0).astype(response.dtype))
 
 
 def _leaky_relu(z: Array) -> Array:

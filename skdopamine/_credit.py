@@ -59,7 +59,7 @@ def row_ids(X: Any) -> npt.NDArray[np.uint64]:
 def _bits(values: Array) -> npt.NDArray[np.uint64]:
     """The bits of each value as float64; adding 0 makes -0 and 0 one."""
     bits = np.add(values, 0.0, dtype=np.float64).view(np.uint64)
-    return bits ^ (bits >> np.uint64(31))
+    return np.asarray(bits ^ (bits >> np.uint64(31)))
 
 
 def sign_table(units: int, seed: int, dtype: npt.DTypeLike) -> Array:
@@ -86,7 +86,7 @@ def group_membership(units: int, most: int, dtype: npt.DTypeLike) -> Array:
     n_groups = divisors[-1] if 2 * divisors[-1] >= min(units, most) else min(units, most)
     size = -(-units // n_groups)
     n_groups = -(-units // size)
-    return (np.arange(units)[:, None] // size == np.arange(n_groups)).astype(dtype)
+    return np.asarray((np.arange(units)[:, None] // size == np.arange(n_groups)).astype(dtype))
 
 
 class NodeCredit(NamedTuple):

@@ -47,7 +47,7 @@ class LearningRate(Protocol):
 class Dopamine(NamedTuple):
     """Better than expected: the rate rises; worse: it falls (our formalisation of arXiv:2510.22178).
 
-    ``log rate += gain * tanh(reward_prediction_error - margin)``, bounded by `ceiling` and by `floor` times the highest rate so far. During
+    ``log rate += gain * tanh(reward_prediction_error)``, bounded by `ceiling` and by `floor` times the highest rate so far. During
     the first `n_probing` updates the gain is `probing_gain` and there is no floor, so that a start that is decades off is found out quickly.
     """
 
@@ -57,7 +57,6 @@ class Dopamine(NamedTuple):
     gain: float = 0.1
     probing_gain: float = 0.35
     n_probing: int = 30
-    margin: float = 0.5
     jump: float = 0.5  # an update that raises the loss by this share is undone
     last: float = 0.03  # what the envelope leaves of the rate at the end
 
@@ -71,7 +70,7 @@ class Dopamine(NamedTuple):
     def update(self, state: RateState, *, reward_prediction_error: float) -> RateState:
         probing = state.update <= self.n_probing
         gain = self.probing_gain if probing else self.gain
-        rate = exp(log(state.rate) + gain * tanh(reward_prediction_error - self.margin))
+        rate = exp(log(state.rate) + gain * tanh(reward_prediction_error))
         rate = min(rate, self.ceiling)
         peak = max(state.peak, rate)
         if not probing:

@@ -35,13 +35,20 @@ AUTO_BATCH = 200
 SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
 SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
 AUTO_MEMBERS = {"node": 1, "weight": 16}
-CEILINGS = {"node": 0.015, "weight": 0.02}  # of the learning rate
+CEILINGS = {"node": 0.01, "weight": 0.02}  # of the learning rate
 
 
-class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type stubs
+class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share: checks, training, publication."""
 
     _doc_link_module = "skdopamine"
+
+    _network_units: tuple[int, ...]
+    _state: _trainer.TrainState
+    loss_curve_: list[float]
+    learning_rate_curve_: list[float]
+    reward_prediction_error_curve_: list[float]
+    validation_scores_: list[float] | None
 
     @abstractmethod
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
@@ -98,6 +105,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
+            order="C",  # rows are gathered
             y_numeric=isinstance(self, RegressorMixin),
             dtype=(np.float64, np.float32),
             reset=fresh,
@@ -133,6 +141,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
             X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
         hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
         network = Network((X.shape[1], *hidden, target.shape[1]), (ACTIVATIONS[self.activation],) * len(hidden))
+        if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
+            raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
             self._scale, output_bias = self._target_scale(target, weight)
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -232,8 +242,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
         self._n_epochs += len(result.epochs)
         self.t_ += problem.n_rows() * len(result.epochs)
         self.n_evaluations_ = state.n_evaluations
-        vars(self).update(self._curves(result.epochs))
-        vars(self).update(self._published(result.best_params))
+        self.__dict__.update(self._curves(result.epochs))
+        self.__dict__.update(self._published(result.best_params))
         return result
 
     def _curves(self, epochs: list[_trainer.Epoch]) -> dict[str, Any]:
@@ -283,7 +293,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  
 
         def score(params: Array) -> float:
             candidate = copy.copy(self)
-            vars(candidate).update(self._published(params))
+            candidate.__dict__.update(self._published(params))
             if scorer is None:
                 losses = self._objective().values(candidate._forward(X), target)
                 value = -float(np.average(losses, weights=weight))
@@ -362,7 +372,7 @@ class _Observer:
         )
 
 
-class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):  # type: ignore[misc]  # scikit-learn has no type stubs
+class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     """Multi-layer perceptron classifier, trained by perturbation, without backpropagation.
 
     The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one assigns credit to the
@@ -694,7 +704,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):  # type: ignore[misc
         return tags
 
 
-class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):  # type: ignore[misc]  # scikit-learn has no type stubs
+class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     """Multi-layer perceptron regressor, trained by perturbation, without backpropagation.
 
     The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one assigns credit to the

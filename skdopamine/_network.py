@@ -158,7 +158,7 @@ def grouped_product(moved: Array, weight: Array, n_groups: int) -> Array:
         moved = np.hstack([moved, np.zeros((n, missing), dtype=moved.dtype)])
         weight = np.vstack([weight, np.zeros((missing, weight.shape[1]), dtype=weight.dtype)])
     groups = moved.reshape(n, n_groups, size).transpose(1, 0, 2)
-    return np.matmul(groups, weight.reshape(n_groups, size, -1))
+    return np.asarray(np.matmul(groups, weight.reshape(n_groups, size, -1)))
 
 
 def moved_outputs(network: Network, params: Array, passed: Trace, layer: int, change: Array) -> Array:

@@ -120,4 +120,4 @@ def _moved_by_scale(p: Array, scale: float) -> Array:
     up = np.log1p(p * np.expm1(scale))
     up -= np.log1p(p * np.expm1(-scale))
     up /= 2 * scale
-    return up
+    return np.asarray(up)

@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 TABLE_LIFE = 64  # updates for which one table of signs serves
 MAX_GROUPS = 16
-GROUP_OUTPUTS = 100  # groups x outputs whose losses are worth their time, per row
+GROUP_OUTPUTS = 160  # groups x outputs whose losses are worth their time, per row
 CHUNK_ELEMENTS = 2**17  # members x rows x units simulated at once: 1 MiB of float64 per array
 
 

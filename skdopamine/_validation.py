@@ -71,7 +71,7 @@ def fit_context(method: Callable[..., Any]) -> Callable[..., Any]:
 def check_hidden_layer_sizes(value: Any) -> tuple[int, ...]:
     """Hidden layer sizes as a tuple of positive integers; an int means one layer."""
     sizes = [value] if isinstance(value, Integral) else list(value)
-    if not all(isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes):
+    if not all(isinstance(size, int | np.integer) and type(size) is not bool and size > 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be a positive integer or a sequence of them, got {value!r}.")
     return tuple(int(size) for size in sizes)
 
