@@ -66,7 +66,7 @@ def load(name: str, seed: int, quick: bool) -> Split:
     X, y, task = _data.load(name)
     X, X_test, y, y_test = train_test_split(X, y, test_size=1 / 3, random_state=seed)
     scaler = StandardScaler().fit(X)
-    kept = 200 if quick else len(X)
+    kept = 60 if quick else len(X)
     estimator = DopamineMLPClassifier if task == "classification" else DopamineMLPRegressor
     return Split(scaler.transform(X)[:kept], y[:kept], scaler.transform(X_test), y_test, estimator)
 
@@ -166,18 +166,19 @@ def compare(name: str, methods: dict[str, Method], n_seeds: int, quick: bool) ->
 
 def main() -> None:
     args = harness.parse(harness.parser(__doc__, seeds=5, sets=SETS))
+    passes = 3 if args.quick else PASSES
     tables = {
         "rate": rate_methods(),
         "estimator": estimator_methods(),
         "population": population_methods(),
-        "scale": scale_methods(3 if args.quick else PASSES),
+        "scale": scale_methods(passes),
     }
     columns = ("set", "method", "train loss", "test score", "evaluations (M)", "seconds")
     columns += ("loss at default's evaluations", "loss at default's seconds", "scale at the end")
     notes = (
         f"Medians of {args.seeds} seeds; a third of the rows is the test set; score: accuracy or R2, in points.",
         "Evaluations: rows x perturbed or unperturbed networks. Loss at a budget: lowest epoch's loss within it.",
-        f"partial_fit: {PASSES} passes over the shuffled rows, which do not anneal; steered scales start at "
+        f"partial_fit: {passes} passes over the shuffled rows, which do not anneal; steered scales start at "
         f"{STEERED_FROM}, move by 1.25 up or .8 down a pass, and stay within {STEERED_RANGE}.",
     )
     for topic, methods in tables.items():

@@ -33,9 +33,8 @@ try:
 except ImportError:
     cma = None
 
-HIDDEN, FOLDS, FACTOR = 16, 3, 20
+HIDDEN, FOLDS, FACTOR, CMA_START, CMA_ITERATIONS = 16, 3, 20, 0.1, 1000
 NETWORK = Network((30, HIDDEN, 1), (ACTIVATIONS["relu"],))
-CMA_START, CMA_ITERATIONS = 0.1, 1000
 CHILDREN = {
     "mlrose-hiive, random_hill_climb": {"algorithm": "random_hill_climb", "max_iters": 1000, "learning_rate": 0.1},
     "mlrose-hiive, genetic_alg": {"algorithm": "genetic_alg", "max_iters": 20, "pop_size": 200},
@@ -65,7 +64,7 @@ print(json.dumps([scores, seconds]))
 NOTES = (
     "Accuracy in points, mean over seeds x folds. To its accuracy: seconds until the mean test accuracy was first that "
     "of the fitted model, for the methods that can be watched (ours, cma), else the whole fit. Factor: the quotient of "
-    "the two times to that accuracy; inf: ours does not get there (factor 0). Whole fits: that of the whole fits' times.",
+    "the two; 0 where ours does not get there. Whole fits: the quotient of the whole fits' seconds.",
 )
 
 
@@ -97,16 +96,11 @@ def accuracy(params: np.ndarray, fold: Fold) -> float:
     return float(np.mean((_network.forward(NETWORK, params, fold.X_test)[:, 0] > 0) == fold.y_test))
 
 
-def ours(fold: Fold, seed: int) -> tuple[float, list[Mark]]:
-    """Fit as shipped; the parameters after each epoch are kept, to be scored when the clock has stopped."""
+def fitted(fold: Fold, seed: int, *, kind: Any) -> tuple[float, list[Mark]]:
+    """Fit as shipped; our parameters after each epoch are kept, to be scored when the clock has stopped."""
     with watch() as marks:
-        model = DopamineMLPClassifier((HIDDEN,), random_state=seed).fit(fold.X, fold.y)
+        model = kind((HIDDEN,), random_state=seed).fit(fold.X, fold.y)
     return model.score(fold.X_test, fold.y_test), marks
-
-
-def backprop(fold: Fold, seed: int) -> tuple[float, list[Mark]]:
-    model = MLPClassifier((HIDDEN,), random_state=seed).fit(fold.X, fold.y)
-    return model.score(fold.X_test, fold.y_test), []
 
 
 def evolution(fold: Fold, seed: int, *, diagonal: bool, iterations: int) -> tuple[float, list[Mark]]:
@@ -126,8 +120,8 @@ def evolution(fold: Fold, seed: int, *, diagonal: bool, iterations: int) -> tupl
 
 
 def run_here(data: list[Fold], iterations: int) -> dict[str, Outcome | str]:
-    """Methods that run in this process."""
-    methods: dict[str, Any] = {"ours": ours, "MLPClassifier": backprop}
+    kinds = {"ours": DopamineMLPClassifier, "MLPClassifier": MLPClassifier}
+    methods = {name: partial(fitted, kind=kind) for name, kind in kinds.items()}
     for name in ("full", "diagonal"):
         methods[f"cma, {name}"] = partial(evolution, diagonal=name == "diagonal", iterations=iterations)
     missing = {} if cma else {name: "not run: not installed" for name in methods if "cma" in name}
@@ -139,9 +133,8 @@ def run_here(data: list[Fold], iterations: int) -> dict[str, Outcome | str]:
             outcomes[name].scores.append(score)
             outcomes[name].seconds.append(run.seconds)
             if marks:
-                watched = [(accuracy(mark.params, fold), mark.seconds) for mark in marks]
-                outcomes[name].curves.append(np.array(watched).T)
-        harness.progress(f"fold {seed} of {len(data)}")
+                outcomes[name].curves.append(np.array([(accuracy(m.params, fold), m.seconds) for m in marks]).T)
+        harness.progress(f"fold {seed}")
     return {**outcomes, **missing}
 
 
@@ -153,7 +146,7 @@ def run_child(python: str, name: str, data: list[Fold]) -> Outcome | str:
         for file, fold in zip(files, data, strict=True):
             np.savez(file, **fold._asdict())
         command = [child, "-c", CHILD, name.partition(",")[0], str(HIDDEN), json.dumps(CHILDREN[name]), *files]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if done.returncode:
         return f"failed: {done.stderr.strip().splitlines()[-1]}"
     harness.progress(name)
@@ -170,19 +163,18 @@ def time_to(level: float, curves: list[np.ndarray]) -> float:
 
 
 def table(outcomes: dict[str, Outcome | str]) -> tuple[list[tuple[str, ...]], list[str]]:
-    rows, lines = [], []
-    reference = outcomes["ours"]
+    rows, lines, reference = [], [], outcomes["ours"]
     assert isinstance(reference, Outcome)
     for name, outcome in outcomes.items():
         if isinstance(outcome, str):
             rows.append((name, outcome, *[""] * 5))
             continue
-        score, seconds = float(np.mean(outcome.scores)), float(np.mean(outcome.seconds))
+        score, seconds = np.mean(outcome.scores), np.mean(outcome.seconds)
         theirs = min(seconds, time_to(score, outcome.curves)) if outcome.curves else seconds
         own = time_to(score, reference.curves)
         cells = [f"{value:.3f}" for value in (seconds, theirs, own)]
-        whole = seconds / np.mean(reference.seconds)
-        rows.append((name, f"{100 * score:.2f}", *cells, f"{theirs / own:.1f}", f"{whole:.1f}"))
+        factors = (f"{theirs / own:.1f}", f"{seconds / np.mean(reference.seconds):.1f}")
+        rows.append((name, f"{100 * score:.2f}", *cells, *factors))
         if name not in ("ours", "MLPClassifier"):
             lines.append(harness.verdict(f"Factor over {name}", theirs / own, at_least=FACTOR, form=".1f", unit=" x"))
     return rows, [*lines, *NOTES]
@@ -190,8 +182,8 @@ def table(outcomes: dict[str, Outcome | str]) -> tuple[list[tuple[str, ...]], li
 
 def main() -> None:
     script = harness.parser(__doc__, seeds=5)
-    for package in ("mlrose", "metaperceptron"):
-        script.add_argument(f"--{package}", metavar="PYTHON", help=f"interpreter that has {package}")
+    script.add_argument("--mlrose", metavar="PYTHON", help="interpreter that has mlrose-hiive")
+    script.add_argument("--metaperceptron", metavar="PYTHON", help="interpreter that has metaperceptron")
     args = harness.parse(script)
     data = folds(args.seeds)[: 1 if args.quick else None]
     outcomes = run_here(data, 20 if args.quick else CMA_ITERATIONS)

@@ -80,9 +80,8 @@ def watch() -> Iterator[list[Mark]]:
 
 
 def plain(seed: int, *, rate: float, pairs: int) -> Run:
-    """The textbook rule: ``theta -= rate * mean over pairs of regret * direction``."""
+    """The textbook rule, ``theta -= rate * mean(regret * direction)``, from initial parameters of the law of all."""
     rng = np.random.default_rng(seed)
-    # the law of the initial parameters is the one that both estimators use
     params = _network.init_params(NETWORK, ACTIVATIONS["tanh"].gain, rng, np.float64)
     for update in range(BUDGET // (2 * pairs * len(X))):
         xi = 2.0 * rng.integers(0, 2, (pairs, len(params))) - 1

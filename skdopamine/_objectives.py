@@ -116,8 +116,12 @@ class SoftmaxLoss(Objective):
 
 
 def _moved_by_scale(p: Array, scale: float) -> Array:
-    """``(log(1 + p (exp(s) - 1)) - log(1 + p (exp(-s) - 1))) / (2 s)``."""
-    up = np.log1p(p * np.expm1(scale))
-    up -= np.log1p(p * np.expm1(-scale))
+    """``log((1 + p (exp(s) - 1)) / (1 + p (exp(-s) - 1))) / (2 s)``."""
+    up = p * np.expm1(scale)
+    up += 1
+    down = p * np.expm1(-scale)
+    down += 1
+    up /= down
+    np.log(up, out=up)
     up /= 2 * scale
     return np.asarray(up)

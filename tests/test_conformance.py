@@ -39,7 +39,9 @@ def linear() -> Toy:
 
 def xor() -> Toy:
     X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
-    return Toy(Network((2, 20, 1), (ACTIVATIONS["tanh"],)), LogisticLoss(), X, (X.prod(axis=1) < 0)[:, None] * 1.0, 4, 0.3)
+    return Toy(
+        Network((2, 20, 1), (ACTIVATIONS["tanh"],)), LogisticLoss(), X, (X.prod(axis=1) < 0)[:, None] * 1.0, 4, 0.3
+    )
 
 
 def blobs() -> Toy:
@@ -122,7 +124,7 @@ def test_the_same_seed_gives_the_same_bits(rule, mode, toy):
 
 @each
 def test_another_seed_gives_other_bits(rule, mode, toy):
-    one, other = (train(rule, mode, toy, seed, n_epochs=2) for seed in (0, 1))
+    one, other = (train(rule, mode, toy, seed, n_epochs=2, batch_size=2) for seed in (0, 1))
     assert not np.array_equal(one.state.params, other.state.params)
 
 
@@ -183,11 +185,10 @@ def arrays(state: _trainer.TrainState) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("mode", list(MODES))
-@pytest.mark.parametrize("initial", [1e-4, 10.0])
-def test_dopamine_mends_a_bad_start(initial, mode):
+def test_dopamine_mends_a_rate_that_is_far_too_small(mode):
     toy, left = "linear", {}
     start = make_state("dopamine", mode, toy)
-    for rule in (Dopamine(initial, ceiling=0.05), Constant(initial)):
+    for rule in (Dopamine(1e-4, ceiling=0.05), Constant(1e-4)):
         state = start._replace(rate=rule.init())
         result = _trainer.train(make_problem(mode, toy, 0), rule, state, make_settings("dopamine", toy, 0))
         left[type(rule)] = loss(mode, toy, result.state.params) / loss(mode, toy, start.params)

@@ -1,4 +1,4 @@
-"""Learning-rate rules: numbers worked by hand, with every constant written down, so that a new default changes nothing here."""
+"""Learning-rate rules by hand, with every constant written down, so that a new default changes nothing here."""
 
 from math import exp, inf, nan
 
@@ -13,7 +13,6 @@ RULE = Dopamine(
     gain=0.1,
     probing_gain=0.35,
     n_probing=30,
-    margin=0.0,
     jump=0.5,
     last=0.03,
 )
@@ -22,8 +21,8 @@ RULES = [RULE, Constant(0.001), InvScaling(0.001, 0.5)]
 FIXED = RULES[1:]
 
 
-def after(error: float, *, rate: float = 0.001, peak: float = 0.001, update: int = SETTLED, rule: Dopamine = RULE):
-    return rule.update(RateState(rate, peak, update), reward_prediction_error=error)
+def after(error: float, *, rate: float = 0.001, peak: float = 0.001, update: int = SETTLED) -> RateState:
+    return RULE.update(RateState(rate, peak, update), reward_prediction_error=error)
 
 
 def by_name(rule) -> str:
@@ -65,13 +64,10 @@ def test_dopamine_by_hand(update, error, rate):
     assert after(error, update=update).rate == pytest.approx(rate, rel=1e-10)
 
 
-def test_dopamine_rises_above_the_margin_and_falls_below_it():
-    rule = RULE._replace(margin=0.5)
-    errors = [-2.0, 0.0, 0.49, 0.5, 0.51, 2.0]
-    rates = [after(error, rule=rule).rate for error in errors]
+def test_dopamine_rises_with_the_error_and_stays_where_there_is_none():
+    rates = [after(error).rate for error in (-2.0, -0.5, 0.0, 0.5, 2.0)]
     assert rates == sorted(set(rates))
-    assert rates[3] == pytest.approx(0.001, rel=1e-12)
-    assert after(0.0).rate == pytest.approx(0.001, rel=1e-12)  # no margin, nothing learned, nothing changed
+    assert rates[2] == pytest.approx(0.001, rel=1e-12)
 
 
 @pytest.mark.parametrize(("update", "gain"), [(PROBING, 0.35), (SETTLED, 0.1)])

@@ -1,4 +1,4 @@
-"""Credit of whole networks: exact where it can be, else its slope on a numerical gradient, and what it must not depend on."""
+"""Credit of whole networks: exact where it can be, else its slope on a numerical gradient."""
 
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -25,6 +25,13 @@ WEIGHT = RNG.uniform(0.3, 3.0, N)
 MODES = [NodeProblem, WeightProblem]
 SMALL = 1e-4  # a perturbation whose square is nothing
 WIDE, DEEP = (40,), (20, 20)  # too many units for each to be judged alone
+
+
+@pytest.fixture(autouse=True)
+def ten_groups(monkeypatch):
+    """What the numbers of this file are for, whatever is best for speed."""
+    monkeypatch.setattr(_problem, "MAX_GROUPS", 10)
+    monkeypatch.setattr(_problem, "GROUP_OUTPUTS", 10 * OUTPUTS)
 
 
 class Case(NamedTuple):

@@ -13,7 +13,7 @@ from skdopamine._problem import Batch, Estimate
 
 ROWS = np.random.default_rng(0).normal(size=(10, 3)) + np.array([1.0, -2.0, 0.5])
 START = np.array([3.0, 3.0, 3.0])
-DOPAMINE = Dopamine(initial=0.01, ceiling=0.5, floor=0.2, margin=0.0, last=0.03)
+DOPAMINE = Dopamine(initial=0.01, ceiling=0.5, floor=0.2, last=0.03)
 SETTINGS = _trainer.Settings(
     n_epochs=5,
     horizon=0,
@@ -185,7 +185,9 @@ def test_adam_is_the_textbooks(momentum):
 
 def test_the_first_step_is_the_rate_against_the_sign_of_the_credit():
     scale = np.array([1.0, 2.0, 0.5])
-    ((state, loss, error),) = steps(Quadratic(), Constant(0.1), start(Constant(0.1)), 1, SETTINGS._replace(step_scale=scale))
+    ((state, loss, error),) = steps(
+        Quadratic(), Constant(0.1), start(Constant(0.1)), 1, SETTINGS._replace(step_scale=scale)
+    )
     np.testing.assert_allclose(state.params, START - 0.1 * scale, rtol=1e-7)  # the rows lie below the start
     assert loss == pytest.approx(mean_loss(START), rel=1e-12)
     assert error is None
@@ -407,7 +409,9 @@ def test_a_diverging_problem_leaves_finite_parameters(rule, value):
     with np.errstate(invalid="ignore"):
         result = train(Broken(5, value), rule, SETTINGS._replace(n_epochs=20))
     assert (result.reason, len(result.epochs)) == ("diverged", 2)
-    np.testing.assert_array_equal(result.best_params, train(rule=rule, settings=SETTINGS._replace(n_epochs=2)).best_params)
+    np.testing.assert_array_equal(
+        result.best_params, train(rule=rule, settings=SETTINGS._replace(n_epochs=2)).best_params
+    )
     assert np.isfinite(result.best_params).all()
 
 
