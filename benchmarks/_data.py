@@ -1,7 +1,7 @@
 """Offline data sets of the benchmarks, each as ``(X, y, task)`` with X a dense float64 array or a mixed table.
 
-Mixed tables keep their pandas columns; `preprocessor` turns them into numbers inside the pipeline, as a user would. Regression targets
-are standardised (a linear map, so R2 is unchanged), because the rival does not train on raw prices.
+Mixed tables keep their pandas columns; `preprocessor` turns them into numbers inside the pipeline, as a user would.
+Regression targets are standardised (a linear map, so R2 is unchanged), because the rival does not train on raw prices.
 """
 
 import warnings

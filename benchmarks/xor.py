@@ -2,7 +2,7 @@
 
 Solved: all four rows right and log-loss below .05, both of the fitted model. Ours is the shipped `fit`, watched epoch
 by epoch; against it stand plain weight perturbation at a constant rate (numpy, below), our estimator at a constant
-rate, and MLPClassifier, all at their best rate on a grid. Inputs are -1 and 1 for all, as StandardScaler makes them.
+rate, and MLPClassifier, all at their best rate on a grid. Inputs are 0 and 1 for all.
 
     python benchmarks/xor.py [--quick] [--seeds N]
 """
@@ -24,7 +24,7 @@ from skdopamine import DopamineMLPClassifier, _network, _trainer
 from skdopamine._activations import ACTIVATIONS
 from skdopamine._network import Network
 
-X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([0, 1, 1, 0])
 HIDDEN = 8
 NETWORK = Network((2, HIDDEN, 1), (ACTIVATIONS["tanh"],))

@@ -1,8 +1,9 @@
 """Activation functions of the hidden units, by name.
 
-A perturbed unit is described by its *response*, the central difference ``(f(z + s) - f(z - s)) / (2 s)`` for the perturbation size ``s`` that
-is really used. It is a property of the function's values alone, so that step and sign units, which have no useful derivative, have one too.
-The piecewise linear functions give theirs in closed form, all others by two evaluations.
+A perturbed unit is described by its *response*, the central difference ``(f(z + s) - f(z - s)) / (2 s)`` for the
+perturbation size ``s`` that is really used. It is a property of the function's values alone, so that step and sign
+units, which have no useful derivative, have one too. The piecewise linear functions give theirs in closed form, all
+others by two evaluations.
 """
 
 from collections.abc import Callable
@@ -20,9 +21,10 @@ LEAKY_SLOPE = 0.01
 class Activation(NamedTuple):
     """One activation function.
 
-    ``function`` maps pre-activations to activations elementwise; ``response(z, scale)`` is its central difference and ``audible(response)``
-    is one where that is not zero, zero elsewhere, or None if it never vanishes. ``gain`` is the factor of the initial weights' range (Glorot
-    and Bengio, 2010: 6, and 2 for the logistic function) and ``scale`` the perturbation size that suits it.
+    ``function`` maps pre-activations to activations elementwise; ``response(z, scale)`` is its central difference and
+    ``audible(response)`` is one where that is not zero, zero elsewhere, or None if it never vanishes. ``gain`` is the
+    factor of the initial weights' range (Glorot and Bengio, 2010: 6, and 2 for the logistic function) and ``scale`` the
+    perturbation size that suits it.
     """
 
     function: Callable[[Array], Array]

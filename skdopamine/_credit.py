@@ -2,13 +2,15 @@
 
 Two estimators of dL/d(params), neither of which uses a derivative of the loss or of the activation:
 
-* `weight_credit` (weight perturbation; Jabri and Flower, 1992; the dopamine paper, arXiv:2510.22178): one direction over all parameters per
-  population member, antithetic, credited with the member's regret.
-* `node_credit` (node perturbation; Werfel, Xie and Seung, 2005; with a learned baseline: Lansdell, Prakash and Kording, 2020,
-  arXiv:1906.00889): noise on the units, drawn per sample and judged per sample, by groups of units, with a critic that predicts the regret.
+* `weight_credit` (weight perturbation; Jabri and Flower, 1992; the dopamine paper, arXiv:2510.22178): one direction
+  over all parameters per population member, antithetic, credited with the member's regret.
+* `node_credit` (node perturbation; Werfel, Xie and Seung, 2005; with a learned baseline: Lansdell, Prakash and Kording,
+  2020, arXiv:1906.00889): noise on the units, drawn per sample and judged per sample, by groups of units, with a critic
+  that predicts the regret.
 
-Both are functions of arrays and callables; they know no network. Noise is a function of (seed, update, row content), never of a row's position,
-so that a row of weight two counts as two equal rows and the order of the rows does not matter.
+Both are functions of arrays and callables; they know no network. Noise is a function of (seed, update, row content),
+never of a row's position, so that a row of weight two counts as two equal rows and the order of the rows does not
+matter.
 """
 
 from collections.abc import Callable
@@ -63,9 +65,9 @@ def _bits(values: Array) -> npt.NDArray[np.uint64]:
 
 
 def sign_table(units: int, seed: int, dtype: npt.DTypeLike) -> Array:
-    """Signs (N_PATTERNS, units) whose columns are orthogonal: uncorrelated over the patterns, so that no unit is credited for another.
+    """Signs (N_PATTERNS, units) with orthogonal columns.
 
-    Beyond N_PATTERNS units the columns repeat with the patterns in another random order.
+    Uncorrelated over the patterns, no unit is credited for another. Beyond N_PATTERNS units the columns repeat with the patterns in another random order.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     signs = hadamard(N_PATTERNS, dtype=dtype)
@@ -81,7 +83,7 @@ def row_patterns(ids: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.intp]
 
 
 def group_membership(units: int, most: int, dtype: npt.DTypeLike) -> Array:
-    """Indicator (units, groups) of consecutive groups of units; equal groups where a number of at most `most` allows, else the last is smaller."""
+    """Indicator (units, groups) of at most `most` groups: equal ones if their number allows, else the last is smaller."""
     divisors = [n for n in range(1, min(units, most) + 1) if units % n == 0]
     n_groups = divisors[-1] if 2 * divisors[-1] >= min(units, most) else min(units, most)
     size = -(-units // n_groups)
@@ -166,5 +168,5 @@ def unpack_directions(bits: npt.NDArray[np.uint8], n_parameters: int, dtype: npt
 
 
 def weight_credit(directions: Array, regret: Array, total: Array) -> Array:
-    """``total + sum_p r_p xi_p``, added member by member so that the bits do not depend on how the members are chunked."""
+    """``total + sum_p r_p xi_p``, added member by member, so that chunks of members change no bit."""
     return np.asarray(np.add.reduce(np.vstack([total[None], regret[:, None] * directions]), axis=0))

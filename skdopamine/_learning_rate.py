@@ -1,13 +1,13 @@
 """Learning-rate rules. They see numbers only, never parameters or data.
 
-A rule is ``init() -> RateState`` and ``update(state, *, reward_prediction_error) -> RateState``; `Dopamine.step_rate` applies the annealing
-envelope. The reward prediction error handed in is standardised: the mean over a minibatch of (loss of the earlier model - loss of the present
-one), the expected minus the actual loss, in units of its standard error. The minibatch is one that the update has not seen.
+A rule is ``init() -> RateState`` and ``update(state, *, reward_prediction_error) -> RateState``; `Dopamine.step_rate`
+applies the annealing envelope. The reward prediction error handed in is standardised: the mean over a minibatch of
+(loss of the earlier model - loss of the present one), the expected minus the actual loss, in units of its standard
+error. The minibatch is one that the update has not seen.
 """
 
 from math import exp, log, tanh
 from typing import NamedTuple, Protocol
-
 
 JUDGE_EVERY = 4  # updates between two judgements
 
@@ -47,8 +47,9 @@ class LearningRate(Protocol):
 class Dopamine(NamedTuple):
     """Better than expected: the rate rises; worse: it falls (our formalisation of arXiv:2510.22178).
 
-    ``log rate += gain * tanh(reward_prediction_error)``, bounded by `ceiling` and by `floor` times the highest rate so far. During
-    the first `n_probing` updates the gain is `probing_gain` and there is no floor, so that a start that is decades off is found out quickly.
+    ``log rate += gain * tanh(reward_prediction_error)``, bounded by `ceiling` and by `floor` times the highest rate so
+    far. During the first `n_probing` updates the gain is `probing_gain` and there is no floor, so that a start that is
+    decades off is found out quickly.
     """
 
     initial: float

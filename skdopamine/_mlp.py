@@ -1,4 +1,4 @@
-"""DopamineMLPClassifier and DopamineMLPRegressor: the scikit-learn contract around the perturbation trainer, and nothing else."""
+"""DopamineMLPClassifier and DopamineMLPRegressor: the scikit-learn contract, and nothing else."""
 
 import copy
 import warnings
@@ -62,7 +62,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         """What targets are divided by in training, and where the output biases start, in these units."""
         return 1.0, None
 
-    # ---- fit and partial_fit ------------------------------------------------------------------------------------------------------------
+    # ---- fit and partial_fit -----------------------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         with _validation.restored_on_error(self):
@@ -148,8 +148,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         elif network.units != self._network_units:
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} units, but the model to go on "
-                f"from has {self._network_units}."
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
+                f"units, but the model to go on from has {self._network_units}."
             )
         self._step_scale = _network.step_scale(network, ACTIVATIONS[self.activation].gain, X.dtype)
         weight = None if weight is None else weight.astype(X.dtype)
@@ -312,7 +312,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         n = len(result.epochs)
         if result.reason == "diverged":
             warnings.warn(
-                f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; the best model so far is kept.",
+                f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; "
+                "the best model so far is kept.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -327,7 +328,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 stacklevel=4,
             )
 
-    # ---- prediction ---------------------------------------------------------------------------------------------------------------------
+    # ---- prediction --------------------------------------------------------------------------------------------------
 
     def _forward(self, X: Any) -> Array:
         """Outputs (n, outputs) for checked X."""
@@ -375,29 +376,33 @@ class _Observer:
 class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     """Multi-layer perceptron classifier, trained by perturbation, without backpropagation.
 
-    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one assigns credit to the
-    synapses, and the reward prediction error of past updates adapts the learning rate. This is our formalisation of [1]_, with node
-    perturbation and a critic [2]_ where the loss is a sum over samples. No derivative of the loss or of the activation is used.
+    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
+    assigns credit to the synapses, and the reward prediction error of past updates adapts the learning rate. This is
+    our formalisation of [1]_, with node perturbation and a critic [2]_ where the loss is a sum over samples. No
+    derivative of the loss or of the activation is used.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; an int is one layer, () a linear model.
     activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
-        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth surrogate.
+        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth
+        surrogate.
     loss : {"log_loss"}, default="log_loss"
-        The loss that is minimised: log-loss of a softmax (multi-class) or of independent logistic outputs (binary, multi-label).
+        The loss that is minimised: log-loss of a softmax (multi-class) or of independent logistic outputs (binary,
+        multi-label).
     perturbation : {"auto", "node", "weight"}, default="auto"
-        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over samples), or all weights at
-        once for the whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over
+        samples), or all weights at once for the whole minibatch ("weight", the method of [1]_: far noisier, for
+        comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
-        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and 0.5 for step and sign
-        units, which do not notice small ones.
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
+        0.5 for step and sign units, which do not notice small ones.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
-        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls as
-        ``learning_rate_init / update ** power_t``.
+        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
+        as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
         Start of the learning rate; with "dopamine" anything from 1e-4 to 1 will do.
     power_t : float, default=0.5
@@ -409,14 +414,16 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over `max_iter` if that is
-        fewer; a `max_iter` above 200 stretches the schedule in proportion.
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over
+        `max_iter` if that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether the rows are put in a new order in each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to the bit.
+        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to
+        the bit.
     tol : float, default=1e-4
-        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score that counts.
+        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score
+        that counts.
     verbose : bool or int, default=False
         Whether to print one line an epoch.
     warm_start : bool, default=False
@@ -469,8 +476,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     learning_rate_curve_ : list of float
         Rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
-        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since the update before
-        (positive: better than expected).
+        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since
+        the update before (positive: better than expected).
     n_evaluations_ : int
         Loss evaluations spent, rows times perturbed or unperturbed networks.
 
@@ -481,15 +488,16 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
 
     Notes
     -----
-    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or diverging fit keeps them
-    too, and warns. Noise is a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
-    matters.
+    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
+    diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
+    the order of the rows in a minibatch nor `n_jobs` matters.
 
     References
     ----------
-    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural networks.
-       https://arxiv.org/abs/2510.22178
-    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem. https://arxiv.org/abs/1906.00889
+    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
+       networks. https://arxiv.org/abs/2510.22178
+    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem.
+    https://arxiv.org/abs/1906.00889
 
     Examples
     --------
@@ -582,7 +590,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid, or y has a single class. The estimator is then as it was before.
+            If a parameter, X, y or sample_weight is not valid, or y has a single class. The estimator is then as it was
+            before.
         """
         return self._fit(X, y, sample_weight)
 
@@ -590,9 +599,10 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
 
-        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at, without annealing and
-        without a stop: nothing is held back, whatever `early_stopping` says, and the latest weights are kept. The calls over the minibatches
-        of one epoch do the same, bit for bit, as one epoch of `fit` with ``shuffle=False``.
+        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
+        without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
+        weights are kept. The calls over the minibatches of one epoch do the same, bit for bit, as one epoch of `fit`
+        with ``shuffle=False``.
 
         Parameters
         ----------
@@ -613,7 +623,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Raises
         ------
         ValueError
-            If an argument is not valid, `classes` is missing in the first call or differs later, or y has a class outside of it.
+            If an argument is not valid, `classes` is missing in the first call or differs later, or y has a class
+            outside of it.
         """
         return self._fit_batch(X, y, sample_weight, classes)
 
@@ -646,7 +657,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`. Rows sum to one, except for multi-label targets, where each column is a probability of its own.
+            In the order of `classes_`. Rows sum to one, except for multi-label targets, where each column is a
+            probability of its own.
         """
         probabilities = self._outputs(X)
         if probabilities.shape[1] == 1:
@@ -707,29 +719,32 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
 class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     """Multi-layer perceptron regressor, trained by perturbation, without backpropagation.
 
-    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one assigns credit to the
-    synapses, and the reward prediction error of past updates adapts the learning rate. This is our formalisation of [1]_, with node
-    perturbation and a critic [2]_ where the loss is a sum over samples. No derivative of the loss or of the activation is used.
+    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
+    assigns credit to the synapses, and the reward prediction error of past updates adapts the learning rate. This is
+    our formalisation of [1]_, with node perturbation and a critic [2]_ where the loss is a sum over samples. No
+    derivative of the loss or of the activation is used.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; an int is one layer, () a linear model.
     activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
-        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth surrogate.
+        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth
+        surrogate.
     loss : {"squared_error"}, default="squared_error"
         The loss that is minimised: half the squared error, summed over outputs.
     perturbation : {"auto", "node", "weight"}, default="auto"
-        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over samples), or all weights at
-        once for the whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over
+        samples), or all weights at once for the whole minibatch ("weight", the method of [1]_: far noisier, for
+        comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
-        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and 0.5 for step and sign
-        units, which do not notice small ones.
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
+        0.5 for step and sign units, which do not notice small ones.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
-        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls as
-        ``learning_rate_init / update ** power_t``.
+        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
+        as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
         Start of the learning rate; with "dopamine" anything from 1e-4 to 1 will do.
     power_t : float, default=0.5
@@ -741,14 +756,16 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over `max_iter` if that is
-        fewer; a `max_iter` above 200 stretches the schedule in proportion.
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over
+        `max_iter` if that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether the rows are put in a new order in each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to the bit.
+        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to
+        the bit.
     tol : float, default=1e-4
-        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score that counts.
+        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score
+        that counts.
     verbose : bool or int, default=False
         Whether to print one line an epoch.
     warm_start : bool, default=False
@@ -799,8 +816,8 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     learning_rate_curve_ : list of float
         Rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
-        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since the update before
-        (positive: better than expected).
+        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since
+        the update before (positive: better than expected).
     n_evaluations_ : int
         Loss evaluations spent, rows times perturbed or unperturbed networks.
 
@@ -813,15 +830,16 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     -----
     Targets need no scaling: training works in units of their spread, and the output layer starts at their mean.
 
-    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or diverging fit keeps them
-    too, and warns. Noise is a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
-    matters.
+    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
+    diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
+    the order of the rows in a minibatch nor `n_jobs` matters.
 
     References
     ----------
-    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural networks.
-       https://arxiv.org/abs/2510.22178
-    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem. https://arxiv.org/abs/1906.00889
+    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
+       networks. https://arxiv.org/abs/2510.22178
+    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem.
+    https://arxiv.org/abs/1906.00889
 
     Examples
     --------
@@ -923,10 +941,10 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
 
-        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at, without annealing and
-        without a stop: nothing is held back, whatever `early_stopping` says, and the latest weights are kept. The unit and the start of the
-        outputs are those of the first batch's targets; but for that, the calls over the minibatches of one epoch do the same as one epoch of
-        `fit` with ``shuffle=False``.
+        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
+        without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
+        weights are kept. The unit and the start of the outputs are those of the first batch's targets; but for that,
+        the calls over the minibatches of one epoch do the same as one epoch of `fit` with ``shuffle=False``.
 
         Parameters
         ----------

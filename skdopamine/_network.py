@@ -1,7 +1,7 @@
 """A multi-layer perceptron as pure functions of one flat parameter vector.
 
-Parameters lie in one vector, first all weight matrices, then all biases, so that a step, a perturbation or a snapshot is one array operation;
-`unpack` gives views. A population of parameter vectors has the members as leading axis.
+Parameters lie in one vector, first all weight matrices, then all biases, so that a step, a perturbation or a snapshot
+is one array operation; `unpack` gives views. A population of parameter vectors has the members as leading axis.
 """
 
 from collections.abc import Sequence
@@ -67,9 +67,10 @@ def init_bounds(network: Network, output_gain: float) -> list[float]:
 
 
 def step_scale(network: Network, output_gain: float, dtype: npt.DTypeLike) -> Array:
-    """Size of a unit step in each parameter (n_parameters,): in proportion to its layer's initial range, 1 for a range of 0.2.
+    """Size of a unit step in each parameter (n_parameters,): its layer's initial range, in units of UNIT_BOUND.
 
-    Weights of narrow layers are large and must go far, those of wide layers are small and must not; a learning rate then means the same in both.
+    Weights of narrow layers are large and must go far, those of wide layers are small and must not; a learning rate
+    then means the same in both.
     """
     scale = np.empty(n_parameters(network), dtype=dtype)
     weights, biases = unpack(network, scale)
@@ -122,9 +123,10 @@ def forward_layers(
 
 
 def forward_pairs(network: Network, params: Array, directions: Array, scale: float, X: Any) -> Array:
-    """Outputs (2, members, n, outputs) of the networks ``params +- scale * direction`` for directions (members, n_parameters).
+    """Outputs (2, members, n, outputs) of ``params +- scale * direction`` for directions (members, n_parameters).
 
-    The first layer is linear in its parameters, so both members of a pair share its product: ``X @ W +- scale * X @ direction``.
+    The first layer is linear in its parameters, so both members of a pair share its product: ``X @ W +- scale * X @
+    direction``.
     """
     weights, biases = unpack(network, params)
     moved_weights, moved_biases = unpack(network, scale * directions)
@@ -137,7 +139,7 @@ def forward_pairs(network: Network, params: Array, directions: Array, scale: flo
     else:
         moved = np.matmul(X, moved_weights[0])  # (members, n, units)
     moved += moved_biases[0][:, None, :]
-    z = np.stack([clean + moved, clean - moved])  # (2, members, n, units)
+    z = both_sides(clean, moved)  # (2, members, n, units)
     sign = np.array([1, -1], dtype=params.dtype).reshape(2, 1, 1, 1)
     for layer, activation in enumerate(network.activations, start=1):
         hidden = activation.function(z)
@@ -146,8 +148,16 @@ def forward_pairs(network: Network, params: Array, directions: Array, scale: flo
     return z
 
 
+def both_sides(clean: Array, moved: Array) -> Array:
+    """``clean + moved`` and ``clean - moved`` as (2, ...)."""
+    sides = np.empty((2, *moved.shape), dtype=moved.dtype)
+    np.add(clean, moved, out=sides[0])
+    np.subtract(clean, moved, out=sides[1])
+    return sides
+
+
 def grouped_product(moved: Array, weight: Array, n_groups: int) -> Array:
-    """What each group of units contributes to the next layer, (groups, n, above), for moved (n, units) and weight (units, above).
+    """What each group of moved (n, units) contributes through weight (units, above): (groups, n, above).
 
     All groups together cost one product. Units that do not fill the last group are padded with silent ones.
     """
@@ -162,9 +172,9 @@ def grouped_product(moved: Array, weight: Array, n_groups: int) -> Array:
 
 
 def moved_outputs(network: Network, params: Array, passed: Trace, layer: int, change: Array) -> Array:
-    """Outputs (2, groups, n, outputs) when the pre-activations of hidden `layer` move by ``+-change`` (groups, n, units)."""
+    """Outputs (2, groups, n, outputs) when pre-activations of `layer` move by ``+-change`` (groups, n, units)."""
     weights, biases = unpack(network, params)
-    z = np.stack([passed.preactivations[layer] + change, passed.preactivations[layer] - change])
+    z = both_sides(passed.preactivations[layer], change)
     for above in range(layer, len(network.activations)):
         z = network.activations[above].function(z) @ weights[above + 1]
         z += biases[above + 1]

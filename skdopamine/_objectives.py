@@ -1,8 +1,8 @@
 """Per-sample losses: their values, their difference between two antithetic outputs, and the credit of each output.
 
-All are sums over the samples, so a perturbation of one sample's network is judged by that sample's loss. Outputs have shape (..., n, outputs),
-targets (n, outputs). No derivative is used anywhere: `credit` moves one output at a time by ``+-scale`` and takes the difference of the losses,
-in the algebraic form that needs one exponential per output.
+All are sums over the samples, so a perturbation of one sample's network is judged by that sample's loss. Outputs have
+shape (..., n, outputs), targets (n, outputs). No derivative is used anywhere: `credit` moves one output at a time by
+``+-scale`` and takes the difference of the losses, in the algebraic form that needs one exponential per output.
 """
 
 from abc import ABC, abstractmethod

@@ -1,6 +1,7 @@
-"""What the trainer asks of a network that learns by perturbation: a credit estimate on a batch, and the losses of given parameters.
+"""What the trainer asks of a network: a credit estimate on a batch, and the losses of given parameters.
 
-Here network, objective and credit estimator meet. The two classes are the two perturbation modes; the trainer does not know which it has.
+Here network, objective and credit estimator meet. The two classes are the two perturbation modes; the trainer does not
+know which it has.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ Array = npt.NDArray[Any]
 TABLE_LIFE = 64  # updates for which one table of signs serves
 MAX_GROUPS = 16
 GROUP_OUTPUTS = 160  # groups x outputs whose losses are worth their time, per row
-CHUNK_ELEMENTS = 2**17  # members x rows x units simulated at once: 1 MiB of float64 per array
+CHUNK_BYTES = 2**17  # one array of the members that are simulated at once: what a processor's cache holds
 
 
 class Data(NamedTuple):
@@ -171,7 +172,7 @@ class NodeProblem(_NetworkProblem):
 
     @staticmethod
     def _store(weight: Array, bias: Array, inputs: Any, credit: Array) -> None:
-        """Credit of a layer's parameters from that of its pre-activations: each is its input times its unit's credit."""
+        """Credit of a layer's parameters: each is its input times the credit of its unit."""
         if sparse.issparse(inputs):
             weight[...] = inputs.T @ credit
         else:
@@ -189,7 +190,7 @@ class NodeProblem(_NetworkProblem):
         batch: Batch,
         update: int,
     ) -> tuple[Array, Array]:
-        """Credit (n, units) of a hidden layer's pre-activations, averaged over n_perturbations draws, and its critic."""
+        """Credit (n, units) of a hidden layer, averaged over n_perturbations draws, and its critic."""
         membership = self.membership[layer]
         weight = _network.unpack(self.network, params)[0][layer + 1]
         top = layer == len(self.network.activations) - 1
@@ -237,7 +238,8 @@ class WeightProblem(_NetworkProblem):
 
     def chunks(self, n_rows: int) -> Iterator[slice]:
         """Members that are simulated at once, so that memory does not grow with the population."""
-        size = max(1, CHUNK_ELEMENTS // max(n_rows * max(self.network.units[1:]), _network.n_parameters(self.network)))
+        most = max(n_rows * max(self.network.units[1:]), _network.n_parameters(self.network))
+        size = max(1, CHUNK_BYTES // (most * self.data.target.itemsize))
         for start in range(0, self.n_perturbations, size):
             yield slice(start, min(start + size, self.n_perturbations))
 

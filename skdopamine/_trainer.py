@@ -1,8 +1,8 @@
 """The only training loop: batches, steps, the judgement of past steps, stopping, best parameters, history.
 
-A step is Adam's (Kingma and Ba, 2015) with the credit estimate in place of the gradient. Every few updates the parameters of an earlier update
-are evaluated once more, on the minibatch at hand, which that update has not seen. The difference is the reward prediction error that moves the
-learning rate; where the loss has jumped, the update is undone.
+A step is Adam's (Kingma and Ba, 2015) with the credit estimate in place of the gradient. Every few updates the
+parameters of an earlier update are evaluated once more, on the minibatch at hand, which that update has not seen. The
+difference is the reward prediction error that moves the learning rate; where the loss has jumped, the update is undone.
 """
 
 from collections.abc import Callable, Iterator
@@ -109,7 +109,7 @@ def judge(before: Array, after: Array, share: Array, nominal_batch: int) -> tupl
 def update_step(
     problem: Problem, rule: LearningRate, state: TrainState, batch: Batch, settings: Settings, progress: float
 ) -> tuple[TrainState, float, float | None]:
-    """One update: new state, baseline loss of the batch, reward prediction error of the last update if it was judged."""
+    """One update: new state, baseline loss, and the reward prediction error of the last update if it was judged."""
     estimate = problem.credit(state.params, state.critics, batch, state.update)
     share = batch.share[:, 0]
     loss, rate, error, anchor = float(estimate.losses @ share), state.rate, None, state.anchor

@@ -299,15 +299,15 @@ def test_layers_have_noise_of_their_own():
 @pytest.mark.parametrize(("members", "n_chunks"), [(0, 10), (1, 10), (3, 4), (10, 1), (1000, 1)])
 def test_chunks_of_members_give_the_same_bits(members, n_chunks, rows, monkeypatch):
     subject = case(WeightProblem, DEEP, rows=rows, n_perturbations=10)
-    monkeypatch.setattr(_problem, "CHUNK_ELEMENTS", 10**9)
+    monkeypatch.setattr(_problem, "CHUNK_BYTES", 10**9)
     whole = subject.estimate()
-    monkeypatch.setattr(_problem, "CHUNK_ELEMENTS", members * len(subject.params))
+    monkeypatch.setattr(_problem, "CHUNK_BYTES", 8 * members * len(subject.params))
     assert len(list(subject.problem.chunks(N))) == n_chunks
     assert_same_bits(subject.estimate(), whole)
 
 
 def test_workers_give_the_same_bits(monkeypatch):
-    monkeypatch.setattr(_problem, "CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr(_problem, "CHUNK_BYTES", 1)
     one, two = (case(WeightProblem, DEEP, n_perturbations=10, n_jobs=n_jobs).estimate() for n_jobs in (None, 2))
     assert_same_bits(one, two)
 
