@@ -67,7 +67,8 @@ def _bits(values: Array) -> npt.NDArray[np.uint64]:
 def sign_table(units: int, seed: int, dtype: npt.DTypeLike) -> Array:
     """Signs (N_PATTERNS, units) with orthogonal columns.
 
-    Uncorrelated over the patterns, no unit is credited for another. Beyond N_PATTERNS units the columns repeat with the patterns in another random order.
+    Uncorrelated over the patterns, no unit is credited for another. Beyond N_PATTERNS units the columns repeat with the
+    patterns in another random order.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     signs = hadamard(N_PATTERNS, dtype=dtype)
@@ -83,7 +84,7 @@ def row_patterns(ids: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.intp]
 
 
 def group_membership(units: int, most: int, dtype: npt.DTypeLike) -> Array:
-    """Indicator (units, groups) of at most `most` groups: equal ones if their number allows, else the last is smaller."""
+    """Indicator (units, groups) of at most `most` groups of units, equal ones where possible."""
     divisors = [n for n in range(1, min(units, most) + 1) if units % n == 0]
     n_groups = divisors[-1] if 2 * divisors[-1] >= min(units, most) else min(units, most)
     size = -(-units // n_groups)
