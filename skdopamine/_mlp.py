@@ -477,7 +477,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
         Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since
-        the update before (positive: better than expected).
+        the update before (positive: better than expected). Every fourth
+        update is judged; an epoch without one has the value of the last.
     n_evaluations_ : int
         Loss evaluations spent, rows times perturbed or unperturbed networks.
 
@@ -817,7 +818,8 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         Rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
         Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since
-        the update before (positive: better than expected).
+        the update before (positive: better than expected). Every fourth
+        update is judged; an epoch without one has the value of the last.
     n_evaluations_ : int
         Loss evaluations spent, rows times perturbed or unperturbed networks.
 

@@ -35,6 +35,7 @@ class TrainState(NamedTuple):
     undone: int = 0
     reference: float = 0.0  # loss of the first batch
     n_evaluations: int = 0
+    last_error: float = 0.0  # mean reward prediction error of the last epoch that had one
     anchor: "TrainState | None" = None  # earlier state: the one to be judged, or to go back to
 
 
@@ -142,6 +143,7 @@ def update_step(
         undone=state.undone,
         reference=state.reference if state.steps else loss,
         n_evaluations=n_evaluations,
+        last_error=state.last_error,
         anchor=anchor,
     )
     return advanced, loss, error
@@ -184,7 +186,8 @@ def run_epoch(
         if error is not None:
             errors.append(error)
     rate = rule.step_rate(state.rate, progress)
-    return state, Epoch(total / weight, float(np.mean(errors)) if errors else 0.0, rate)
+    error = float(np.mean(errors)) if errors else state.last_error
+    return state._replace(last_error=error), Epoch(total / weight, error, rate)
 
 
 def train(
