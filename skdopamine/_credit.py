@@ -39,8 +39,8 @@ def mix(*numbers: int) -> int:
     return state
 
 
-def row_ids(X: Any) -> npt.NDArray[np.uint64]:
-    """A 64-bit hash of each row's content, equal for dense and sparse rows with the same values."""
+def row_ids(X: Any) -> npt.NDArray[np.uint16]:
+    """A hash of each row's content, equal for dense and sparse rows with the same values."""
     odd = np.random.Generator(np.random.PCG64(0)).integers(0, _WORD, X.shape[1], dtype=np.uint64) | np.uint64(1)
     if sparse.issparse(X):
         X = X.tocsr()
@@ -49,13 +49,12 @@ def row_ids(X: Any) -> npt.NDArray[np.uint64]:
         np.add.at(ids, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), bits)
     else:
         ids = np.zeros(len(X), dtype=np.uint64)
-        chunk = max(1, 2**15 // max(1, X.shape[1]))
+        chunk = max(1, 2**13 // max(1, X.shape[1]))
         for start in range(0, len(X), chunk):
             ids[start : start + chunk] = (_bits(X[start : start + chunk]) * odd).sum(axis=1, dtype=np.uint64)
     ids ^= ids >> np.uint64(32)
     ids *= np.uint64(0x9E3779B97F4A7C15)
-    ids ^= ids >> np.uint64(29)
-    return ids
+    return (ids >> np.uint64(48)).astype(np.uint16)  # two rows that share an id only share their noise
 
 
 def _bits(values: Array) -> npt.NDArray[np.uint64]:
@@ -68,17 +67,21 @@ def sign_table(units: int, seed: int, dtype: npt.DTypeLike) -> Array:
     """Signs (N_PATTERNS, units) with orthogonal columns.
 
     Uncorrelated over the patterns, no unit is credited for another. Beyond N_PATTERNS units the columns repeat with the
-    patterns in another random order.
+    patterns in another random order and of other sign.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     signs = hadamard(N_PATTERNS, dtype=dtype)
-    tiles = [signs[rng.permutation(N_PATTERNS)] for _ in range(-(-units // N_PATTERNS))]
+    flips = np.array([-1, 1], dtype=dtype)
+    tiles = [
+        signs[rng.permutation(N_PATTERNS)] * flips[rng.integers(0, 2, (N_PATTERNS, 1))]
+        for _ in range(-(-units // N_PATTERNS))
+    ]
     return np.ascontiguousarray(np.hstack(tiles)[:, :units])
 
 
-def row_patterns(ids: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.intp]:
+def row_patterns(ids: npt.NDArray[np.uint16], seed: int) -> npt.NDArray[np.intp]:
     """Pattern number of each row: multiply-shift hashing, ~ U{0 .. N_PATTERNS - 1} over seeds."""
-    hashed = ids * np.uint64(mix(seed, 1) | 1)
+    hashed = ids.astype(np.uint64) * np.uint64(mix(seed, 1) | 1)
     hashed += np.uint64(mix(seed, 2))
     return (hashed >> np.uint64(64 - N_PATTERNS.bit_length() + 1)).astype(np.intp)
 
@@ -103,7 +106,7 @@ def node_credit(
     *,
     direction: Array,
     response: Array,
-    audible: Array | None,
+    audible: Callable[[Array], Array] | None,
     regret: Callable[[Array], Array],
     output_credit: Array,
     critic: Array,
@@ -118,8 +121,8 @@ def node_credit(
         The noise xi, signs.
     response : ndarray of shape (n, units)
         a = (f(z + s) - f(z - s)) / (2 s): how much each unit's output follows its own noise.
-    audible : ndarray of shape (n, units) or None
-        1 where the response is not zero, else 0; None if it never is.
+    audible : callable or None
+        Maps the response to 1 where it is not zero, else 0; None if it never is.
     regret : callable
         Maps a * xi (n, units) to each group's regret r (n, groups).
     output_credit : ndarray of shape (n, outputs)
@@ -134,6 +137,9 @@ def node_credit(
     noise = response * direction
     actual = regret(noise)
     actual *= share
+    power = float(np.einsum("nu,nu->n", noise, noise) @ share[:, 0]) / membership.shape[1]
+    power *= float(np.einsum("nk,nk->n", output_credit, output_credit) @ share[:, 0])
+    del noise  # the largest arrays go as soon as they can: they are what a fit needs memory for
     expected = (output_credit * share) @ critic
     expected *= response  # w a (e B): expected credit
     # delta = expected minus actual regret, by group; credit = a (e B) - delta xi, unbiased whatever B is
@@ -141,12 +147,11 @@ def node_credit(
     prediction_error -= actual
     surprise = prediction_error[:, membership.argmax(axis=1)]
     surprise *= direction
+    del direction
     if audible is not None:
-        surprise *= audible  # a unit that cannot respond carries no noise
-    # normalised least mean squares: B <- B + rate e^T (a surprise) / (|a|^2 |e|^2)
-    power = float(np.einsum("nu,nu->n", noise, noise) @ share[:, 0]) / membership.shape[1]
-    power *= float(np.einsum("nk,nk->n", output_credit, output_credit) @ share[:, 0])
+        surprise *= audible(response)  # a unit that cannot respond carries no noise
     expected -= surprise
+    # normalised least mean squares: B <- B + rate e^T (a surprise) / (|a|^2 |e|^2)
     if power > 0:
         surprise *= response
         critic = critic - (CRITIC_RATE / power) * (output_credit.T @ surprise)

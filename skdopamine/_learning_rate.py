@@ -9,6 +9,7 @@ error. The minibatch is one that the update has not seen.
 from math import exp, log, tanh
 from typing import NamedTuple, Protocol
 
+LEAST = 1e-12  # a rate that has fallen this far can still rise
 JUDGE_EVERY = 4  # updates between two judgements
 
 
@@ -62,7 +63,7 @@ class Dopamine(NamedTuple):
     last: float = 0.03  # what the envelope leaves of the rate at the end
 
     def init(self) -> RateState:
-        rate = min(self.initial, self.ceiling)
+        rate = min(max(self.initial, LEAST), self.ceiling)
         return RateState(rate, rate, 0)
 
     def advance(self, state: RateState) -> RateState:
@@ -72,7 +73,7 @@ class Dopamine(NamedTuple):
         probing = state.update <= self.n_probing
         gain = self.probing_gain if probing else self.gain
         rate = exp(log(state.rate) + gain * tanh(reward_prediction_error))
-        rate = min(rate, self.ceiling)
+        rate = min(max(rate, LEAST), self.ceiling)
         peak = max(state.peak, rate)
         if not probing:
             rate = max(rate, self.floor * peak)
@@ -85,7 +86,8 @@ class Dopamine(NamedTuple):
         return after - before < self.jump * max(before, 0.2 * reference)
 
     def reject(self, state: RateState) -> RateState:
-        return state._replace(rate=state.rate / 4, peak=state.rate / 4)
+        rate = max(state.rate / 4, LEAST)
+        return state._replace(rate=rate, peak=rate)
 
     def step_rate(self, state: RateState, progress: float) -> float:
         return state.rate * (1 - (1 - self.last) * progress)

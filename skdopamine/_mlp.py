@@ -34,14 +34,13 @@ Array = npt.NDArray[Any]
 AUTO_BATCH = 200
 SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
 SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
+LEARNT = 0.5  # a loss above this share of its start is a plateau to be crossed, not convergence
 AUTO_MEMBERS = {"node": 1, "weight": 16}
 CEILINGS = {"node": 0.01, "weight": 0.02}  # of the learning rate
 
 
 class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share: checks, training, publication."""
-
-    _doc_link_module = "skdopamine"
 
     _network_units: tuple[int, ...]
     _state: _trainer.TrainState
@@ -59,39 +58,42 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         """The loss, as the trainer uses it."""
 
     def _target_scale(self, target: Array, weight: Array | None) -> tuple[float, Array | None]:
-        """What targets are divided by in training, and where the output biases start, in these units."""
+        """Unit of the targets in training, and what is subtracted from them, if anything."""
         return 1.0, None
 
     # ---- fit and partial_fit -----------------------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         with _validation.restored_on_error(self):
-            self._run_fit(X, y, sample_weight)
+            result, cut_short = self._run_fit(X, y, sample_weight)
+        self._warn(result, cut_short)
         return self
 
     @with_callbacks
-    def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
         fresh = not (self.warm_start and hasattr(self, "_state"))
+        given, given_rows = X, X.shape[0] if hasattr(X, "shape") else len(X)
         X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh)
         training, held_back = self._split(y, len(target))
         score = self._scorer(X, y, target, weight, held_back)
         problem = self._prepare(X, target, weight, training, fresh=fresh)
-        settings, needed = self._settings(problem.n_rows())
-        callbacks = EpochCallbacks(self, settings.n_epochs, X, y, sample_weight)
+        settings, needed = self._settings(problem)
+        shown = given if X.shape[0] == given_rows else X  # what the user gave has feature names
+        callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
         result = self._train(problem, settings, score, _Observer(self, callbacks))
         self.n_iter_ = len(result.epochs)
-        self._warn(result, settings.n_epochs < needed)
         callbacks.end()
+        return result, settings.n_epochs < needed
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         fresh = not hasattr(self, "_state")
         with _validation.restored_on_error(self):
             X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
-            problem = self._prepare(X, target, weight, np.arange(len(target)), fresh=fresh)
-            settings = self._settings(problem.n_rows())[0]._replace(n_epochs=1, horizon=0)
+            problem = self._prepare(X, target, weight, None, fresh=fresh)
+            settings = self._settings(problem)[0]._replace(n_epochs=1, horizon=0)
             result = self._train(problem, settings, None, _Observer(self, None))
             self.n_iter_ = len(self.loss_curve_)
-            self._warn(result, False)
+        self._warn(result, False)
         return self
 
     def _check_data(
@@ -112,17 +114,17 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         )
         X = X.tocsr() if sparse.issparse(X) else X
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        weight = _validation.check_sample_weight(sample_weight, X.shape[0], np.float64)
+        weight = _validation.check_sample_weight(sample_weight, X.shape[0])
         if weight is not None and not (weight > 0).all():
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
         return X, y, self._encode(y, classes, fresh=fresh), weight
 
-    def _split(self, y: Any, n_rows: int) -> tuple[Array, Array | None]:
-        """Rows to train on and, for early stopping, rows held back."""
-        rows = np.arange(n_rows)
+    def _split(self, y: Any, n_rows: int) -> tuple[Array | None, Array | None]:
+        """Rows to train on, None for all, and, for early stopping, rows held back."""
         if not self.early_stopping:
-            return rows, None
+            return None, None
+        rows = np.arange(n_rows)
         stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         try:
@@ -135,35 +137,48 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             ) from error
         return training, held_back
 
-    def _prepare(self, X: Any, target: Array, weight: Array | None, rows: Array, *, fresh: bool) -> Problem:
+    def _prepare(
+        self, X: Any, target: Array, weight: Array | None, rows: Array | None, *, fresh: bool
+    ) -> NodeProblem | WeightProblem:
         """The problem to train on; with fresh, also the initial state."""
-        if len(rows) < len(target):
+        if rows is not None:
             X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
         hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
         network = Network((X.shape[1], *hidden, target.shape[1]), (ACTIVATIONS[self.activation],) * len(hidden))
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
-            self._scale, output_bias = self._target_scale(target, weight)
+            self._scale, self._offset = self._target_scale(target, weight)
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         elif network.units != self._network_units:
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
                 f"units, but the model to go on from has {self._network_units}."
             )
-        self._step_scale = _network.step_scale(network, ACTIVATIONS[self.activation].gain, X.dtype)
-        weight = None if weight is None else weight.astype(X.dtype)
-        data = make_data(X, (target / self._scale).astype(X.dtype), weight)
+        X = X if fresh else X.astype(self._state.params.dtype, copy=False)
+        target = target if self._scale == 1 and self._offset is None else (target - self._offset) / self._scale
+        data = make_data(X, target.astype(X.dtype, copy=False), weight)
         problem = self._problem(network, data)
         if fresh:
-            params = self._initial_params(network, X.dtype, output_bias)
+            params = self._initial_params(network, X.dtype)
             self._check_finite_start(problem, params)
             self._network_units, self._n_epochs = network.units, 0
-            self._state = _trainer.init_state(params, problem, self._rule())
+            self._state_rule = self._rule()
+            self._state = _trainer.init_state(params, problem, self._state_rule)
             self.loss_curve_, self.learning_rate_curve_, self.reward_prediction_error_curve_ = [], [], []
-            self.validation_scores_ = [] if self.early_stopping else None
             self.t_ = 0
+        else:
+            self._go_on(problem)
         return problem
+
+    def _go_on(self, problem: Problem) -> None:
+        """Fit the kept state to parameters set since: another mode has other critics, another rate a new start."""
+        state, critics, rule = self._state, problem.init_critics(), self._rule()
+        if [c.shape for c in critics] != [c.shape for c in state.critics]:
+            state = state._replace(critics=critics)
+        if rule != self._state_rule:
+            state = state._replace(rate=rule.init())
+        self._state, self._state_rule = state, rule
 
     @staticmethod
     def _check_finite_start(problem: Problem, params: Array) -> None:
@@ -178,14 +193,14 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                     "StandardScaler."
                 )
 
-    def _initial_params(self, network: Network, dtype: npt.DTypeLike, output_bias: Array | None) -> Array:
+    def _initial_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
         gain = ACTIVATIONS[self.activation].gain
         params = _network.init_params(network, gain, np.random.Generator(np.random.PCG64(self._seed)), dtype)
-        if output_bias is not None:
-            _network.unpack(network, params)[1][-1][...] = output_bias
+        if self._offset is not None:
+            _network.unpack(network, params)[1][-1][...] = 0.0
         return params
 
-    def _problem(self, network: Network, data: Any) -> Problem:
+    def _problem(self, network: Network, data: Any) -> NodeProblem | WeightProblem:
         mode = self._mode()
         scale = ACTIVATIONS[self.activation].scale if self.perturbation_scale == "auto" else self.perturbation_scale
         members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else self.n_perturbations
@@ -204,8 +219,9 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             return Constant(float(self.learning_rate_init))
         return InvScaling(float(self.learning_rate_init), float(self.power_t))
 
-    def _settings(self, n_rows: int) -> tuple[_trainer.Settings, int]:
+    def _settings(self, problem: NodeProblem | WeightProblem) -> tuple[_trainer.Settings, int]:
         """Settings of the trainer, and the epochs that its schedule would like to have."""
+        n_rows = problem.n_rows()
         nominal = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(nominal, n_rows)
         needed = self.max_iter + 1
@@ -222,7 +238,10 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             seed=self._seed,
-            step_scale=self._step_scale,
+            step_scale=_network.step_scale(
+                problem.network, ACTIVATIONS[self.activation].gain, self._state.params.dtype
+            ),
+            learnt=LEARNT if self.learning_rate == "dopamine" else np.inf,
             first_epoch=self._n_epochs,
         ), needed
 
@@ -231,7 +250,14 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
     ) -> _trainer.Result:
         """Train, and publish what has come of it."""
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
-            result = _trainer.train(problem, self._rule(), self._state, settings, score=score, observer=observer)
+            result = _trainer.train(
+                problem,
+                self._rule(),
+                self.__dict__.pop("_state"),  # not held on to while training: it is as large as three models
+                settings,
+                score=score,
+                observer=observer,
+            )
         state = result.state
         if state.params is not result.best_params:
             state = state._replace(params=result.best_params, anchor=None)
@@ -254,17 +280,17 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         errors = self.reward_prediction_error_curve_ + [
             epoch.reward_prediction_error * scale * scale for epoch in epochs
         ]
-        scores = None
-        if self.validation_scores_ is not None:
-            scores = self.validation_scores_ + [epoch.score for epoch in epochs if epoch.score is not None]
+        unit = scale if self.scoring is None else 1.0
+        # scores are those of this run alone: the next one holds other rows back
+        scores = [epoch.score * unit * unit for epoch in epochs if epoch.score is not None]
         return {
             "loss_curve_": losses,
             "learning_rate_curve_": rates,
             "reward_prediction_error_curve_": errors,
-            "validation_scores_": scores,
+            "validation_scores_": scores or None,
             "loss_": losses[-1] if losses else np.inf,
-            "best_loss_": min(losses, default=np.inf) if scores is None else None,
-            "best_validation_score_": max(scores, default=-np.inf) if scores is not None else None,
+            "best_loss_": None if scores else min(losses, default=np.inf),
+            "best_validation_score_": max(scores, default=None),
             "learning_rate_": rates[-1] if rates else float(self.learning_rate_init),
         }
 
@@ -274,6 +300,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         weights, biases = _network.unpack(Network(units, ()), params.copy())
         weights[-1] *= self._scale
         biases[-1] *= self._scale
+        if self._offset is not None:
+            biases[-1] += self._offset.astype(params.dtype)
         return {
             "coefs_": weights,
             "intercepts_": biases,
@@ -294,11 +322,10 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         def score(params: Array) -> float:
             candidate = copy.copy(self)
             candidate.__dict__.update(self._published(params))
+            candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
             if scorer is None:
                 losses = self._objective().values(candidate._forward(X), target)
-                value = -float(np.average(losses, weights=weight))
-            elif weight is not None and isinstance(self.scoring, str):
-                value = float(scorer(candidate, X, y, sample_weight=weight))
+                value = -float(np.average(losses, weights=weight)) / self._scale / self._scale
             else:
                 value = float(scorer(candidate, X, y))
             if not isfinite(value):
@@ -315,17 +342,16 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; "
                 "the best model so far is kept.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         elif result.reason == "interrupted":
-            warnings.warn(
-                f"Training was interrupted after {n} epochs; the best model so far is kept.", UserWarning, stacklevel=4
-            )
+            kept = "the best model so far" if n else "the model as it was before"
+            warnings.warn(f"Training was interrupted after {n} epochs; {kept} is kept.", UserWarning, stacklevel=5)
         elif result.reason == "exhausted" and cut_short:
             warnings.warn(
                 f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -365,7 +391,9 @@ class _Observer:
         if estimator.verbose:
             loss = epoch.loss * estimator._scale * estimator._scale
             score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
-            print(f"Iteration {len(self.epochs)}, loss = {loss:.8f}, learning rate = {epoch.learning_rate:.2e}{score}")
+            print(
+                f"Iteration {estimator._n_epochs + len(self.epochs)}, loss = {loss:.8f}, learning rate = {epoch.learning_rate:.2e}{score}"
+            )
         if self.callbacks is None:
             return False
         return self.callbacks.end_epoch(
@@ -404,13 +432,14 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
-        Start of the learning rate; with "dopamine" anything from 1e-4 to 1 will do.
+        Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
+        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight").
     power_t : float, default=0.5
         Exponent of "invscaling".
     momentum : float, default=0.9
         Decay of the running mean of the credit, in [0, 1).
     alpha : float, default=0.0001
-        Strength of the L2 penalty, divided by the number of samples of the minibatch.
+        Strength of the L2 penalty, divided by the sum of the sample weights of the minibatch.
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
@@ -436,6 +465,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Epochs without improvement by `tol` after which training stops.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
+        Sample weights count in the latter only.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
 
@@ -476,9 +506,9 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     learning_rate_curve_ : list of float
         Rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
-        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since
-        the update before (positive: better than expected). Every fourth
-        update is judged; an epoch without one has the value of the last.
+        Mean reward prediction error of each epoch: by how much the last update had lowered the loss on
+        the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
+        epoch without one has the value of the last.
     n_evaluations_ : int
         Loss evaluations spent, rows times perturbed or unperturbed networks.
 
@@ -498,7 +528,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
        networks. https://arxiv.org/abs/2510.22178
     .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem.
-    https://arxiv.org/abs/1906.00889
+       https://arxiv.org/abs/1906.00889
 
     Examples
     --------
@@ -627,7 +657,9 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
             If an argument is not valid, `classes` is missing in the first call or differs later, or y has a class
             outside of it.
         """
-        return self._fit_batch(X, y, sample_weight, classes)
+        if classes is None and not hasattr(self, "_state") and not type_of_target(y).startswith("multilabel"):
+            raise ValueError("classes must be passed in the first call to partial_fit, got None.")
+        return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X: Any) -> Array:
         """Predict class labels.
@@ -704,12 +736,9 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         unknown = np.setdiff1d(unique_labels(y), self.classes_)
         if len(unknown):
             raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
+        if self._label_binarizer.y_type_ == "binary":
+            return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.float64)[:, None]
         return np.asarray(self._label_binarizer.transform(y), dtype=np.float64)
-
-    def _fit_batch(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
-        if classes is None and not hasattr(self, "_state") and not type_of_target(y).startswith("multilabel"):
-            raise ValueError("classes must be passed in the first call to partial_fit, got None.")
-        return self._partial_fit(X, y, sample_weight, classes)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -747,13 +776,14 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
-        Start of the learning rate; with "dopamine" anything from 1e-4 to 1 will do.
+        Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
+        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight").
     power_t : float, default=0.5
         Exponent of "invscaling".
     momentum : float, default=0.9
         Decay of the running mean of the credit, in [0, 1).
     alpha : float, default=0.0001
-        Strength of the L2 penalty, divided by the number of samples of the minibatch.
+        Strength of the L2 penalty, divided by the sum of the sample weights of the minibatch.
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
@@ -779,6 +809,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         Epochs without improvement by `tol` after which training stops.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
+        Sample weights count in the latter only.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
 
@@ -817,9 +848,9 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     learning_rate_curve_ : list of float
         Rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
-        Mean reward prediction error of each epoch: by how much the loss on a minibatch not yet seen had fallen since
-        the update before (positive: better than expected). Every fourth
-        update is judged; an epoch without one has the value of the last.
+        Mean reward prediction error of each epoch: by how much the last update had lowered the loss on
+        the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
+        epoch without one has the value of the last.
     n_evaluations_ : int
         Loss evaluations spent, rows times perturbed or unperturbed networks.
 
@@ -830,7 +861,8 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
 
     Notes
     -----
-    Targets need no scaling: training works in units of their spread, and the output layer starts at their mean.
+    Targets need no scaling: training works on their deviation from the mean, in units of their spread. The unit is
+    one for all outputs, so outputs of very different size still want to be scaled.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
     diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
@@ -841,7 +873,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
        networks. https://arxiv.org/abs/2510.22178
     .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem.
-    https://arxiv.org/abs/1906.00889
+       https://arxiv.org/abs/1906.00889
 
     Examples
     --------
@@ -1002,7 +1034,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         if spread < 1e-10:  # constant but for rounding
             spread = 1.0
         scale = float(2.0 ** np.clip(np.round(np.log2(spread) + np.log2(top)), -1000, 1000))
-        return scale, mean * (top / scale)
+        return scale, mean * top
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

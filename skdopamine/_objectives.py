@@ -6,6 +6,7 @@ shape (..., n, outputs), targets (n, outputs). No derivative is used anywhere: `
 """
 
 from abc import ABC, abstractmethod
+from math import expm1
 from typing import Any
 
 import numpy as np
@@ -116,12 +117,8 @@ class SoftmaxLoss(Objective):
 
 
 def _moved_by_scale(p: Array, scale: float) -> Array:
-    """``log((1 + p (exp(s) - 1)) / (1 + p (exp(-s) - 1))) / (2 s)``."""
-    up = p * np.expm1(scale)
-    up += 1
-    down = p * np.expm1(-scale)
-    down += 1
-    up /= down
-    np.log(up, out=up)
+    """``(log(1 + p (exp(s) - 1)) - log(1 + p (exp(-s) - 1))) / (2 s)``, without cancellation for small s."""
+    up = np.log1p(p * expm1(scale))
+    up -= np.log1p(p * expm1(-scale))
     up /= 2 * scale
     return np.asarray(up)

@@ -30,7 +30,7 @@ class Data(NamedTuple):
     X: Any  # (n, features), dense or CSR
     target: Array  # (n, outputs)
     weight: Array | None  # (n,) positive, or None for ones
-    ids: npt.NDArray[np.uint64]  # (n,) hash of the row's content
+    ids: npt.NDArray[np.uint16]  # (n,) hash of the row's content
 
 
 class Batch(NamedTuple):
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 
     X: Any
     target: Array
-    ids: npt.NDArray[np.uint64]
+    ids: npt.NDArray[np.uint16]
     share: Array  # (n, 1), sums to one
     total: float  # sum of weights
 
@@ -47,7 +47,7 @@ class Estimate(NamedTuple):
     """Credit of all parameters on a batch."""
 
     credit: Array  # (n_parameters,): estimate of d(mean loss + penalty) / d(params)
-    losses: Array  # (n,): baseline loss of each row
+    losses: Array  # (n,): baseline loss of each row, penalty included
     critics: tuple[Array, ...]
     n_evaluations: int  # loss evaluations, rows x members
 
@@ -111,7 +111,14 @@ class _NetworkProblem:
         return Batch(X, target, ids, (weight / total).astype(target.dtype)[:, None], total)
 
     def losses(self, params: Array, batch: Batch) -> Array:
-        return self.objective.values(_network.forward(self.network, params, batch.X), batch.target)
+        losses = self.objective.values(_network.forward(self.network, params, batch.X), batch.target)
+        losses += self.penalty(params, batch)
+        return losses
+
+    def penalty(self, params: Array, batch: Batch) -> float:
+        """Return alpha |W|^2 / 2 / sum of weights, a part of every row's loss."""
+        weights = params[: self.n_weights]
+        return float(weights @ weights) * (self.alpha / 2 / batch.total) if self.alpha else 0.0
 
     def penalised(self, credit: Array, params: Array, batch: Batch) -> Array:
         """Add d(alpha |W|^2 / 2 / sum of weights) / dW, which needs no perturbation."""
@@ -138,7 +145,7 @@ class NodeProblem(_NetworkProblem):
         units, dtype = self.network.units, self.data.target.dtype
         return tuple(np.zeros((units[-1], h), dtype=dtype) for h in units[1:-1])
 
-    def directions(self, layer: int, update: int, draw: int, ids: npt.NDArray[np.uint64]) -> Array:
+    def directions(self, layer: int, update: int, draw: int, ids: npt.NDArray[np.uint16]) -> Array:
         """Signs (n, units): a function of seed, update, layer and row content."""
         block = update // TABLE_LIFE
         if self.tables[0] != block:
@@ -155,17 +162,19 @@ class NodeProblem(_NetworkProblem):
         output_credit = objective.credit(prediction, batch.target, self.scale)
         total = np.empty_like(params)
         weights, biases = _network.unpack(network, total)
-        self._store(weights[-1], biases[-1], passed.inputs[-1], output_credit * batch.share)
+        self._store(weights[-1], biases[-1], passed.inputs.pop(), output_credit * batch.share)
         learned = list(critics)
-        for layer in range(len(critics)):
+        for layer in range(len(self.membership)):
             unit_credit, learned[layer] = self._layer_credit(
                 params, passed, prediction, layer, output_credit, critics[layer], batch, update
             )
             self._store(weights[layer], biases[layer], passed.inputs[layer], unit_credit)
         members = 1 + 2 * network.units[-1] + 2 * self.n_perturbations * sum(m.shape[1] for m in self.membership)
+        losses = objective.values(passed.output, batch.target)
+        losses += self.penalty(params, batch)
         return Estimate(
             self.penalised(total, params, batch),
-            objective.values(passed.output, batch.target),
+            losses,
             tuple(learned),
             members * len(batch.ids),
         )
@@ -208,13 +217,13 @@ class NodeProblem(_NetworkProblem):
 
         activation = self.network.activations[layer]
         response = activation.response(passed.preactivations[layer], self.scale)
-        audible = None if activation.audible is None else activation.audible(response)
+        passed.preactivations[layer] = response[:0]  # layers below have been served: its memory is wanted
         total: Array | None = None
         for draw in range(self.n_perturbations):
             credit, critic = _credit.node_credit(
                 direction=self.directions(layer, update, draw, batch.ids),
                 response=response,
-                audible=audible,
+                audible=activation.audible,
                 regret=regret,
                 output_credit=output_credit,
                 critic=critic,

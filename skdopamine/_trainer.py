@@ -52,6 +52,7 @@ class Settings(NamedTuple):
     tol: float
     n_iter_no_change: int
     seed: int
+    learnt: float = np.inf  # share of the first loss above which no standstill counts: nothing is learnt yet
     step_scale: Array | float = 1.0  # size of a unit step, per parameter
 
 
@@ -92,7 +93,7 @@ def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
     size = settings.batch_size
     if settings.shuffle:
         rng = np.random.Generator(np.random.PCG64([settings.seed, settings.first_epoch + epoch]))
-        order = rng.permutation(n_rows)
+        order = rng.permutation(np.arange(n_rows, dtype=np.int32 if n_rows < 2**31 else np.int64))
     for start in range(0, n_rows, size):
         yield order[start : start + size] if settings.shuffle else slice(start, min(start + size, n_rows))
 
@@ -116,7 +117,8 @@ def update_step(
     loss, rate, error, anchor = float(estimate.losses @ share), state.rate, None, state.anchor
     n_evaluations = state.n_evaluations + estimate.n_evaluations
     jumped = not isfinite(loss)
-    if anchor is not None and anchor.update == state.update - 1:
+    few = 4 * len(share) < settings.batch_size  # a last batch of few rows tells too little
+    if anchor is not None and anchor.update == state.update - 1 and not few:
         before = problem.losses(anchor.params, batch)
         n_evaluations += len(before)
         error, standardised = judge(before, estimate.losses, share, settings.nominal_batch)
@@ -183,11 +185,17 @@ def run_epoch(
         state, loss, error = update_step(problem, rule, state, batch, settings, progress)
         total += loss * batch.total
         weight += batch.total
+        del batch  # before the next one is gathered
         if error is not None:
             errors.append(error)
     rate = rule.step_rate(state.rate, progress)
     error = float(np.mean(errors)) if errors else state.last_error
     return state._replace(last_error=error), Epoch(total / weight, error, rate)
+
+
+def is_lost(loss: float, state: TrainState) -> bool:
+    """Whether a run is lost: not finite, or far above where it began."""
+    return not (loss <= 10 * state.reference + 1 and np.isfinite(state.params).all())
 
 
 def train(
@@ -204,22 +212,27 @@ def train(
     Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data.
     """
     best, best_params, stale, reason = -np.inf, state.params, 0, "exhausted"
+    state = state._replace(undone=0)
     epochs: list[Epoch] = []
     try:
         for epoch in range(settings.n_epochs):
             if observer is not None:
                 observer.begin_epoch()
+            before = state.params
             state, summary = run_epoch(problem, rule, state, settings, epoch)
-            if state.undone > MAX_UNDONE or not (isfinite(summary.loss) and np.isfinite(state.params).all()):
+            if state.undone > MAX_UNDONE or is_lost(summary.loss, state):
                 reason = "diverged"
                 break
             if score is not None:
                 summary = summary._replace(score=score(state.params))
             merit = -summary.loss if summary.score is None else summary.score
             epochs.append(summary)
-            stale = 0 if merit > best + settings.tol else stale + 1
+            unlearnt = score is None and summary.loss > settings.learnt * state.reference
+            stale = 0 if unlearnt or merit > best + settings.tol else stale + 1
             if merit > best:
-                best, best_params = merit, state.params
+                # the loss of an epoch of one batch is that of the parameters at its start
+                single = score is None and problem.n_rows() <= settings.batch_size and settings.n_epochs > 1
+                best, best_params = merit, before if single else state.params
             if observer is not None and observer.end_epoch(summary, state.params):
                 reason = "stopped"
                 break

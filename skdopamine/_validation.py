@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array
 
 __all__ = [
@@ -35,7 +35,7 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", _count()],
     "activation": [StrOptions({"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"})],
     "perturbation": [StrOptions({"auto", "node", "weight"})],
-    "perturbation_scale": [StrOptions({"auto"}), _positive()],
+    "perturbation_scale": [StrOptions({"auto"}), Interval(Real, 1e-6, 100, closed="both")],
     "n_perturbations": [StrOptions({"auto"}), _count()],
     "learning_rate": [StrOptions({"dopamine", "constant", "invscaling"})],
     "learning_rate_init": [_positive()],
@@ -52,8 +52,8 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [_count()],
-    "scoring": [str, callable, HasMethods("__call__"), None],
-    "n_jobs": [Integral, None],
+    "scoring": [str, callable, None],
+    "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
 }
 
 
@@ -76,11 +76,13 @@ def check_hidden_layer_sizes(value: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-def check_sample_weight(sample_weight: Any, n_rows: int, dtype: npt.DTypeLike) -> Array | None:
+def check_sample_weight(sample_weight: Any, n_rows: int) -> Array | None:
     """Weights (n_rows,), non-negative, finite and not all zero; None stays None."""
     if sample_weight is None:
         return None
-    if np.isscalar(sample_weight):
+    if np.ndim(sample_weight) == 0:
+        if not isinstance(sample_weight, Real | np.ndarray):
+            raise ValueError(f"sample_weight must be numbers, got {sample_weight!r}.")
         sample_weight = np.full(n_rows, sample_weight)
     weight = np.asarray(
         check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"), dtype=np.float64
@@ -95,8 +97,9 @@ def check_sample_weight(sample_weight: Any, n_rows: int, dtype: npt.DTypeLike) -
         raise ValueError(f"sample_weight must not be negative, got a minimum of {weight.min()}.")
     if not (weight > 0).any():
         raise ValueError("sample_weight must have at least one entry above zero, got weights that are all zero.")
-    # the scale of extreme weights is of no consequence, but must not overflow a sum
-    return weight.astype(dtype) if np.isfinite(weight.astype(dtype).sum()) else (weight / weight.max()).astype(dtype)
+    if not np.isfinite(weight.sum()):
+        raise ValueError(f"sample_weight must have a finite sum, got a maximum of {weight.max()}.")
+    return weight
 
 
 @contextmanager

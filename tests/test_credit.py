@@ -62,11 +62,11 @@ def test_the_critic_learns_to_predict_the_regret():
 
 
 def test_silent_units_get_no_credit_from_the_noise_of_others():
-    audible = np.array([[1.0, 0.0]])
+    response = np.array([[1.0, 0.0]])
     credit = _credit.node_credit(
         direction=np.array([[1.0, -1.0]]),
-        response=audible,
-        audible=audible,
+        response=response,
+        audible=np.ceil,
         regret=lambda noise: noise.sum(axis=1, keepdims=True) * 3.0,
         output_credit=np.ones((1, 1)),
         critic=np.zeros((1, 2)),
@@ -96,8 +96,8 @@ def test_row_ids_depend_on_content_alone():
     np.testing.assert_array_equal(_credit.row_ids(X[order]), ids[order])
     np.testing.assert_array_equal(_credit.row_ids(sparse.csr_array(X)), ids)
     np.testing.assert_array_equal(_credit.row_ids(-np.zeros((2, 6))), _credit.row_ids(np.zeros((2, 6))))
-    assert len(np.unique(ids)) == 50
-    assert len(np.unique(_credit.row_ids(np.eye(8)))) == 8
+    assert len(np.unique(ids)) >= 49  # 16 bits: few rows share theirs
+    assert len(np.unique(_credit.row_ids(np.eye(8)))) >= 7
 
 
 def test_group_membership_covers_each_unit_once():

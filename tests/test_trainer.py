@@ -378,6 +378,22 @@ def test_no_improvement_means_converged():
     assert (result.reason, len(result.epochs)) == ("converged", 1 + 7 + 1)
 
 
+@pytest.mark.parametrize(
+    ("share", "learnt", "reason"),
+    [(0.95, 0.9, "exhausted"), (0.85, 0.9, "converged"), (1.5, np.inf, "converged")],
+)
+def test_a_standstill_counts_once_something_is_learnt(share, learnt, reason):
+    state = start()._replace(reference=mean_loss(START) / share, steps=1)  # so the loss stands still at this share
+    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, learnt=learnt)
+    assert _trainer.train(Frozen(), DOPAMINE, state, settings).reason == reason
+
+
+def test_a_standstill_of_the_score_counts_always():
+    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, learnt=0.9)
+    result = train(Frozen(), settings=settings, score=lambda params: 0.5)
+    assert (result.reason, len(result.epochs)) == ("converged", 1 + 7 + 1)
+
+
 @pytest.mark.parametrize(("tol", "reason"), [(0.2, "converged"), (0.05, "exhausted")])
 def test_improvement_below_tol_does_not_count(tol, reason):
     scores = iter(np.arange(100) * 0.1)
