@@ -42,6 +42,8 @@ CEILINGS = {"node": 0.01, "weight": 0.02}  # of the learning rate
 class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share: checks, training, publication."""
 
+    _doc_link_module = "skdopamine"
+
     _network_units: tuple[int, ...]
     _state: _trainer.TrainState
     loss_curve_: list[float]
@@ -392,7 +394,8 @@ class _Observer:
             loss = epoch.loss * estimator._scale * estimator._scale
             score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
             print(
-                f"Iteration {estimator._n_epochs + len(self.epochs)}, loss = {loss:.8f}, learning rate = {epoch.learning_rate:.2e}{score}"
+                f"Iteration {estimator._n_epochs + len(self.epochs)}, loss = {loss:.8f}, "
+                f"learning rate = {epoch.learning_rate:.2e}{score}"
             )
         if self.callbacks is None:
             return False

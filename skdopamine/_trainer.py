@@ -193,9 +193,10 @@ def run_epoch(
     return state._replace(last_error=error), Epoch(total / weight, error, rate)
 
 
-def is_lost(loss: float, state: TrainState) -> bool:
-    """Whether a run is lost: not finite, or far above where it began."""
-    return not (loss <= 10 * state.reference + 1 and np.isfinite(state.params).all())
+def is_lost(loss: float, before: TrainState, state: TrainState) -> bool:
+    """Whether a run is lost: not finite, or, with nothing undone, far above where it began."""
+    high = state.undone == before.undone and loss > 10 * state.reference + 1
+    return high or not (isfinite(loss) and np.isfinite(state.params).all())
 
 
 def train(
@@ -213,32 +214,37 @@ def train(
     """
     best, best_params, stale, reason = -np.inf, state.params, 0, "exhausted"
     state = state._replace(undone=0)
+    # the loss of an epoch of one batch is that of the parameters at its start; those at the end are looked at last
+    at_start = score is None and problem.n_rows() <= settings.batch_size and settings.n_epochs > 1
     epochs: list[Epoch] = []
     try:
         for epoch in range(settings.n_epochs):
             if observer is not None:
                 observer.begin_epoch()
-            before = state.params
+            before = state
             state, summary = run_epoch(problem, rule, state, settings, epoch)
-            if state.undone > MAX_UNDONE or is_lost(summary.loss, state):
+            if state.undone > MAX_UNDONE or is_lost(summary.loss, before, state):
                 reason = "diverged"
                 break
             if score is not None:
                 summary = summary._replace(score=score(state.params))
             merit = -summary.loss if summary.score is None else summary.score
             epochs.append(summary)
-            unlearnt = score is None and summary.loss > settings.learnt * state.reference
+            unlearnt = score is None and settings.tol < settings.learnt * state.reference < summary.loss
             stale = 0 if unlearnt or merit > best + settings.tol else stale + 1
             if merit > best:
-                # the loss of an epoch of one batch is that of the parameters at its start
-                single = score is None and problem.n_rows() <= settings.batch_size and settings.n_epochs > 1
-                best, best_params = merit, before if single else state.params
+                best, best_params = merit, before.params if at_start else state.params
             if observer is not None and observer.end_epoch(summary, state.params):
                 reason = "stopped"
                 break
             if stale > settings.n_iter_no_change:
                 reason = "converged"
                 break
+        if at_start and reason != "diverged":
+            batch = problem.batch(slice(None))
+            state = state._replace(n_evaluations=state.n_evaluations + len(batch.share))
+            if -float(problem.losses(state.params, batch) @ batch.share[:, 0]) > best:
+                best_params = state.params
     except KeyboardInterrupt:
         reason = "interrupted"
     return Result(state, best_params, epochs, reason)

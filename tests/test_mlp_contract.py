@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 SKLEARN_1_9 = parse_version(sklearn.__version__) >= parse_version("1.9")
 CLASSES = pytest.mark.parametrize("cls", [DopamineMLPClassifier, DopamineMLPRegressor])
-# shared/design.md 1: what scikit-learn's MLP has beside its solvers' own settings
+# the API 1: what scikit-learn's MLP has beside its solvers' own settings
 SHARED_WITH_SKLEARN = {
     *("hidden_layer_sizes", "activation", "momentum", "alpha", "batch_size", "max_iter", "shuffle", "random_state"),
     *("tol", "verbose", "warm_start", "early_stopping", "validation_fraction", "n_iter_no_change", "power_t"),
