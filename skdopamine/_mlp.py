@@ -74,13 +74,14 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
     @with_callbacks
     def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
         fresh = not (self.warm_start and hasattr(self, "_state"))
-        given, given_rows = X, X.shape[0] if hasattr(X, "shape") else len(X)
+        given = X
         X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh)
         training, held_back = self._split(y, len(target))
         score = self._scorer(X, y, target, weight, held_back)
         problem = self._prepare(X, target, weight, training, fresh=fresh)
         settings, needed = self._settings(problem)
-        shown = given if X.shape[0] == given_rows else X  # what the user gave has feature names
+        # what the user gave has feature names, but also the rows of weight zero
+        shown = given if weight is None or len(weight) == np.size(sample_weight) else X
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
         result = self._train(problem, settings, score, _Observer(self, callbacks))
         self.n_iter_ = len(result.epochs)

@@ -73,16 +73,18 @@ class LogisticLoss(Objective):
 
     def difference(self, prediction: Array, moved: Array, target: Array) -> Array:
         # 1 + exp(o + m) = (1 + exp(o)) (q + p exp(m)) with p = expit(o) = 1 - q
-        q = 1 - prediction
-        factor = np.exp(moved)
-        ratio = prediction / factor
+        p, wide = _widened(prediction, moved)
+        q = 1 - p
+        factor = np.exp(wide)
+        ratio = p / factor
         ratio += q
-        factor *= prediction
+        factor *= p
         factor += q
         factor /= ratio
         np.log(factor, out=factor)
-        factor -= 2 * target * moved
-        return np.asarray(factor.sum(axis=-1) if factor.shape[-1] > 1 else factor[..., 0])
+        factor -= 2 * target * wide
+        summed = factor.sum(axis=-1) if factor.shape[-1] > 1 else factor[..., 0]
+        return np.asarray(summed, dtype=moved.dtype)
 
     def credit(self, prediction: Array, target: Array, scale: float) -> Array:
         return _moved_by_scale(prediction, scale) - target
@@ -103,17 +105,23 @@ class SoftmaxLoss(Objective):
 
     def difference(self, prediction: Array, moved: Array, target: Array) -> Array:
         # sum_k exp(o_k + m_k) = S sum_k p_k exp(m_k)
-        factor = np.exp(moved)
-        ratio = np.einsum("...nk,nk->...n", factor, prediction)
+        p, wide = _widened(prediction, moved)
+        factor = np.exp(wide)
+        ratio = np.einsum("...nk,nk->...n", factor, p)
         np.reciprocal(factor, out=factor)
-        ratio /= np.einsum("...nk,nk->...n", factor, prediction)
+        ratio /= np.einsum("...nk,nk->...n", factor, p)
         np.log(ratio, out=ratio)
-        ratio -= 2 * np.einsum("...nk,nk->...n", moved, target)
-        return np.asarray(ratio)
+        ratio -= 2 * np.einsum("...nk,nk->...n", wide, target)
+        return np.asarray(ratio, dtype=moved.dtype)
 
     def credit(self, prediction: Array, target: Array, scale: float) -> Array:
         # with o_k + s: S + exp(o_k) (exp(s) - 1), so no new exponential per class
         return _moved_by_scale(prediction, scale) - target
+
+
+def _widened(*arrays: Array) -> list[Array]:
+    """Float64 of the arrays: the difference of two losses that are nearly equal leaves little of a float32."""
+    return [array.astype(np.float64, copy=False) for array in arrays]
 
 
 def _moved_by_scale(p: Array, scale: float) -> Array:

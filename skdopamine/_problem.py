@@ -209,10 +209,10 @@ class NodeProblem(_NetworkProblem):
             if top:
                 moved = self.objective.difference(prediction, change, batch.target)
             else:
-                losses = self.objective.values(
-                    _network.moved_outputs(self.network, params, passed, layer + 1, change), batch.target
-                )
-                moved = losses[0] - losses[1]
+                # one group: the two outputs are their middle plus and minus half their distance
+                up, down = _network.moved_outputs(self.network, params, passed, layer + 1, change)
+                middle = self.objective.predict((up + down)[0] / 2)
+                moved = self.objective.difference(middle, (up - down) / 2, batch.target)
             return moved.T / (2 * self.scale)
 
         activation = self.network.activations[layer]
