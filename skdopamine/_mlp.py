@@ -80,8 +80,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         score = self._scorer(X, y, target, weight, held_back)
         problem = self._prepare(X, target, weight, training, fresh=fresh)
         settings, needed = self._settings(problem)
-        # what the user gave has feature names, but also the rows of weight zero
-        shown = given if weight is None or len(weight) == np.size(sample_weight) else X
+        shown = given if weight is None else X  # the first has feature names, but also the rows of weight zero
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
         result = self._train(problem, settings, score, _Observer(self, callbacks))
         self.n_iter_ = len(result.epochs)

@@ -80,9 +80,9 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Array | None:
     """Weights (n_rows,), non-negative, finite and not all zero; None stays None."""
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0:
-        if not isinstance(sample_weight, Real | np.ndarray):
-            raise ValueError(f"sample_weight must be numbers, got {sample_weight!r}.")
+    if isinstance(sample_weight, str):
+        raise ValueError(f"sample_weight must be numbers, got {sample_weight!r}.")
+    if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
     weight = np.asarray(
         check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"), dtype=np.float64
