@@ -81,6 +81,12 @@ def test_dopamine_stays_below_the_ceiling():
     assert (state.rate, state.peak) == (0.01, 0.01)
 
 
+def test_a_rate_that_could_not_rise_again_is_not_fallen_to():
+    assert RULE._replace(initial=0.0).init() == RateState(1e-12, 1e-12, 0)
+    assert after(-inf, rate=1e-12, peak=1e-12, update=PROBING).rate == 1e-12
+    assert RULE.reject(RateState(3e-12, 1.0, 5)) == RateState(1e-12, 1e-12, 5)
+
+
 def test_dopamine_remembers_its_peak():
     risen = after(1.0, rate=0.002, peak=0.002)
     fallen = after(-1.0, rate=risen.rate, peak=risen.peak)

@@ -144,8 +144,9 @@ def test_node_credit_of_equal_weights_is_unbiased():
 
 
 @pytest.mark.parametrize("hidden", [WIDE, DEEP], ids=["wide", "deep"])
-def test_node_credit_stays_unbiased_while_the_critic_learns(hidden):
-    check_unbiased(case(hidden=hidden), 500, learn=True)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_node_credit_stays_unbiased_while_the_critic_learns(activation, hidden):
+    check_unbiased(case(hidden=hidden, activation=activation), 500, learn=True)
 
 
 def test_a_learned_critic_lowers_the_variance():
@@ -217,6 +218,16 @@ def test_weight_credit_on_a_linear_loss_does_not_depend_on_the_scale():
 
 
 # ---- penalty, weights, order ----
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+def test_the_penalty_is_part_of_the_losses_and_of_their_credit(weight):
+    subject = case(hidden=(7,), alpha=3.0, weight=weight)
+    np.testing.assert_allclose(subject.estimate().credit, gradient(subject), rtol=0, atol=1e-6)
+    free = case(hidden=(7,), weight=weight)
+    n_weights = FEATURES * 7 + 7 * OUTPUTS
+    expected = 3.0 / 2 * (free.params[:n_weights] ** 2).sum() / (N if weight is None else weight.sum())
+    np.testing.assert_allclose(subject.estimate().losses - free.estimate().losses, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])

@@ -235,6 +235,18 @@ def test_only_the_updates_that_the_rule_asks_for_are_judged():
     assert history[-1][0].n_evaluations == 10 * 3 * 10 + 3 * 10
 
 
+@pytest.mark.parametrize(("n_rows", "judged"), [(2, False), (3, True)])
+def test_a_last_batch_of_few_rows_judges_nothing(n_rows, judged):
+    settings = SETTINGS._replace(batch_size=10)  # of which a quarter are few
+    ((first, _, _),) = steps(Quadratic(), DOPAMINE, start(), 1)
+    batch = Quadratic().batch(slice(0, n_rows))
+    second, _, error = _trainer.update_step(Quadratic(), DOPAMINE, first, batch, settings, 0.0)
+    assert (error is not None) == judged == (second.rate.rate != first.rate.rate)
+    assert second.n_evaluations == 3 * 10 + 3 * n_rows + judged * n_rows
+    undone, _, _ = _trainer.update_step(Broken(0), DOPAMINE, first, batch, settings, 0.0)
+    assert undone.undone == 1
+
+
 def leap(size: float):
     """One update kept and one that leaps: the last good state, the leaping rule, the state after it."""
     ((good, _, _),) = steps(Quadratic(), DOPAMINE, start(), 1)
@@ -338,6 +350,16 @@ def test_an_epochs_error_is_the_mean_of_those_judged():
     np.testing.assert_array_equal(result.state.params, state.params)
 
 
+def test_an_epoch_without_a_judgement_shows_the_last_error():
+    rule, settings = Constant(0.1), SETTINGS._replace(batch_size=10, n_epochs=4)  # update 0 is judged, then update 4
+    first = train(rule=rule, settings=settings)
+    rest = _trainer.train(Quadratic(), rule, first.state, settings._replace(first_epoch=4))
+    errors = [epoch.reward_prediction_error for epoch in first.epochs + rest.epochs]
+    losses = [epoch.loss for epoch in first.epochs + rest.epochs]
+    early, late = losses[0] - losses[1], losses[4] - losses[5]
+    assert errors == pytest.approx([0.0, *[early] * 4, *[late] * 3], rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("horizon", "batch_size", "progress"),
     [
@@ -371,6 +393,25 @@ def test_training_ends_with_its_schedule_and_keeps_the_best():
     prefix = train(settings=SETTINGS._replace(n_epochs=best + 1))
     np.testing.assert_array_equal(result.best_params, prefix.state.params)
     assert not np.array_equal(result.best_params, result.state.params)
+
+
+def test_epochs_of_one_batch_keep_the_best_that_was_seen():
+    settings = SETTINGS._replace(batch_size=10, n_epochs=30)
+    result = train(rule=Constant(0.7), settings=settings)  # swings
+    losses = [epoch.loss for epoch in result.epochs]
+    best = int(np.argmin(losses))
+    assert losses[best] < min(losses[-1], mean_loss(result.state.params))
+    assert mean_loss(result.best_params) == pytest.approx(losses[best], rel=1e-12)
+    before = train(rule=Constant(0.7), settings=settings._replace(n_epochs=best))
+    np.testing.assert_array_equal(result.best_params, before.state.params)
+
+
+def test_epochs_of_one_batch_look_at_the_end_too():
+    for n_epochs in (1, 5):
+        result = train(rule=Constant(0.1), settings=SETTINGS._replace(batch_size=10, n_epochs=n_epochs))
+        np.testing.assert_array_equal(result.best_params, result.state.params)
+    judged = 10 + 10  # updates 0 and 4 are, but 4 is the last
+    assert result.state.n_evaluations == 5 * 3 * 10 + judged
 
 
 def test_no_improvement_means_converged():
@@ -437,6 +478,26 @@ def test_a_problem_that_is_broken_from_the_start_leaves_the_start():
     np.testing.assert_array_equal(result.best_params, START)
 
 
+def test_a_finite_loss_far_above_the_first_means_diverged():
+    result = train(rule=Constant(30.0))  # from 5 to 30 a step too far, in a loss of about 20
+    assert (result.reason, result.epochs) == ("diverged", [])
+    assert np.isfinite(result.state.params).all()
+    np.testing.assert_array_equal(result.best_params, START)
+
+
+@pytest.mark.parametrize(("margin", "reason"), [(0.99, "diverged"), (1.01, "exhausted")])
+def test_far_above_is_ten_times_and_one(margin, reason):
+    state = start()._replace(reference=margin * (mean_loss(START) - 1) / 10, steps=1)
+    assert _trainer.train(Frozen(), DOPAMINE, state, SETTINGS).reason == reason
+
+
+def test_a_loss_far_above_the_first_is_no_divergence_while_it_is_undone():
+    result = train(settings=SETTINGS._replace(step_scale=3e3, n_epochs=20))
+    assert result.reason == "exhausted"
+    assert result.state.undone > 0
+    assert max(epoch.loss for epoch in result.epochs) > 10 * mean_loss(START) + 1
+
+
 class Unsteady(Quadratic):
     """Seems worse at every second look, so that every update that is judged is undone."""
 
@@ -451,6 +512,12 @@ def test_too_many_undone_updates_mean_diverged(monkeypatch):
     assert (result.reason, result.state.undone) == ("diverged", 7)
     assert len(result.epochs) == 6  # of two updates each: one kept, one undone
     assert np.isfinite(result.best_params).all()
+
+
+def test_updates_that_an_earlier_run_has_undone_do_not_count():
+    state = start()._replace(undone=_trainer.MAX_UNDONE + 1)
+    result = _trainer.train(Quadratic(), DOPAMINE, state, SETTINGS)
+    assert (result.reason, result.state.undone) == ("exhausted", 0)
 
 
 @pytest.mark.parametrize(("at", "epochs"), [(7, 3), (6, 3), (0, 0), (1, 0)])
