@@ -428,7 +428,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for step and sign units, which do not notice small ones.
+        0.5 for step and sign units, which do not notice small ones; else from 1e-8 to 100.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
@@ -772,7 +772,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for step and sign units, which do not notice small ones.
+        0.5 for step and sign units, which do not notice small ones; else from 1e-8 to 100.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"

@@ -35,7 +35,7 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", _count()],
     "activation": [StrOptions({"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"})],
     "perturbation": [StrOptions({"auto", "node", "weight"})],
-    "perturbation_scale": [StrOptions({"auto"}), Interval(Real, 1e-6, 100, closed="both")],
+    "perturbation_scale": [StrOptions({"auto"}), Interval(Real, 1e-8, 100, closed="both")],
     "n_perturbations": [StrOptions({"auto"}), _count()],
     "learning_rate": [StrOptions({"dopamine", "constant", "invscaling"})],
     "learning_rate_init": [_positive()],

@@ -6,11 +6,12 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -113,7 +114,9 @@ def test_sample_weight_is_routed_through_pipeline_and_search(task, assert_same_m
         model = task.make().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         pipe = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), model)
         name = pipe.steps[-1][0]
-        search = GridSearchCV(pipe, {f"{name}__perturbation_scale": [0.05]}, cv=2, error_score="raise")
+        metric = get_scorer("accuracy" if is_classifier(model) else "r2").set_score_request(sample_weight=True)
+        grid = {f"{name}__perturbation_scale": [0.05]}
+        search = GridSearchCV(pipe, grid, scoring=metric, cv=2, error_score="raise")
         routed = [fitted[-1] for fitted in (pipe.fit(task.X, task.y, sample_weight=weight),)]
         routed.append(search.fit(task.X, task.y, sample_weight=weight).best_estimator_[-1])
         X = StandardScaler().fit_transform(task.X)

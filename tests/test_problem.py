@@ -23,7 +23,7 @@ TARGETS = {
 }
 WEIGHT = RNG.uniform(0.3, 3.0, N)
 MODES = [NodeProblem, WeightProblem]
-SMALL = 1e-4  # a perturbation whose square is nothing
+SMALL = 1e-5  # a perturbation whose square is nothing, and that crosses no kink
 WIDE, DEEP = (40,), (20, 20)  # too many units for each to be judged alone
 
 
