@@ -22,14 +22,14 @@ class Activation(NamedTuple):
     """One activation function.
 
     ``function`` maps pre-activations to activations elementwise; ``response(z, scale)`` is its central difference and
-    ``audible(response)`` is one where that is not zero, zero elsewhere, or None if it never vanishes. ``gain`` is the
-    factor of the initial weights' range (Glorot and Bengio, 2010: 6, and 2 for the logistic function) and ``scale`` the
-    perturbation size that suits it.
+    ``audible(response, out)`` is one where that is not zero, zero elsewhere, or None if it never vanishes. ``gain`` is
+    the factor of the initial weights' range (Glorot and Bengio, 2010: 6, and 2 for the logistic function) and ``scale``
+    the perturbation size that suits it.
     """
 
     function: Callable[[Array], Array]
     response: Callable[[Array, float], Array]
-    audible: Callable[[Array], Array] | None = None
+    audible: Callable[[Array, Array], Array] | None = None
     gain: float = 6.0
     scale: float = 1e-2
 
@@ -62,8 +62,8 @@ def _relu_response(z: Array, scale: float) -> Array:
     return np.minimum(moved, 1, out=moved)
 
 
-def _nonzero(response: Array) -> Array:
-    return np.asarray((response != 0).astype(response.dtype))
+def _nonzero(response: Array, out: Array) -> Array:
+    return np.not_equal(response, 0, out=out)
 
 
 def _leaky_relu(z: Array) -> Array:

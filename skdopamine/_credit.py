@@ -106,7 +106,7 @@ def node_credit(
     *,
     direction: Array,
     response: Array,
-    audible: Callable[[Array], Array] | None,
+    audible: Callable[[Array, Array], Array] | None,
     regret: Callable[[Array], Array],
     output_credit: Array,
     critic: Array,
@@ -118,11 +118,11 @@ def node_credit(
     Parameters
     ----------
     direction : ndarray of shape (n, units)
-        The noise xi, signs.
+        The noise xi, signs. Overwritten.
     response : ndarray of shape (n, units)
         a = (f(z + s) - f(z - s)) / (2 s): how much each unit's output follows its own noise.
     audible : callable or None
-        Maps the response to 1 where it is not zero, else 0; None if it never is.
+        ``audible(response, out)`` is 1 where the response is not zero, else 0; None if it never is zero.
     regret : callable
         Maps a * xi (n, units) to each group's regret r (n, groups).
     output_credit : ndarray of shape (n, outputs)
@@ -139,17 +139,16 @@ def node_credit(
     actual *= share
     power = float(np.einsum("nu,nu->n", noise, noise) @ share[:, 0]) / membership.shape[1]
     power *= float(np.einsum("nk,nk->n", output_credit, output_credit) @ share[:, 0])
-    del noise  # the largest arrays go as soon as they can: they are what a fit needs memory for
     expected = (output_credit * share) @ critic
     expected *= response  # w a (e B): expected credit
     # delta = expected minus actual regret, by group; credit = a (e B) - delta xi, unbiased whatever B is
-    prediction_error = (expected * direction) @ membership
+    spare = np.multiply(expected, direction, out=noise)  # arrays of this size are what a fit needs memory for
+    prediction_error = spare @ membership
     prediction_error -= actual
-    surprise = prediction_error[:, membership.argmax(axis=1)]
+    surprise = np.take(prediction_error, membership.argmax(axis=1), axis=1, out=spare, mode="clip")
     surprise *= direction
-    del direction
     if audible is not None:
-        surprise *= audible(response)  # a unit that cannot respond carries no noise
+        surprise *= audible(response, direction)  # a unit that cannot respond carries no noise
     expected -= surprise
     # normalised least mean squares: B <- B + rate e^T (a surprise) / (|a|^2 |e|^2)
     if power > 0:

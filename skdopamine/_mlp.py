@@ -53,7 +53,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     @abstractmethod
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
-        """Check y against the task and turn it into targets (n, outputs) of float64."""
+        """Check y against the task and turn it into numeric targets (n, outputs)."""
 
     @abstractmethod
     def _objective(self) -> Objective:
@@ -158,8 +158,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 f"units, but the model to go on from has {self._network_units}."
             )
         X = X if fresh else X.astype(self._state.params.dtype, copy=False)
-        target = target if self._scale == 1 and self._offset is None else (target - self._offset) / self._scale
-        data = make_data(X, target.astype(X.dtype, copy=False), weight)
+        data = make_data(X, target, weight, 0.0 if self._offset is None else self._offset, self._scale)
         problem = self._problem(network, data)
         if fresh:
             params = self._initial_params(network, X.dtype)
@@ -740,8 +739,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         if len(unknown):
             raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
         if self._label_binarizer.y_type_ == "binary":
-            return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.float64)[:, None]
-        return np.asarray(self._label_binarizer.transform(y), dtype=np.float64)
+            return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.int8)[:, None]
+        return np.asarray(self._label_binarizer.transform(y), dtype=np.int8)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

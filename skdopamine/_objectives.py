@@ -51,7 +51,7 @@ class SquaredError(Objective):
 
     def difference(self, prediction: Array, moved: Array, target: Array) -> Array:
         # |e + m|^2 / 2 - |e - m|^2 / 2 = 2 e.m, exactly
-        return np.asarray(2 * np.einsum("nk,...nk->...n", prediction - target, moved))
+        return np.asarray(2 * np.einsum("...nk,...nk->...n", prediction - target, moved))
 
     def credit(self, prediction: Array, target: Array, scale: float) -> Array:
         # ((e + s)^2 - (e - s)^2) / (4 s) = e for every s
@@ -107,11 +107,11 @@ class SoftmaxLoss(Objective):
         # sum_k exp(o_k + m_k) = S sum_k p_k exp(m_k)
         p, wide = _widened(prediction, moved)
         factor = np.exp(wide)
-        ratio = np.einsum("...nk,nk->...n", factor, p)
+        ratio = np.einsum("...nk,...nk->...n", factor, p)
         np.reciprocal(factor, out=factor)
-        ratio /= np.einsum("...nk,nk->...n", factor, p)
+        ratio /= np.einsum("...nk,...nk->...n", factor, p)
         np.log(ratio, out=ratio)
-        ratio -= 2 * np.einsum("...nk,nk->...n", wide, target)
+        ratio -= 2 * np.einsum("...nk,...nk->...n", wide, target)
         return np.asarray(ratio, dtype=moved.dtype)
 
     def credit(self, prediction: Array, target: Array, scale: float) -> Array:

@@ -5,6 +5,7 @@ know which it has.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ Array = npt.NDArray[Any]
 TABLE_LIFE = 64  # updates for which one table of signs serves
 MAX_GROUPS = 16
 GROUP_OUTPUTS = 160  # groups x outputs whose losses are worth their time, per row
+UNIT_COST = 8  # of a unit's activation on both sides of a pair, in multiplications
+PASS_SHARE = 4  # a layer's own product costs at least this many times what one group's pass does
 CHUNK_BYTES = 2**17  # one array of the members that are simulated at once: what a processor's cache holds
 
 
@@ -28,9 +31,11 @@ class Data(NamedTuple):
     """Rows to learn from."""
 
     X: Any  # (n, features), dense or CSR
-    target: Array  # (n, outputs)
+    target: Array  # (n, outputs), as the user counts; training sees (target - offset) / unit
     weight: Array | None  # (n,) positive, or None for ones
     ids: npt.NDArray[np.uint16]  # (n,) hash of the row's content
+    offset: Array | float
+    unit: float
 
 
 class Batch(NamedTuple):
@@ -66,9 +71,20 @@ class Problem(Protocol):
     def losses(self, params: Array, batch: Batch) -> Array: ...
 
 
-def make_data(X: Any, target: Array, weight: Array | None) -> Data:
-    """Rows with their content hashes."""
-    return Data(X, target, weight, _credit.row_ids(X))
+def make_data(X: Any, target: Array, weight: Array | None, offset: Array | float = 0.0, unit: float = 1.0) -> Data:
+    """Rows with their content hashes; nothing of the data is copied."""
+    return Data(X, target, weight, _credit.row_ids(X), offset, unit)
+
+
+def most_groups(units: tuple[int, ...], layer: int) -> int:
+    """Into how many groups a hidden layer may be split: the more, the less noise and the more work."""
+    most = max(1, min(MAX_GROUPS, GROUP_OUTPUTS // units[-1]))
+    above = units[layer + 2 :]
+    if len(above) == 1:
+        return most
+    # each group of a lower layer costs a pass through the layers above, which the layer's own product has to outweigh
+    passed = sum(a * b for a, b in pairwise(units[layer + 2 :])) + UNIT_COST * sum(above)
+    return max(1, min(most, units[layer] * units[layer + 1] // (PASS_SHARE * passed)))
 
 
 class _NetworkProblem:
@@ -92,23 +108,27 @@ class _NetworkProblem:
         self.scale = scale
         self.n_perturbations = n_perturbations
         self.seed = seed
+        self.dtype = np.dtype(data.X.dtype)  # of all that is computed
         self.n_weights = sum(a * b for a, b in zip(network.units, network.units[1:], strict=False))
 
     def n_rows(self) -> int:
         return int(self.data.X.shape[0])
 
     def batch(self, rows: Any) -> Batch:
-        X, target, weight, ids = self.data
+        X, target, weight, ids, offset, unit = self.data
         if isinstance(rows, slice) or sparse.issparse(X):
             X = X[rows]
         else:
             X = X.take(rows, axis=0)
         target, ids = target[rows], ids[rows]
+        if unit != 1.0 or np.any(offset):
+            target = (target - offset) / unit
+        target = target.astype(self.dtype, copy=False)
         if weight is None:
-            return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=target.dtype), float(len(ids)))
+            return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=self.dtype), float(len(ids)))
         weight = weight[rows]
         total = float(weight.sum())
-        return Batch(X, target, ids, (weight / total).astype(target.dtype)[:, None], total)
+        return Batch(X, target, ids, (weight / total).astype(self.dtype)[:, None], total)
 
     def losses(self, params: Array, batch: Batch) -> Array:
         losses = self.objective.values(_network.forward(self.network, params, batch.X), batch.target)
@@ -133,23 +153,19 @@ class NodeProblem(_NetworkProblem):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         units = self.network.units
-        hidden, dtype = units[1:-1], self.data.target.dtype
-        last = max(1, min(MAX_GROUPS, GROUP_OUTPUTS // units[-1]))
-        # below the last hidden layer a group costs a pass through the layers above it, so there is one
-        self.membership = [
-            _credit.group_membership(h, last if i == len(hidden) - 1 else 1, dtype) for i, h in enumerate(hidden)
-        ]
+        hidden, dtype = units[1:-1], self.dtype
+        self.membership = [_credit.group_membership(h, most_groups(units, i), dtype) for i, h in enumerate(hidden)]
         self.tables: tuple[int, list[Array]] = (-1, [])
 
     def init_critics(self) -> tuple[Array, ...]:
-        units, dtype = self.network.units, self.data.target.dtype
+        units, dtype = self.network.units, self.dtype
         return tuple(np.zeros((units[-1], h), dtype=dtype) for h in units[1:-1])
 
     def directions(self, layer: int, update: int, draw: int, ids: npt.NDArray[np.uint16]) -> Array:
         """Signs (n, units): a function of seed, update, layer and row content."""
         block = update // TABLE_LIFE
         if self.tables[0] != block:
-            hidden, dtype = self.network.units[1:-1], self.data.target.dtype
+            hidden, dtype = self.network.units[1:-1], self.dtype
             seeds = [_credit.mix(self.seed, block, i) for i in range(len(hidden))]
             self.tables = (block, [_credit.sign_table(h, s, dtype) for h, s in zip(hidden, seeds, strict=True)])
         patterns = _credit.row_patterns(ids, _credit.mix(self.seed, update, layer, draw))
@@ -209,9 +225,9 @@ class NodeProblem(_NetworkProblem):
             if top:
                 moved = self.objective.difference(prediction, change, batch.target)
             else:
-                # one group: the two outputs are their middle plus and minus half their distance
+                # the two outputs are their middle plus and minus half their distance
                 up, down = _network.moved_outputs(self.network, params, passed, layer + 1, change)
-                middle = self.objective.predict((up + down)[0] / 2)
+                middle = self.objective.predict((up + down) / 2)
                 moved = self.objective.difference(middle, (up - down) / 2, batch.target)
             return moved.T / (2 * self.scale)
 
@@ -248,7 +264,7 @@ class WeightProblem(_NetworkProblem):
     def chunks(self, n_rows: int) -> Iterator[slice]:
         """Members that are simulated at once, so that memory does not grow with the population."""
         most = max(n_rows * max(self.network.units[1:]), _network.n_parameters(self.network))
-        size = max(1, CHUNK_BYTES // (most * self.data.target.itemsize))
+        size = max(1, CHUNK_BYTES // (most * self.dtype.itemsize))
         for start in range(0, self.n_perturbations, size):
             yield slice(start, min(start + size, self.n_perturbations))
 

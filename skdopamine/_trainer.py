@@ -22,6 +22,14 @@ EPSILON = 1e-8
 MAX_UNDONE = 50
 
 
+class Anchor(NamedTuple):
+    """An earlier update, to be judged, or to go back to."""
+
+    params: Array
+    critics: tuple[Array, ...]
+    update: int  # -1: it has been gone back to and is not judged again
+
+
 class TrainState(NamedTuple):
     """All that a training run carries from one update to the next. Replaced, never mutated."""
 
@@ -31,12 +39,12 @@ class TrainState(NamedTuple):
     critics: tuple[Array, ...]
     rate: RateState
     update: int = 0  # updates tried
-    steps: int = 0  # updates kept
+    steps: int = 0  # updates that the running means have seen
     undone: int = 0
     reference: float = 0.0  # loss of the first batch
     n_evaluations: int = 0
     last_error: float = 0.0  # mean reward prediction error of the last epoch that had one
-    anchor: "TrainState | None" = None  # earlier state: the one to be judged, or to go back to
+    anchor: Anchor | None = None
 
 
 class Settings(NamedTuple):
@@ -93,7 +101,7 @@ def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
     size = settings.batch_size
     if settings.shuffle:
         rng = np.random.Generator(np.random.PCG64([settings.seed, settings.first_epoch + epoch]))
-        order = rng.permutation(np.arange(n_rows, dtype=np.int32 if n_rows < 2**31 else np.int64))
+        order = rng.permutation(np.arange(n_rows, dtype=np.min_scalar_type(n_rows)))
     for start in range(0, n_rows, size):
         yield order[start : start + size] if settings.shuffle else slice(start, min(start + size, n_rows))
 
@@ -126,12 +134,12 @@ def update_step(
         if not jumped:
             rate = rule.update(rate, reward_prediction_error=standardised)
     if jumped and anchor is not None:
-        undone = anchor._replace(
-            rate=rule.reject(rate), update=state.update + 1, undone=state.undone + 1, n_evaluations=n_evaluations
-        )
-        return undone._replace(anchor=undone._replace(update=-1)), loss, error
+        nothing = np.zeros_like(anchor.params)  # the running means have led astray: they begin anew
+        undone = state._replace(params=anchor.params, critics=anchor.critics, first=nothing, second=nothing, steps=0)
+        undone = undone._replace(rate=rule.reject(rate), update=state.update + 1, undone=state.undone + 1)
+        return undone._replace(n_evaluations=n_evaluations, anchor=anchor._replace(update=-1)), loss, error
     if rule.judges(rate):
-        anchor = state._replace(anchor=None)
+        anchor = Anchor(state.params, state.critics, state.update)
     first, second, step = adam_step(state, estimate.credit, settings.momentum)
     step *= rule.step_rate(rate, progress) * settings.step_scale
     advanced = TrainState(
@@ -143,7 +151,7 @@ def update_step(
         update=state.update + 1,
         steps=state.steps + 1,
         undone=state.undone,
-        reference=state.reference if state.steps else loss,
+        reference=state.reference if state.update else loss,
         n_evaluations=n_evaluations,
         last_error=state.last_error,
         anchor=anchor,
@@ -193,9 +201,9 @@ def run_epoch(
     return state._replace(last_error=error), Epoch(total / weight, error, rate)
 
 
-def is_lost(loss: float, before: TrainState, state: TrainState) -> bool:
-    """Whether a run is lost: not finite, or, with nothing undone, far above where it began."""
-    high = state.undone == before.undone and loss > 10 * state.reference + 1
+def is_lost(loss: float, n_undone: int, state: TrainState) -> bool:
+    """Whether a run is lost: not finite, or, with no update of the epoch undone, far above where it began."""
+    high = n_undone == 0 and loss > 10 * state.reference + 1
     return high or not (isfinite(loss) and np.isfinite(state.params).all())
 
 
@@ -221,9 +229,9 @@ def train(
         for epoch in range(settings.n_epochs):
             if observer is not None:
                 observer.begin_epoch()
-            before = state
+            start, undone = state.params if at_start else None, state.undone  # the rest of the state is free to go
             state, summary = run_epoch(problem, rule, state, settings, epoch)
-            if state.undone > MAX_UNDONE or is_lost(summary.loss, before, state):
+            if state.undone > MAX_UNDONE or is_lost(summary.loss, state.undone - undone, state):
                 reason = "diverged"
                 break
             if score is not None:
@@ -233,7 +241,7 @@ def train(
             unlearnt = score is None and settings.tol < settings.learnt * state.reference < summary.loss
             stale = 0 if unlearnt or merit > best + settings.tol else stale + 1
             if merit > best:
-                best, best_params = merit, before.params if at_start else state.params
+                best, best_params = merit, state.params if start is None else start
             if observer is not None and observer.end_epoch(summary, state.params):
                 reason = "stopped"
                 break

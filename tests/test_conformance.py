@@ -181,7 +181,7 @@ def test_a_pickled_state_goes_on_with_the_same_bits(rule, mode, toy):
 def arrays(state: _trainer.TrainState) -> list[np.ndarray]:
     """All arrays of a state, its anchor's included."""
     own = [state.params, state.first, state.second, *state.critics]
-    return own if state.anchor is None else own + arrays(state.anchor)
+    return own if state.anchor is None else [*own, state.anchor.params, *state.anchor.critics]
 
 
 @pytest.mark.parametrize("mode", list(MODES))

@@ -98,7 +98,9 @@ def test_response_is_the_central_difference(name):
         expected = (activation.function(z + scale) - activation.function(z - scale)) / (2 * scale)
         np.testing.assert_allclose(activation.response(z, scale), expected, atol=1e-12)
         if activation.audible is not None:
-            np.testing.assert_array_equal(activation.audible(activation.response(z, scale)), expected != 0)
+            np.testing.assert_array_equal(
+                activation.audible(activation.response(z, scale), np.empty_like(z)), expected != 0
+            )
 
 
 def test_hard_units_have_two_values():

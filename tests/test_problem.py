@@ -149,6 +149,27 @@ def test_node_credit_stays_unbiased_while_the_critic_learns(activation, hidden):
     check_unbiased(case(hidden=hidden, activation=activation), 500, learn=True)
 
 
+@pytest.mark.parametrize("objective", list(TARGETS))
+def test_groups_in_a_lower_layer_keep_the_credit_unbiased_and_lower_its_variance(objective, monkeypatch):
+    spread = []
+    for share in (1.0, 1e-3):
+        monkeypatch.setattr(_problem, "PASS_SHARE", share)
+        subject = case(hidden=DEEP, objective=objective)
+        below = parts(subject.problem.network)[0]
+        spread.append(np.var([subject.estimate(update=u).credit[below] for u in range(200)], axis=0).sum())
+        check_unbiased(subject, 500)
+    assert spread[1] < 0.3 * spread[0]
+
+
+@pytest.mark.parametrize(
+    ("units", "groups"),
+    [((784, 256, 128, 10), [16, 16]), ((64, 100, 50, 10), [1, 16]), ((9, 100, 2), [16]), ((9, 2), [])],
+)
+def test_a_lower_layer_is_split_where_its_own_product_is_large(units, groups, monkeypatch):
+    monkeypatch.undo()
+    assert [_problem.most_groups(units, layer) for layer in range(len(units) - 2)] == groups
+
+
 def test_a_learned_critic_lowers_the_variance():
     subject = case(hidden=DEEP)
     problem, params = subject
