@@ -24,7 +24,7 @@ MAX_GROUPS = 16
 GROUP_OUTPUTS = 160  # groups x outputs whose losses are worth their time, per row
 UNIT_COST = 8  # of a unit's activation on both sides of a pair, in multiplications
 PASS_SHARE = 4  # a layer's own product costs at least this many times what one group's pass does
-CHUNK_BYTES = 2**17  # one array of the members that are simulated at once: what a processor's cache holds
+CHUNK_BYTES = 2**18  # one array of the members that are simulated at once: what a processor's cache holds
 
 
 class Data(NamedTuple):
