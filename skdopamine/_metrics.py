@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlogy
 
 Array = npt.NDArray[Any]
 Function = Callable[[Array, Array, Array | None], Array]  # target, predicted, weight -> (...,)
+Loss = Callable[[Array, Array], Array]  # target, predicted -> loss of each row
 Fraction = Callable[[Array, Array, Array], tuple[Array, Array]]  # hits, chosen, true -> numerator, denominator
 
 
@@ -139,12 +139,12 @@ def _curve(target: Array, score: Array, weight: Array | None) -> tuple[Array, Ar
     """
     falling = -score
     order = np.argsort(falling, axis=-1)
-    weights = np.ones(len(target)) if weight is None else weight
-    positive = np.cumsum((target * weights).take(order), axis=-1, dtype=np.float64)
-    if weight is None:
-        above = np.broadcast_to(np.arange(1.0, len(target) + 1), order.shape)
+    if weight is None:  # integers add up faster
+        positive = np.cumsum(target.astype(np.intp).take(order), axis=-1)
+        above = np.broadcast_to(np.arange(1, len(target) + 1), order.shape)
     else:
-        above = np.cumsum(weights.take(order), axis=-1, dtype=np.float64)
+        positive = np.cumsum((target * weight).take(order), axis=-1)
+        above = np.cumsum(weight.take(order), axis=-1)
     falling = np.take_along_axis(falling, order, axis=-1)
     tied = falling[..., 1:] == falling[..., :-1]
     if tied.any():
@@ -254,60 +254,58 @@ def _single(function: Function, target: Array, predicted: Array, weight: Array |
     return function(target, predicted, weight) if len(target) == 1 else np.full(predicted.shape[:-1], np.nan)
 
 
-def _absolute(target: Array, predicted: Array, weight: Array | None) -> Array:
-    return _mean(_distance(target, predicted), weight)
+def _mean_loss(loss: Loss, target: Array, predicted: Array, weight: Array | None) -> Array:
+    return _mean(loss(target, predicted), weight)
 
 
-def _distance(target: Array, predicted: Array) -> Array:
-    error = predicted - target
-    return np.asarray(np.abs(error, out=error))
+def _root_mean_loss(loss: Loss, target: Array, predicted: Array, weight: Array | None) -> Array:
+    return np.asarray(np.sqrt(_mean(loss(target, predicted), weight)))
 
 
-def _absolute_share(target: Array, predicted: Array, weight: Array | None) -> Array:
-    error = _distance(target, predicted)
-    error /= np.maximum(np.abs(target), np.finfo(np.float64).eps)
-    return _mean(error, weight)
+def _above(values: Array, bound: float) -> Array:
+    """The values, nan where they do not exceed the bound and scikit-learn raises."""
+    return np.where(values > bound, values, np.nan)
+
+
+def _absolute(target: Array, predicted: Array) -> Array:
+    return np.asarray(np.abs(predicted - target))
+
+
+def _absolute_share(target: Array, predicted: Array) -> Array:
+    return np.asarray(np.abs(predicted - target) / np.maximum(np.abs(target), np.finfo(np.float64).eps))
+
+
+def _squared(target: Array, predicted: Array) -> Array:
+    return np.asarray((predicted - target) ** 2)
+
+
+def _squared_log(target: Array, predicted: Array) -> Array:
+    return _squared(np.log1p(_above(target, -1)), np.log1p(_above(predicted, -1)))
+
+
+def _poisson(target: Array, predicted: Array) -> Array:
+    predicted = _above(predicted, 0)
+    ratio = np.where(target == 0, 1, target / predicted)  # 0 log 0 = 0
+    return np.asarray(2 * (target * np.log(ratio) - target + predicted))
+
+
+def _gamma(target: Array, predicted: Array) -> Array:
+    ratio = _above(target, 0) / _above(predicted, 0)
+    return np.asarray(2 * (ratio - np.log(ratio) - 1))
+
+
+def _max_error(target: Array, predicted: Array, weight: Array | None) -> Array:
+    del weight  # nor does scikit-learn take any
+    return np.asarray(_absolute(target, predicted).max(axis=-1))
 
 
 def _median_absolute(target: Array, predicted: Array, weight: Array | None) -> Array:
     del weight  # scikit-learn's weighted median is not the same in all its versions
-    error = _distance(target, predicted)
+    error = _absolute(target, predicted)
     half = error.shape[-1] // 2
     error.partition(half, axis=-1)
     above = error[..., half]
     return above if error.shape[-1] % 2 else (above + error[..., :half].max(axis=-1)) / 2
-
-
-def _max_error(target: Array, predicted: Array, weight: Array | None) -> Array:
-    del weight
-    return np.asarray(_distance(target, predicted).max(axis=-1))
-
-
-def _squared(target: Array, predicted: Array, weight: Array | None) -> Array:
-    error = predicted - target
-    return _mean(np.square(error, out=error), weight)
-
-
-def _root_squared(target: Array, predicted: Array, weight: Array | None) -> Array:
-    return np.asarray(np.sqrt(_squared(target, predicted, weight)))
-
-
-def _of_logarithms(function: Function, target: Array, predicted: Array, weight: Array | None) -> Array:
-    result = function(np.log1p(target), np.log1p(predicted), weight)
-    return np.where((predicted > -1).all(axis=-1) & (target > -1).all(axis=-1), result, np.nan)
-
-
-def _poisson(target: Array, predicted: Array, weight: Array | None) -> Array:
-    loss = xlogy(target, target / predicted)
-    loss -= target
-    loss += predicted
-    return np.where((predicted > 0).all(axis=-1) & (target >= 0).all(axis=-1), 2 * _mean(loss, weight), np.nan)
-
-
-def _gamma(target: Array, predicted: Array, weight: Array | None) -> Array:
-    ratio = target / predicted
-    loss = ratio - np.log(ratio) - 1
-    return np.where((predicted > 0).all(axis=-1) & (target > 0).all(axis=-1), 2 * _mean(loss, weight), np.nan)
 
 
 def _explained(error: Array, spread: Array) -> Array:
@@ -317,12 +315,12 @@ def _explained(error: Array, spread: Array) -> Array:
 
 def _spread(values: Array, weight: Array | None) -> Array:
     # np.average rounds as scikit-learn does, so that a constant has a spread of 0 in both or in neither
-    return _squared(np.average(values, axis=-1, weights=weight)[..., None], values, weight)
+    return _mean(_squared(np.average(values, axis=-1, weights=weight)[..., None], values), weight)
 
 
 def _r2(target: Array, predicted: Array, weight: Array | None) -> Array:
     spread = _spread(target, weight) if target.shape[-1] > 1 else np.full(len(target), np.nan)
-    return _explained(_squared(target, predicted, weight), spread)
+    return _explained(_mean(_squared(target, predicted), weight), spread)
 
 
 def _explained_variance(target: Array, predicted: Array, weight: Array | None) -> Array:
@@ -354,14 +352,14 @@ _FRACTIONS: dict[str, Fraction] = {
     "jaccard": lambda hits, chosen, true: (hits, chosen + true - hits),
 }
 _LOSSES: dict[str, Function] = {
-    "mean_absolute_error": _absolute,
-    "mean_absolute_percentage_error": _absolute_share,
-    "mean_squared_error": _squared,
-    "root_mean_squared_error": _root_squared,
-    "mean_squared_log_error": partial(_of_logarithms, _squared),
-    "root_mean_squared_log_error": partial(_of_logarithms, _root_squared),
-    "mean_poisson_deviance": partial(_single, _poisson),
-    "mean_gamma_deviance": partial(_single, _gamma),
+    "mean_absolute_error": partial(_mean_loss, _absolute),
+    "mean_absolute_percentage_error": partial(_mean_loss, _absolute_share),
+    "mean_squared_error": partial(_mean_loss, _squared),
+    "root_mean_squared_error": partial(_root_mean_loss, _squared),
+    "mean_squared_log_error": partial(_mean_loss, _squared_log),
+    "root_mean_squared_log_error": partial(_root_mean_loss, _squared_log),
+    "mean_poisson_deviance": partial(_single, partial(_mean_loss, _poisson)),
+    "mean_gamma_deviance": partial(_single, partial(_mean_loss, _gamma)),
 }
 
 
