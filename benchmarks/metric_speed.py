@@ -97,7 +97,7 @@ def contenders(task: str, name: str) -> dict[str, Callable[[], Any]]:
 
 
 def main() -> None:
-    args = harness.parse(harness.parser(__doc__, seeds=9))
+    args = harness.parse(harness.parser(__doc__, seeds=7))
     rows, ratios = [], {"function": {}, "scorer": {}}
     for task, names in NAMES.items():
         for name in names.split():

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlogy
 
 Array = npt.NDArray[Any]
 Function = Callable[[Array, Array, Array | None], Array]  # target, predicted, weight -> (...,)
@@ -284,9 +285,11 @@ def _squared_log(target: Array, predicted: Array) -> Array:
 
 
 def _poisson(target: Array, predicted: Array) -> Array:
-    predicted = _above(predicted, 0)
-    ratio = np.where(target == 0, 1, target / predicted)  # 0 log 0 = 0
-    return np.asarray(2 * (target * np.log(ratio) - target + predicted))
+    loss = xlogy(target, target / _above(predicted, 0))
+    loss -= target
+    loss += predicted
+    loss *= 2
+    return np.asarray(loss)
 
 
 def _gamma(target: Array, predicted: Array) -> Array:

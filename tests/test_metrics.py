@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from scipy.special import softmax
 from sklearn.metrics import d2_pinball_score, get_scorer, get_scorer_names, mean_pinball_loss
 
 from skdopamine._metrics import _METRICS, d2_pinball_metric, find_metric, pinball_metric
@@ -45,7 +46,9 @@ def probabilities(n_classes):
 def values(target):
     """Predicted values: constant, perfect, positive with ties, of either sign."""
     noise = RNG.normal(size=target.shape)
-    members = [np.full(target.shape, 0.3), target, np.round(np.abs(target + noise), 1) + 0.1, target - noise]
+    either = target - noise
+    either.flat[0] = -1  # where log1p is not finite
+    members = [np.full(target.shape, 0.3), target, np.round(np.abs(target + noise), 1) + 0.1, either]
     return np.reshape(members, (*MEMBERS, *target.shape))
 
 
@@ -90,9 +93,10 @@ DATA = {  # weights are tried on the first two of each
     "multilabel": [multilabel(LABELS), multilabel(LABELS * [1, 0, 1]), multilabel(np.zeros((N, 3), int))],
     "regression": [
         regression(RNG.poisson(2.0, N) + 0.5),
+        regression(np.column_stack([np.full(N, 0.1), RNG.random(N)])),
         regression(RNG.normal(size=(N, 3))),
         regression(RNG.poisson(1.0, N).astype(float)),
-        regression(np.column_stack([np.full(N, 0.1), RNG.random(N)])),
+        regression(np.r_[-1.0, RNG.random(N - 1)]),
         regression(np.full(N, 0.1)),
     ],
 }
@@ -177,7 +181,7 @@ def test_predictions_that_are_not_finite_give_nan(task, name):
 def test_log_loss_clips_as_scikit_learn_does(task, dtype):
     n_classes = {"binary": 2, "multiclass": 3}[task]
     target = np.arange(N) % n_classes
-    predicted = np.eye(n_classes, dtype=dtype)[RNG.integers(0, n_classes, (*MEMBERS, N))]
+    predicted = softmax(20 * RNG.normal(size=(*MEMBERS, N, n_classes)), axis=-1).astype(dtype)
     expected = references("neg_log_loss", task, "probability", target, predicted, None)
     actual = find_metric("neg_log_loss", task).function(target, predicted, None)
     np.testing.assert_allclose(actual, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
