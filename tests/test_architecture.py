@@ -24,6 +24,7 @@ ARROWS = {
     "_credit": set(),
     "_learning_rate": set(),
     "_objectives": set(),
+    "_metrics": set(),
     "_activations": set(),
     "_validation": set(),
     "_callbacks": set(),
