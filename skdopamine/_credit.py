@@ -1,6 +1,6 @@
 """Credit estimators: what a perturbation and its regret say about each synapse.
 
-Two estimators of dL/d(params), neither of which uses a derivative of the loss or of the activation:
+Estimators of dL/d(params), none of which uses a derivative of the loss or of the activation:
 
 * `weight_credit` (weight perturbation; Jabri and Flower, 1992; the dopamine paper, arXiv:2510.22178): one direction
   over all parameters per population member, antithetic, credited with the member's regret.
@@ -8,7 +8,10 @@ Two estimators of dL/d(params), neither of which uses a derivative of the loss o
   2020, arXiv:1906.00889): noise on the units, drawn per sample and judged per sample, by groups of units, with a critic
   that predicts the regret.
 
-Both are functions of arrays and callables; they know no network. Noise is a function of (seed, update, row content),
+* `set_credit` (an objective of the whole batch): weight perturbation with the outputs as parameters, which are far
+  fewer than the weights; its credit then goes down by node perturbation.
+
+All are functions of arrays and callables; they know no network. Noise is a function of (seed, update, row content),
 never of a row's position, so that a row of weight two counts as two equal rows and the order of the rows does not
 matter.
 """
@@ -155,6 +158,32 @@ def node_credit(
         surprise *= response
         critic = critic - (CRITIC_RATE / power) * (output_credit.T @ surprise)
     return NodeCredit(expected, critic)
+
+
+def output_directions(ids: npt.NDArray[np.uint16], n_outputs: int, n_pairs: int, seed: int) -> Array:
+    """Directions xi (pairs, n, outputs) of +-1, a function of row content, ~ U{-1, 1} over seeds."""
+    words = -(-n_pairs // 64)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    odd = rng.integers(0, _WORD, (n_outputs, words), dtype=np.uint64) | np.uint64(1)
+    bits = (ids.astype(np.uint64)[:, None, None] + rng.integers(0, _WORD, odd.shape, dtype=np.uint64)) * odd
+    bits ^= bits >> np.uint64(31)
+    bits *= np.uint64(0x94D049BB133111EB)
+    bits ^= bits >> np.uint64(29)
+    signs = np.unpackbits(bits.view(np.uint8), axis=-1, count=n_pairs).astype(np.int8)
+    signs *= 2
+    signs -= 1
+    return np.ascontiguousarray(signs.transpose(2, 0, 1))
+
+
+def set_credit(directions: Array, regret: Array, ids: npt.NDArray[np.uint16], share: Array) -> Array:
+    """Credit (n, outputs) of each output, per share: ``mean_p r_p xi_p``, which equal rows, having equal noise, divide.
+
+    directions (pairs, n, outputs), regret (pairs,), share (n, 1).
+    """
+    joint = np.tensordot(regret, directions, axes=1) / len(regret)
+    _, row, count = np.unique(ids, return_inverse=True, return_counts=True)
+    together = np.bincount(row, share[:, 0], len(count))[row]
+    return np.asarray(joint / together[:, None])
 
 
 def member_directions(n_members: int, n_parameters: int, seed: int) -> npt.NDArray[np.uint8]:

@@ -83,7 +83,7 @@ class Dopamine(NamedTuple):
         return state.update < self.n_probing or state.update % JUDGE_EVERY == 0
 
     def tolerates(self, before: float, after: float, reference: float) -> bool:
-        return after - before < self.jump * max(before, 0.2 * reference)
+        return after - before < self.jump * max(abs(before), 0.2 * abs(reference))  # a metric's loss may be negative
 
     def reject(self, state: RateState) -> RateState:
         rate = max(state.rate / 4, LEAST)

@@ -10,12 +10,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -23,9 +25,21 @@ from skdopamine import _network, _trainer, _validation
 from skdopamine._activations import ACTIVATIONS
 from skdopamine._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
+from skdopamine._losses import HUBER_KNEE
 from skdopamine._network import Network
-from skdopamine._objectives import LogisticLoss, Objective, SoftmaxLoss, SquaredError
-from skdopamine._problem import NodeProblem, Problem, WeightProblem, make_data
+from skdopamine._objectives import Objective, SetObjective
+from skdopamine._problem import Data, NodeProblem, Problem, WeightProblem, make_data, outputs, targets
+from skdopamine._scorers import (
+    LOSSES,
+    NATURAL,
+    Shape,
+    View,
+    best_shift,
+    check_loss,
+    is_binary_only,
+    loss_name,
+    make_objective,
+)
 
 __all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
 
@@ -37,6 +51,13 @@ SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epo
 LEARNT = 0.5  # a loss above this share of its start is a plateau to be crossed, not convergence
 AUTO_MEMBERS = {"node": 1, "weight": 16}
 CEILINGS = {"node": 0.01, "weight": 0.02}  # of the learning rate
+# for objectives that stand still under small perturbations, as metrics do:
+METRIC_BATCH = 1000  # rows that tell what a metric is
+WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
+WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
+OUTPUT_SCALES = {"classifier": 1.0, "regressor": 0.1}  # perturbation of the outputs
+NORMAL_MAD = 1.4826  # standard deviation of a normal law in units of its median absolute deviation
+ROUGH_WEIGHT_SCALE = 0.1  # perturbation of all weights
 
 
 class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
@@ -56,12 +77,22 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         """Check y against the task and turn it into numeric targets (n, outputs)."""
 
     @abstractmethod
-    def _objective(self) -> Objective:
-        """The loss, as the trainer uses it."""
+    def _task(self) -> str:
+        """Kind of the target: "binary", "multiclass", "multilabel" or "regression"."""
 
-    def _target_scale(self, target: Array, weight: Array | None) -> tuple[float, Array | None]:
-        """Unit of the targets in training, and what is subtracted from them, if anything."""
-        return 1.0, None
+    @abstractmethod
+    def _publish(self, output: Array) -> Array:
+        """Probabilities or values of outputs, all in the user's units."""
+
+    @abstractmethod
+    def _view(self) -> View:
+        """How the user sees the targets and outputs of training."""
+
+    def _set_units(self, target: Array, weight: Array | None) -> None:
+        """Choose the unit of the targets in training, what is subtracted from them, and the loss's shape."""
+        self._scale: float = 1.0
+        self._offset: Array | None = None
+        self._shape = Shape()
 
     # ---- fit and partial_fit -----------------------------------------------------------------------------------------
 
@@ -77,15 +108,19 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         given = X
         X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh)
         training, held_back = self._split(y, len(target))
-        score = self._scorer(X, y, target, weight, held_back)
         problem = self._prepare(X, target, weight, training, fresh=fresh)
-        settings, needed = self._settings(problem)
+        score = self._scorer(problem, X, y, target, weight, held_back)
+        warm, reason = self._warm_up(problem) if fresh and problem.objective.rough else (0, None)
+        settings, needed = self._settings(problem, warm)
+        if reason == "interrupted":
+            settings = settings._replace(n_epochs=0)
         shown = given if weight is None else X  # the first has feature names, but also the rows of weight zero
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
         result = self._train(problem, settings, score, _Observer(self, callbacks))
-        self.n_iter_ = len(result.epochs)
+        result = result._replace(reason=reason or result.reason)
+        self.n_iter_ = warm + len(result.epochs)
         callbacks.end()
-        return result, settings.n_epochs < needed
+        return result, settings.n_epochs + warm < needed
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         fresh = not hasattr(self, "_state")
@@ -120,7 +155,13 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         if weight is not None and not (weight > 0).all():
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
-        return X, y, self._encode(y, classes, fresh=fresh), weight
+        check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
+        target = self._encode(y, classes, fresh=fresh)
+        return X, y, target, self._class_weighted(y, weight, partial=classes is not None or not fresh)
+
+    def _class_weighted(self, y: Any, weight: Array | None, *, partial: bool) -> Array | None:
+        """Sample weights with those of the classes, if there are any."""
+        return weight
 
     def _split(self, y: Any, n_rows: int) -> tuple[Array | None, Array | None]:
         """Rows to train on, None for all, and, for early stopping, rows held back."""
@@ -150,7 +191,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
-            self._scale, self._offset = self._target_scale(target, weight)
+            self._set_units(target, weight)
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         elif network.units != self._network_units:
             raise ValueError(
@@ -159,10 +200,11 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             )
         X = X if fresh else X.astype(self._state.params.dtype, copy=False)
         data = make_data(X, target, weight, 0.0 if self._offset is None else self._offset, self._scale)
-        problem = self._problem(network, data)
+        params = self._initial_params(network, X.dtype) if fresh else self._state.params
+        problem = self._problem(network, data, self._objective(network, data, params))
         if fresh:
-            params = self._initial_params(network, X.dtype)
             self._check_finite_start(problem, params)
+            self._degree = problem.objective.degree
             self._network_units, self._n_epochs = network.units, 0
             self._state_rule = self._rule()
             self._state = _trainer.init_state(params, problem, self._state_rule)
@@ -201,14 +243,70 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             _network.unpack(network, params)[1][-1][...] = 0.0
         return params
 
-    def _problem(self, network: Network, data: Any) -> NodeProblem | WeightProblem:
-        mode = self._mode()
-        scale = ACTIVATIONS[self.activation].scale if self.perturbation_scale == "auto" else self.perturbation_scale
-        members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else self.n_perturbations
+    def _objective(self, network: Network, data: Data, params: Array) -> Objective | SetObjective:
+        """The loss, as the trainer uses it."""
+        view, everything = self._view(), slice(None)
+        name = loss_name(self.loss, view.task)
+        if isinstance(name, str) and name in LOSSES[view.task]:
+            return LOSSES[view.task][name](self._shape)
+        with np.errstate(all="ignore"):
+            output, target = outputs(network, params, data, everything), targets(data, everything)
+        return make_objective(self.loss, view, weighted=data.weight is not None, output=output, target=target)
+
+    def _problem(
+        self, network: Network, data: Data, objective: Objective | SetObjective
+    ) -> NodeProblem | WeightProblem:
+        mode, whole = self._mode(), isinstance(objective, SetObjective)
+        scale, output_scale = (
+            ACTIVATIONS[self.activation].scale,
+            OUTPUT_SCALES["regressor" if self._task() == "regression" else "classifier"],
+        )
+        pairs = members = AUTO_MEMBERS[mode]
+        if mode == "weight" and objective.rough:
+            scale = ROUGH_WEIGHT_SCALE
+        if isinstance(objective, SetObjective):
+            pairs = objective.n_pairs
+        # of a metric it is the outputs whose perturbation matters
+        if self.perturbation_scale != "auto":
+            if mode == "node" and whole:
+                output_scale = self.perturbation_scale
+            else:
+                scale = self.perturbation_scale
+        if self.n_perturbations != "auto":
+            if mode == "node" and whole:
+                pairs = self.n_perturbations
+            else:
+                members = self.n_perturbations
         common = {"alpha": self.alpha, "scale": float(scale), "n_perturbations": int(members), "seed": self._seed}
         if mode == "node":
-            return NodeProblem(network, self._objective(), data, **common)
-        return WeightProblem(network, self._objective(), data, n_jobs=self.n_jobs, **common)
+            return NodeProblem(network, objective, data, **common, output_scale=float(output_scale), n_pairs=int(pairs))
+        return WeightProblem(network, objective, data, n_jobs=self.n_jobs, **common)
+
+    def _warm_up(self, problem: NodeProblem | WeightProblem) -> tuple[int, str | None]:
+        """Train on the natural loss first, and let the decisions suit the objective; epochs run, and why it ended."""
+        view = self._view()
+        natural = self._problem(problem.network, problem.data, LOSSES[view.task][NATURAL[view.task]](self._shape))
+        settings, _ = self._settings(natural)
+        epochs = int(WARM_SHARE * settings.n_epochs)
+        settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
+        rule = self._rule()
+        with np.errstate(all="ignore"):
+            result = _trainer.train(natural, rule, self._state, settings)
+            params = result.best_params.copy()
+            if (
+                isinstance(problem.objective, SetObjective)
+                and problem.objective.of_labels
+                and view.task != "multiclass"
+            ):
+                rows = slice(None, None, -(-problem.n_rows() // WARM_ROWS))
+                weight = None if problem.data.weight is None else problem.data.weight[rows]
+                output, target = outputs(problem.network, params, problem.data, rows), targets(problem.data, rows)
+                bias = _network.unpack(problem.network, params)[1][-1]
+                bias -= best_shift(problem.objective, output, target, weight)
+        self._state = _trainer.init_state(params, problem, rule)._replace(n_evaluations=result.state.n_evaluations)
+        self._n_epochs += len(result.epochs)
+        self.t_ += problem.n_rows() * len(result.epochs)
+        return len(result.epochs), "interrupted" if result.reason == "interrupted" else None
 
     def _mode(self) -> str:
         return "node" if self.perturbation == "auto" else str(self.perturbation)
@@ -220,15 +318,17 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             return Constant(float(self.learning_rate_init))
         return InvScaling(float(self.learning_rate_init), float(self.power_t))
 
-    def _settings(self, problem: NodeProblem | WeightProblem) -> tuple[_trainer.Settings, int]:
-        """Settings of the trainer, and the epochs that its schedule would like to have."""
+    def _settings(self, problem: NodeProblem | WeightProblem, n_past: int = 0) -> tuple[_trainer.Settings, int]:
+        """Settings of the trainer, and the epochs that its schedule would like to have; `n_past` of them are over."""
         n_rows = problem.n_rows()
         nominal = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batch_size = min(nominal, n_rows)
         needed = self.max_iter + 1
         if self.learning_rate == "dopamine":
             needed = ceil(SCHEDULE / ceil(n_rows / batch_size) ** SHRINKING * max(1, self.max_iter / SCHEDULE))
-        n_epochs = min(self.max_iter, needed)
+        n_epochs = min(self.max_iter, needed) - n_past
+        if isinstance(problem.objective, SetObjective) and self.batch_size == "auto":
+            batch_size = min(METRIC_BATCH, n_rows)
         return _trainer.Settings(
             n_epochs=n_epochs,
             horizon=n_epochs if self.learning_rate == "dopamine" else 0,
@@ -247,7 +347,11 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         ), needed
 
     def _train(
-        self, problem: Problem, settings: _trainer.Settings, score: Callable[[Array], float] | None, observer: Any
+        self,
+        problem: NodeProblem | WeightProblem,
+        settings: _trainer.Settings,
+        score: Callable[[Array], float] | None,
+        observer: Any,
     ) -> _trainer.Result:
         """Train, and publish what has come of it."""
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
@@ -273,17 +377,20 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         self.__dict__.update(self._published(result.best_params))
         return result
 
+    def _loss_unit(self) -> float:
+        """What a loss of 1 in training is in units of the target."""
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.float64(self._scale) ** self._degree)
+
     def _curves(self, epochs: list[_trainer.Epoch]) -> dict[str, Any]:
         """Fitted attributes that hold the history, in units of the target."""
-        scale = self._scale  # a loss has the square of its unit
-        losses = self.loss_curve_ + [epoch.loss * scale * scale for epoch in epochs]
+        unit = self._loss_unit()
+        losses = self.loss_curve_ + [epoch.loss * unit for epoch in epochs]
         rates = self.learning_rate_curve_ + [epoch.learning_rate for epoch in epochs]
-        errors = self.reward_prediction_error_curve_ + [
-            epoch.reward_prediction_error * scale * scale for epoch in epochs
-        ]
-        unit = scale if self.scoring is None else 1.0
+        errors = self.reward_prediction_error_curve_ + [epoch.reward_prediction_error * unit for epoch in epochs]
         # scores are those of this run alone: the next one holds other rows back
-        scores = [epoch.score * unit * unit for epoch in epochs if epoch.score is not None]
+        unit = unit if self.scoring is None else 1.0
+        scores = [epoch.score * unit for epoch in epochs if epoch.score is not None]
         return {
             "loss_curve_": losses,
             "learning_rate_curve_": rates,
@@ -295,14 +402,14 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             "learning_rate_": rates[-1] if rates else float(self.learning_rate_init),
         }
 
+    def _to_units(self, weight: Array, bias: Array) -> None:
+        """Turn the output layer's parameters, in place, into those of the user's units."""
+
     def _published(self, params: Array) -> dict[str, Any]:
         """Fitted attributes that hold the network, in units of the target."""
         units = self._network_units
         weights, biases = _network.unpack(Network(units, ()), params.copy())
-        weights[-1] *= self._scale
-        biases[-1] *= self._scale
-        if self._offset is not None:
-            biases[-1] += self._offset.astype(params.dtype)
+        self._to_units(weights[-1], biases[-1])
         return {
             "coefs_": weights,
             "intercepts_": biases,
@@ -312,22 +419,32 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         }
 
     def _scorer(
-        self, X: Any, y: Any, target: Array, weight: Array | None, rows: Array | None
+        self,
+        problem: NodeProblem | WeightProblem,
+        X: Any,
+        y: Any,
+        target: Array,
+        weight: Array | None,
+        rows: Array | None,
     ) -> Callable[[Array], float] | None:
         """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss."""
         scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
         if rows is None:
             return None
-        X, y, target, weight = X[rows], y[rows], target[rows], None if weight is None else weight[rows]
+        X, y = X[rows].astype(problem.dtype, copy=False), y[rows]
+        held = copy.copy(problem)
+        offset, unit = problem.data.offset, problem.data.unit
+        held.data = make_data(X, target[rows], None if weight is None else weight[rows], offset, unit)
+        held.alpha = 0.0
 
         def score(params: Array) -> float:
-            candidate = copy.copy(self)
-            candidate.__dict__.update(self._published(params))
-            candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
             if scorer is None:
-                losses = self._objective().values(candidate._forward(X), target)
-                value = -float(np.average(losses, weights=weight)) / self._scale / self._scale
+                batch = held.batch(slice(None))
+                value = -float(held.losses(params, batch) @ batch.share[:, 0])
             else:
+                candidate = copy.copy(self)
+                candidate.__dict__.update(self._published(params))
+                candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
                 value = float(scorer(candidate, X, y))
             if not isfinite(value):
                 raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value}.")
@@ -366,7 +483,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         """Predictions of the objective, (n, outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
-        return self._objective().predict(self._forward(X))
+        return self._publish(self._forward(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -390,7 +507,7 @@ class _Observer:
         self.epochs.append(epoch)
         estimator = self.estimator
         if estimator.verbose:
-            loss = epoch.loss * estimator._scale * estimator._scale
+            loss = epoch.loss * estimator._loss_unit()
             score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
             print(
                 f"Iteration {estimator._n_epochs + len(self.epochs)}, loss = {loss:.8f}, "
@@ -401,6 +518,16 @@ class _Observer:
         return self.callbacks.end_epoch(
             lambda: {**estimator._curves(self.epochs), **estimator._published(params), "n_iter_": len(self.epochs)}
         )
+
+
+def _weighted_quantile(values: Array, level: float, weight: Array | None) -> Array:
+    """Quantile of each column, of rows of these weights."""
+    if weight is None:
+        weight = np.ones(len(values))
+    order = np.argsort(values, axis=0)
+    below = np.cumsum(weight[order], axis=0)
+    first = (below >= level * below[-1]).argmax(axis=0)
+    return np.asarray(np.take_along_axis(values, order, axis=0)[first, np.arange(values.shape[1])])
 
 
 class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
@@ -548,7 +675,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **_validation.COMMON_CONSTRAINTS,
-        "loss": [_validation.one_of("log_loss")],
+        "loss": [str, callable],
+        "class_weight": [dict, _validation.one_of("balanced"), None],
     }
 
     def __init__(
@@ -556,7 +684,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         hidden_layer_sizes: Any = (100,),
         activation: str = "relu",
         *,
-        loss: str = "log_loss",
+        loss: Any = "log_loss",
         perturbation: str = "auto",
         perturbation_scale: float | str = "auto",
         n_perturbations: int | str = "auto",
@@ -576,6 +704,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         scoring: Any = None,
+        class_weight: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -600,6 +729,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
+        self.class_weight = class_weight
         self.n_jobs = n_jobs
 
     @_validation.fit_context
@@ -716,12 +846,29 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
 
-    def _objective(self) -> Objective:
-        return SoftmaxLoss() if self._label_binarizer.y_type_ == "multiclass" else LogisticLoss()
+    def _task(self) -> str:
+        return str(self._label_binarizer.y_type_).removesuffix("-indicator")
+
+    def _publish(self, output: Array) -> Array:
+        return np.asarray(softmax(output, axis=-1) if self._task() == "multiclass" else expit(output))
+
+    def _view(self) -> View:
+        return View(self._task(), self.classes_, self._publish, lambda target: target)
+
+    def _class_weighted(self, y: Any, weight: Array | None, *, partial: bool) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        if partial and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y and cannot be used with partial_fit or warm starts on parts of "
+                "it: pass the weights as a dict, as sklearn.utils.class_weight.compute_class_weight gives them."
+            )
+        factor = compute_sample_weight(self.class_weight, y)
+        return np.asarray(factor if weight is None else factor * weight, dtype=np.float64)
 
     @property
     def _out_activation(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+        return "softmax" if self._task() == "multiclass" else "logistic"
 
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
         check_classification_targets(y)
@@ -744,7 +891,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_class = tags.classifier_tags.multi_label = not is_binary_only(self.loss)
         return tags
 
 
@@ -893,16 +1040,17 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **_validation.COMMON_CONSTRAINTS,
-        "loss": [_validation.one_of("squared_error")],
+        "loss": [str, callable],
+        "quantile": [_validation.share()],
     }
-    _out_activation = "identity"
 
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
         activation: str = "relu",
         *,
-        loss: str = "squared_error",
+        loss: Any = "squared_error",
+        quantile: float = 0.5,
         perturbation: str = "auto",
         perturbation_scale: float | str = "auto",
         n_perturbations: int | str = "auto",
@@ -927,6 +1075,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.loss = loss
+        self.quantile = quantile
         self.perturbation = perturbation
         self.perturbation_scale = perturbation_scale
         self.n_perturbations = n_perturbations
@@ -1019,24 +1168,66 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         output = self._outputs(X)
         return output.ravel() if output.shape[1] == 1 else output
 
-    def _objective(self) -> Objective:
-        return SquaredError()
+    def _task(self) -> str:
+        return "regression"
+
+    @property
+    def _log_link(self) -> bool:
+        return bool(loss_name(self.loss, "regression") == "poisson")
+
+    @property
+    def _out_activation(self) -> str:
+        return "exp" if self._log_link else "identity"
+
+    def _publish(self, output: Array) -> Array:
+        return np.exp(output) if self._log_link else output
+
+    def _view(self) -> View:
+        offset = 0.0 if self._offset is None else self._offset
+
+        def restore(target: Array) -> Array:
+            return np.asarray(target * self._scale + offset)
+
+        return View("regression", None, restore, restore)
+
+    def _to_units(self, weight: Array, bias: Array) -> None:
+        if self._log_link:
+            bias += np.log(self._scale)  # exp(o) unit = exp(o + log unit)
+            return
+        weight *= self._scale
+        bias *= self._scale
+        if self._offset is not None:
+            bias += self._offset.astype(bias.dtype)
 
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
         target = np.asarray(y, dtype=np.float64)
+        if self._log_link and target.min() < 0:
+            raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
         return target[:, None] if target.ndim == 1 else target
 
-    def _target_scale(self, target: Array, weight: Array | None) -> tuple[float, Array | None]:
+    def _set_units(self, target: Array, weight: Array | None) -> None:
+        name = loss_name(self.loss, "regression")
         top = float(np.abs(target).max())
+        self._scale, self._offset, self._shape = 1.0, np.zeros(target.shape[1]), Shape(quantile=float(self.quantile))
         if top == 0:
-            return 1.0, np.zeros(target.shape[1])
+            return
         relative = target / top
-        mean = np.average(relative, axis=0, weights=weight)
-        spread = float(np.sqrt(np.average(((relative - mean) ** 2).mean(axis=1), weights=weight)))
+        centre = np.average(relative, axis=0, weights=weight)
+        if name == "poisson":
+            spread = float(centre.mean())  # targets are counted in units of their mean
+        else:
+            spread = float(np.sqrt(np.average(((relative - centre) ** 2).mean(axis=1), weights=weight)))
+        if name in ("absolute_error", "huber", "pinball"):  # outliers must not set the unit
+            level = self.quantile if name == "pinball" else 0.5
+            centre = _weighted_quantile(relative, level, weight)
+            distance = np.abs(relative - _weighted_quantile(relative, 0.5, weight)).mean(axis=1, keepdims=True)
+            robust = NORMAL_MAD * float(_weighted_quantile(distance, 0.5, weight)[0])
+            spread = robust if robust > 1e-10 else spread
         if spread < 1e-10:  # constant but for rounding
             spread = 1.0
-        scale = float(2.0 ** np.clip(np.round(np.log2(spread) + np.log2(top)), -1000, 1000))
-        return scale, mean * top
+        self._scale = float(2.0 ** np.clip(np.round(np.log2(spread) + np.log2(top)), -1000, 1000))
+        self._offset = np.zeros(target.shape[1]) if name == "poisson" else centre * top
+        self._shape = self._shape._replace(knee=HUBER_KNEE * spread * (top / self._scale))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -22,6 +22,9 @@ class Objective(ABC):
     A clean pass is assessed once; `difference` and `credit` then start from its predictions.
     """
 
+    degree = 0  # the loss grows with this power of the targets' unit
+    rough = False  # whether the loss stands still under small perturbations, so that only `credit` tells something
+
     @abstractmethod
     def predict(self, output: Array) -> Array:
         """What the model publishes for an output: probabilities or the value itself."""
@@ -39,8 +42,23 @@ class Objective(ABC):
         """Central difference of the loss in each output alone, shape (n, outputs)."""
 
 
+class SetObjective(ABC):
+    """A number for a whole set of rows. Nothing is known of it but its value."""
+
+    degree = 0
+    rough = True
+    of_labels = True  # whether the decision threshold may matter
+    n_pairs = 64  # antithetic perturbations of the outputs that one update averages over
+
+    @abstractmethod
+    def value(self, output: Array, target: Array, weight: Array | None) -> Array:
+        """Objective (...,) of outputs (..., n, outputs), to be minimised; nan where it is not defined."""
+
+
 class SquaredError(Objective):
     """Half the squared error, summed over outputs."""
+
+    degree = 2
 
     def predict(self, output: Array) -> Array:
         return output

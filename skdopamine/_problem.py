@@ -15,7 +15,7 @@ from scipy import sparse
 
 from skdopamine import _credit, _network
 from skdopamine._network import Network
-from skdopamine._objectives import Objective
+from skdopamine._objectives import Objective, SetObjective
 
 Array = npt.NDArray[Any]
 
@@ -24,6 +24,8 @@ MAX_GROUPS = 16
 GROUP_OUTPUTS = 160  # groups x outputs whose losses are worth their time, per row
 UNIT_COST = 8  # of a unit's activation on both sides of a pair, in multiplications
 PASS_SHARE = 4  # a layer's own product costs at least this many times what one group's pass does
+CHUNK_ROWS = 2000
+SET_BYTES = 2**22  # outputs of the members that are judged at once
 CHUNK_BYTES = 2**18  # one array of the members that are simulated at once: what a processor's cache holds
 
 
@@ -36,6 +38,21 @@ class Data(NamedTuple):
     ids: npt.NDArray[np.uint16]  # (n,) hash of the row's content
     offset: Array | float
     unit: float
+
+
+def targets(data: Data, rows: Any) -> Array:
+    """Targets of some rows as training sees them."""
+    target = data.target[rows]
+    if data.unit != 1.0 or np.any(data.offset):
+        target = (target - data.offset) / data.unit
+    return np.asarray(target, dtype=data.X.dtype)
+
+
+def outputs(network: Network, params: Array, data: Data, rows: slice) -> Array:
+    """Outputs of some rows, a chunk at a time."""
+    numbers = np.arange(data.X.shape[0])[rows]
+    chunks = [numbers[start : start + CHUNK_ROWS] for start in range(0, len(numbers), CHUNK_ROWS)]
+    return np.concatenate([_network.forward(network, params, data.X[chunk]) for chunk in chunks])
 
 
 class Batch(NamedTuple):
@@ -93,15 +110,19 @@ class _NetworkProblem:
     def __init__(
         self,
         network: Network,
-        objective: Objective,
+        objective: Objective | SetObjective,
         data: Data,
         *,
         alpha: float,
         scale: float,
         n_perturbations: int,
         seed: int,
+        output_scale: float = 1.0,
+        n_pairs: int = 1,
     ) -> None:
         self.network = network
+        self.output_scale = output_scale  # perturbation of the outputs, and how often, for objectives of a whole batch
+        self.n_pairs = n_pairs
         self.objective = objective
         self.data = data
         self.alpha = alpha
@@ -115,15 +136,12 @@ class _NetworkProblem:
         return int(self.data.X.shape[0])
 
     def batch(self, rows: Any) -> Batch:
-        X, target, weight, ids, offset, unit = self.data
+        X, weight, ids = self.data.X, self.data.weight, self.data.ids
         if isinstance(rows, slice) or sparse.issparse(X):
             X = X[rows]
         else:
             X = X.take(rows, axis=0)
-        target, ids = target[rows], ids[rows]
-        if unit != 1.0 or np.any(offset):
-            target = (target - offset) / unit
-        target = target.astype(self.dtype, copy=False)
+        target, ids = targets(self.data, rows), ids[rows]
         if weight is None:
             return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=self.dtype), float(len(ids)))
         weight = weight[rows]
@@ -131,9 +149,19 @@ class _NetworkProblem:
         return Batch(X, target, ids, (weight / total).astype(self.dtype)[:, None], total)
 
     def losses(self, params: Array, batch: Batch) -> Array:
-        losses = self.objective.values(_network.forward(self.network, params, batch.X), batch.target)
-        losses += self.penalty(params, batch)
-        return losses
+        return self.values(_network.forward(self.network, params, batch.X), batch) + self.penalty(params, batch)
+
+    def values(self, output: Array, batch: Batch) -> Array:
+        """Loss (..., n) of each row; an objective of the whole batch is the loss of each of its rows."""
+        if isinstance(self.objective, SetObjective):
+            return np.broadcast_to(self.set_values(output, batch)[..., None], output.shape[:-1])
+        return self.objective.values(output, batch.target)
+
+    def set_values(self, output: Array, batch: Batch) -> Array:
+        """Objective (...,) of a whole batch; where it is not defined the batch says nothing."""
+        assert isinstance(self.objective, SetObjective)
+        weight = None if self.data.weight is None else batch.share[:, 0].astype(np.float64)
+        return np.nan_to_num(self.objective.value(output, batch.target, weight), nan=0.0, posinf=np.inf)
 
     def penalty(self, params: Array, batch: Batch) -> float:
         """Return alpha |W|^2 / 2 / sum of weights, a part of every row's loss."""
@@ -174,8 +202,12 @@ class NodeProblem(_NetworkProblem):
     def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
         network, objective = self.network, self.objective
         passed = _network.trace(network, params, batch.X)
-        prediction = objective.predict(passed.output)
-        output_credit = objective.credit(prediction, batch.target, self.scale)
+        if isinstance(objective, SetObjective):
+            prediction = passed.output
+            output_credit = self._set_credit(passed.output, batch, update)
+        else:
+            prediction = objective.predict(passed.output)
+            output_credit = objective.credit(prediction, batch.target, self.scale)
         total = np.empty_like(params)
         weights, biases = _network.unpack(network, total)
         self._store(weights[-1], biases[-1], passed.inputs.pop(), output_credit * batch.share)
@@ -185,15 +217,31 @@ class NodeProblem(_NetworkProblem):
                 params, passed, prediction, layer, output_credit, critics[layer], batch, update
             )
             self._store(weights[layer], biases[layer], passed.inputs[layer], unit_credit)
-        members = 1 + 2 * network.units[-1] + 2 * self.n_perturbations * sum(m.shape[1] for m in self.membership)
-        losses = objective.values(passed.output, batch.target)
-        losses += self.penalty(params, batch)
         return Estimate(
             self.penalised(total, params, batch),
-            losses,
+            self.values(passed.output, batch) + self.penalty(params, batch),
             tuple(learned),
-            members * len(batch.ids),
+            self.members() * len(batch.ids),
         )
+
+    def members(self) -> int:
+        """Loss evaluations of a row in one update."""
+        pairs = self.n_perturbations * sum(m.shape[1] for m in self.membership)
+        if isinstance(self.objective, SetObjective):
+            return 1 + 2 * self.n_pairs
+        return 1 + 2 * self.network.units[-1] + (0 if self.objective.rough else 2 * pairs)
+
+    def _set_credit(self, output: Array, batch: Batch, update: int) -> Array:
+        """Credit of the outputs, which are perturbed in chunks so that memory does not grow with the population."""
+        assert isinstance(self.objective, SetObjective)
+        seed, size = _credit.mix(self.seed, update, len(self.membership)), max(1, SET_BYTES // (8 * output.size))
+        directions = _credit.output_directions(batch.ids, output.shape[1], self.n_pairs, seed)
+        regret = np.empty(self.n_pairs)
+        for start in range(0, self.n_pairs, size):
+            moved = self.output_scale * directions[start : start + size]
+            values = self.set_values(_network.both_sides(output, moved.astype(self.dtype)), batch)
+            regret[start : start + size] = (values[0] - values[1]) / (2 * self.output_scale)
+        return _credit.set_credit(directions, regret, batch.ids, batch.share).astype(self.dtype)
 
     @staticmethod
     def _store(weight: Array, bias: Array, inputs: Any, credit: Array) -> None:
@@ -220,16 +268,21 @@ class NodeProblem(_NetworkProblem):
         weight = _network.unpack(self.network, params)[0][layer + 1]
         top = layer == len(self.network.activations) - 1
 
+        objective = self.objective
+
         def regret(noise: Array) -> Array:
             change = _network.grouped_product(noise, weight * self.scale, membership.shape[1])
-            if top:
-                moved = self.objective.difference(prediction, change, batch.target)
-            else:
+            if not top:
                 # the two outputs are their middle plus and minus half their distance
                 up, down = _network.moved_outputs(self.network, params, passed, layer + 1, change)
-                middle = self.objective.predict((up + down) / 2)
-                moved = self.objective.difference(middle, (up - down) / 2, batch.target)
-            return moved.T / (2 * self.scale)
+                change = (up - down) / 2
+            if objective.rough or isinstance(objective, SetObjective):
+                # too small a change to be seen in the objective is judged by what the outputs have learnt of it
+                moved = 2 * np.einsum("nk,...nk->...n", output_credit, change)
+            else:
+                middle = prediction if top else objective.predict((up + down) / 2)
+                moved = objective.difference(middle, change, batch.target)
+            return np.asarray(moved.T / (2 * self.scale))
 
         activation = self.network.activations[layer]
         response = activation.response(passed.preactivations[layer], self.scale)
@@ -271,6 +324,9 @@ class WeightProblem(_NetworkProblem):
     def regrets(self, params: Array, directions: Array, batch: Batch) -> Array:
         """Antithetic regret (L(+) - L(-)) / (2 scale) of each member."""
         outputs = _network.forward_pairs(self.network, params, directions, self.scale, batch.X)
+        if isinstance(self.objective, SetObjective):
+            values = self.set_values(outputs, batch)
+            return np.asarray((values[0] - values[1]) / (2 * self.scale))
         losses = self.objective.values(outputs, batch.target)  # (2, members, n)
         return np.asarray(((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale))
 

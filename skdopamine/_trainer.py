@@ -203,7 +203,7 @@ def run_epoch(
 
 def is_lost(loss: float, n_undone: int, state: TrainState) -> bool:
     """Whether a run is lost: not finite, or, with no update of the epoch undone, far above where it began."""
-    high = n_undone == 0 and loss > 10 * state.reference + 1
+    high = n_undone == 0 and loss > 10 * abs(state.reference) + 1
     return high or not (isfinite(loss) and np.isfinite(state.params).all())
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "fit_context",
     "one_of",
     "restored_on_error",
+    "share",
 ]
 
 Array = npt.NDArray[Any]
@@ -55,6 +56,11 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "scoring": [str, callable, None],
     "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
 }
+
+
+def share() -> Interval:
+    """Constraint: a number between 0 and 1."""
+    return Interval(Real, 0, 1, closed="neither")
 
 
 def one_of(*values: str) -> StrOptions:

@@ -1,0 +1,313 @@
+"""Objectives that are a number for a whole set of rows: metrics, scorers, and the user's own functions.
+
+A scorer sees what it would see in `cross_val_score`: labels, probabilities or values, in the user's units, and it is
+maximised. The common metrics are computed for all members of a population at once, the others by one call for each.
+"""
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer, get_scorer_names
+
+from skdopamine._losses import (
+    HUBER_KNEE,
+    AbsoluteError,
+    Evaluated,
+    Hinge,
+    Huber,
+    MultiHinge,
+    Pinball,
+    Poisson,
+    ZeroOne,
+    wrong_class,
+    wrong_labels,
+)
+from skdopamine._metrics import Metric, find_metric
+from skdopamine._objectives import LogisticLoss, Objective, SetObjective, SoftmaxLoss, SquaredError
+
+Array = npt.NDArray[Any]
+
+# scorers that are best where the mean of a loss is least
+SUMS = {
+    "binary": {"accuracy": "zero_one", "neg_log_loss": "log_loss"},
+    "multiclass": {"accuracy": "zero_one", "neg_log_loss": "log_loss"},
+    "multilabel": {"accuracy": "zero_one"},
+    "regression": {
+        "neg_mean_absolute_error": "absolute_error",
+        "neg_mean_squared_error": "squared_error",
+        "neg_root_mean_squared_error": "squared_error",
+        "r2": "squared_error",
+        "neg_mean_poisson_deviance": "poisson",
+    },
+}
+
+
+N_THRESHOLDS = 65
+
+
+class View(NamedTuple):
+    """How a user sees targets and outputs."""
+
+    task: str  # "binary", "multiclass", "multilabel" or "regression"
+    classes: Array | None
+    publish: Callable[[Array], Array]  # outputs (..., n, outputs) to probabilities or values, in the user's units
+    restore: Callable[[Array], Array]  # targets (n, outputs) to those, as the user counts
+
+    def labels(self, output: Array) -> Array:
+        """Predicted class numbers (..., n), or an indicator of labels (..., n, labels)."""
+        if self.task == "multiclass":
+            return np.asarray(output.argmax(axis=-1))
+        chosen = (output > 0).astype(np.intp)
+        return chosen[..., 0] if self.task == "binary" else chosen
+
+    def probabilities(self, output: Array) -> Array:
+        """Class probabilities (..., n, classes)."""
+        p = self.publish(output.astype(np.float64, copy=False))
+        return np.concatenate([1 - p, p], axis=-1) if self.task == "binary" else p
+
+    def values(self, output: Array) -> Array:
+        """Predicted values (..., n) or (..., n, outputs)."""
+        value = self.publish(output.astype(np.float64, copy=False))
+        return value[..., 0] if value.shape[-1] == 1 else value
+
+    def response(self, kind: str, output: Array) -> Array:
+        """What a metric of this kind looks at."""
+        if kind == "score":
+            return output[..., 0] if self.task == "binary" else output
+        return {"labels": self.labels, "probability": self.probabilities, "value": self.values}[kind](output)
+
+    def numbers(self, target: Array) -> Array:
+        """Targets as metrics take them: class numbers, indicators or values."""
+        if self.task == "multiclass":
+            return np.asarray(target.argmax(axis=-1))
+        if self.task == "regression":
+            target = self.restore(target.astype(np.float64))
+            return target[:, 0] if target.shape[1] == 1 else target
+        return np.asarray(target[:, 0] if self.task == "binary" else target).astype(np.intp)
+
+    def truth(self, target: Array) -> Array:
+        """Targets as the user gave them."""
+        numbers = self.numbers(target)
+        return numbers if self.classes is None or self.task == "multilabel" else self.classes[numbers]
+
+
+class MetricObjective(SetObjective):
+    """Minus a metric that is computed for the whole population at once."""
+
+    def __init__(self, metric: Metric, view: View) -> None:
+        self.metric = metric
+        self.view = view
+        self.of_labels = metric.response == "labels"
+
+    def value(self, output: Array, target: Array, weight: Array | None) -> Array:
+        predicted = self.view.response(self.metric.response, output)
+        return -self.metric.function(self.view.numbers(target), predicted, weight)
+
+
+class ScorerObjective(SetObjective):
+    """Minus any scorer, called for one member after the other."""
+
+    n_pairs = 16
+
+    def __init__(self, scorer: Any, view: View) -> None:
+        self.scorer = scorer
+        self.view = view
+
+    def value(self, output: Array, target: Array, weight: Array | None) -> Array:
+        members = output.reshape(-1, *output.shape[-2:])
+        truth = self.view.truth(target)
+        weighted = {} if weight is None else {"sample_weight": weight}
+        scores = [
+            float(self.scorer(_answering(self.view, member), np.arange(len(truth))[:, None], truth, **weighted))
+            for member in members
+        ]
+        return -np.asarray(scores).reshape(output.shape[:-2])
+
+
+class FunctionObjective(SetObjective):
+    """The user's ``loss(y_true, y_pred)`` of a set of rows."""
+
+    n_pairs = 16
+
+    def __init__(self, function: Callable[[Array, Array], Any], view: View) -> None:
+        self.function = function
+        self.view = view
+
+    def value(self, output: Array, target: Array, weight: Array | None) -> Array:
+        truth, look = self.view.truth(target), _look(self.view)
+        members = output.reshape(-1, *output.shape[-2:])
+        return np.array([float(self.function(truth, look(o))) for o in members]).reshape(output.shape[:-2])
+
+
+class RowFunction(Evaluated):
+    """The user's ``loss(y_true, y_pred)``, a value for each row; members are stacked into one call."""
+
+    def __init__(self, function: Callable[[Array, Array], Any], view: View) -> None:
+        self.function = function
+        self.view = view
+
+    def values(self, output: Array, target: Array) -> Array:
+        shape, n = output.shape[:-1], len(target)
+        truth = self.view.truth(target)
+        stacked = np.concatenate([truth] * (int(np.prod(shape)) // n)) if n else truth
+        losses = self.function(stacked, _look(self.view)(output.reshape(-1, output.shape[-1])))
+        return np.array(losses, dtype=np.float64).reshape(shape)
+
+
+def _look(view: View) -> Callable[[Array], Array]:
+    return view.values if view.task == "regression" else view.probabilities
+
+
+def _answering(view: View, output: Array) -> Any:
+    """An estimator whose predictions are known."""
+    if view.task == "regression":
+        return _Regressor(view.values(output))
+    labels = view.labels(output)
+    assert view.classes is not None
+    predicted = labels if view.task == "multilabel" else view.classes[labels]
+    return _Classifier(predicted, view.probabilities(output), view.classes)
+
+
+class _Known(BaseEstimator):
+    """Answers for the rows that it was made for."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def _check(self, X: Any, answers: Array) -> Array:
+        if len(X) != len(answers):
+            raise ValueError(f"a scorer must predict all rows that it is given, {len(answers)}, got {len(X)}.")
+        return answers
+
+
+class _Regressor(RegressorMixin, _Known):
+    def __init__(self, values: Array) -> None:
+        self._values = values
+
+    def predict(self, X: Any) -> Array:
+        return self._check(X, self._values)
+
+
+class _Classifier(ClassifierMixin, _Known):
+    def __init__(self, labels: Array, probabilities: Array, classes: Array) -> None:
+        self._labels = labels
+        self._probabilities = probabilities
+        self.classes_ = classes
+
+    def predict(self, X: Any) -> Array:
+        return self._check(X, self._labels)
+
+    def predict_proba(self, X: Any) -> Array:
+        return self._check(X, self._probabilities)
+
+
+def is_binary_only(loss: Any) -> bool:
+    """Whether a scorer of this name is defined for two classes only."""
+    return isinstance(loss, str) and find_metric(loss, "binary") is not None and find_metric(loss, "multiclass") is None
+
+
+class Shape(NamedTuple):
+    """What a loss is told besides its name."""
+
+    knee: float = HUBER_KNEE
+    quantile: float = 0.5
+
+
+LOSSES: dict[str, dict[str, Callable[[Shape], Objective]]] = {
+    "binary": {
+        "log_loss": lambda shape: LogisticLoss(),
+        "hinge": lambda shape: Hinge(),
+        "zero_one": lambda shape: ZeroOne(wrong_labels),
+    },
+    "multiclass": {
+        "log_loss": lambda shape: SoftmaxLoss(),
+        "hinge": lambda shape: MultiHinge(),
+        "zero_one": lambda shape: ZeroOne(wrong_class),
+    },
+    "regression": {
+        "squared_error": lambda shape: SquaredError(),
+        "absolute_error": lambda shape: AbsoluteError(),
+        "huber": lambda shape: Huber(shape.knee),
+        "pinball": lambda shape: Pinball(shape.quantile),
+        "poisson": lambda shape: Poisson(),
+    },
+}
+LOSSES["multilabel"] = LOSSES["binary"]
+NATURAL = {"binary": "log_loss", "multiclass": "log_loss", "multilabel": "log_loss", "regression": "squared_error"}
+
+
+def loss_name(loss: Any, task: str) -> Any:
+    """The loss, or for a scorer that is best where a loss is least, that loss's name."""
+    return SUMS[task].get(loss, loss) if isinstance(loss, str) else loss
+
+
+def check_loss(loss: Any, task: str) -> None:
+    """Refuse a name that is neither a loss of the task nor a scorer."""
+    if isinstance(loss, str) and loss_name(loss, task) not in LOSSES[task] and loss not in get_scorer_names():
+        raise ValueError(
+            f"loss must be one of {sorted(LOSSES[task])}, the name of a scikit-learn scorer, a scorer or a callable "
+            f"loss(y_true, y_pred), got {loss!r}."
+        )
+
+
+def make_objective(loss: Any, view: View, *, weighted: bool, output: Array, target: Array) -> Objective | SetObjective:
+    """The objective of a scorer or callable, tried out on these outputs and targets."""
+    objective: SetObjective
+    metric = find_metric(loss, view.task) if isinstance(loss, str) else None
+    if metric is not None and (metric.weighted or not weighted):
+        objective = MetricObjective(metric, view)
+    elif isinstance(loss, str) or is_scorer(loss):
+        objective = ScorerObjective(get_scorer(loss), view)
+    else:
+        tried = np.asarray(_tried(loss, lambda: loss(view.truth(target), _look(view)(output))))
+        if tried.shape == (len(target),):
+            return RowFunction(loss, view)
+        if tried.shape != ():
+            raise ValueError(
+                f"loss={loss!r} must return one number or one for each of {len(target)} rows, got an array of shape "
+                f"{tried.shape}."
+            )
+        objective = FunctionObjective(loss, view)
+    weight = np.ones(len(target)) if weighted else None
+    value = float(_tried(loss, lambda: objective.value(output, target, weight)))
+    if not np.isfinite(value):
+        raise ValueError(f"loss={loss!r} must be finite for this y, got {value}.")
+    return objective
+
+
+def _tried(loss: Any, call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:
+        raise ValueError(f"loss={loss!r} cannot be computed for this y: {error}") from error
+
+
+def best_shift(objective: SetObjective, output: Array, target: Array, weight: Array | None) -> Array:
+    """What to subtract from each output (outputs,) so that the decisions suit the objective best."""
+    shift = np.zeros(output.shape[1], dtype=output.dtype)
+    for k in range(output.shape[1]):
+        grid = np.linspace(0, 1, N_THRESHOLDS)
+        for _ in range(2):  # coarse, then fine
+            candidates = np.append(np.quantile(output[:, k], grid, method="hazen"), 0.0)
+            moved = np.repeat((output - shift)[None], len(candidates), axis=0)
+            moved[:, :, k] = output[:, k] - candidates[:, None]
+            values = np.concatenate([objective.value(part[None], target, weight) for part in moved])
+            best = int(np.nanargmin(values[::-1]))  # no shift, if that is as good
+            best = len(values) - 1 - best
+            centre = grid[min(best, len(grid) - 1)]
+            grid = np.linspace(max(0.0, centre - grid[1]), min(1.0, centre + grid[1]), N_THRESHOLDS)
+        shift[k] = candidates[best]
+    return shift
+
+
+def is_scorer(loss: Any) -> bool:
+    """Whether a callable is ``scorer(estimator, X, y)`` and not ``loss(y_true, y_pred)``."""
+    try:
+        parameters = signature(loss).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) == 3
