@@ -23,8 +23,8 @@ class Activation(NamedTuple):
 
     ``function`` maps pre-activations to activations elementwise; ``response(z, scale)`` is its central difference and
     ``audible(response, out)`` is one where that is not zero, zero elsewhere, or None if it never vanishes. ``gain`` is
-    the factor of the initial weights' range (Glorot and Bengio, 2010: 6, and 2 for the logistic function; for sign units
-    see doc/decisions/0005-hard-units.md) and ``scale`` the perturbation size that suits it.
+    the factor of the initial weights' range (Glorot and Bengio, 2010: 6, and 2 for the logistic function; 2 for sign
+    units is measured) and ``scale`` the perturbation size that suits it.
     """
 
     function: Callable[[Array], Array]
