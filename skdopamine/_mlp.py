@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine import _network, _trainer, _validation
-from skdopamine._activations import ACTIVATIONS
+from skdopamine._activations import check_activation, layer_activations
 from skdopamine._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
 from skdopamine._network import Network
@@ -102,7 +102,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool
     ) -> tuple[Any, Any, Array, Array | None]:
         """Checked X and y, encoded targets, and weights; rows of weight zero are gone."""
-        _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        check_activation(self.activation, len(_validation.check_hidden_layer_sizes(self.hidden_layer_sizes)))
         X, y = validate_data(
             self,
             X,
@@ -146,7 +146,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         if rows is not None:
             X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
         hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
-        network = Network((X.shape[1], *hidden, target.shape[1]), (ACTIVATIONS[self.activation],) * len(hidden))
+        activations = layer_activations(self.activation, len(hidden))[:-1]
+        network = Network((X.shape[1], *hidden, target.shape[1]), activations)
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
@@ -195,7 +196,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 )
 
     def _initial_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
-        gain = ACTIVATIONS[self.activation].gain
+        gain = layer_activations(self.activation, len(network.activations))[-1].gain
         params = _network.init_params(network, gain, np.random.Generator(np.random.PCG64(self._seed)), dtype)
         if self._offset is not None:
             _network.unpack(network, params)[1][-1][...] = 0.0
@@ -203,12 +204,19 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     def _problem(self, network: Network, data: Any) -> NodeProblem | WeightProblem:
         mode = self._mode()
-        scale = ACTIVATIONS[self.activation].scale if self.perturbation_scale == "auto" else self.perturbation_scale
+        hidden_scales, scale = self._perturbation_scales(mode, len(network.activations))
         members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else self.n_perturbations
-        common = {"alpha": self.alpha, "scale": float(scale), "n_perturbations": int(members), "seed": self._seed}
+        common = {"alpha": self.alpha, "scale": scale, "n_perturbations": int(members), "seed": self._seed}
         if mode == "node":
-            return NodeProblem(network, self._objective(), data, **common)
+            return NodeProblem(network, self._objective(), data, hidden_scales=hidden_scales, **common)
         return WeightProblem(network, self._objective(), data, n_jobs=self.n_jobs, **common)
+
+    def _perturbation_scales(self, mode: str, n_hidden: int) -> tuple[tuple[float, ...], float]:
+        """Perturbation sizes of the hidden layers, and of the outputs or, with mode "weight", of all weights."""
+        if self.perturbation_scale != "auto":
+            return (float(self.perturbation_scale),) * n_hidden, float(self.perturbation_scale)
+        *hidden, output = [activation.scale for activation in layer_activations(self.activation, n_hidden)]
+        return tuple(hidden), max([*hidden, output]) if mode == "weight" else output
 
     def _mode(self) -> str:
         return "node" if self.perturbation == "auto" else str(self.perturbation)
@@ -229,6 +237,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         if self.learning_rate == "dopamine":
             needed = ceil(SCHEDULE / ceil(n_rows / batch_size) ** SHRINKING * max(1, self.max_iter / SCHEDULE))
         n_epochs = min(self.max_iter, needed)
+        gain = layer_activations(self.activation, len(problem.network.activations))[-1].gain
         return _trainer.Settings(
             n_epochs=n_epochs,
             horizon=n_epochs if self.learning_rate == "dopamine" else 0,
@@ -239,9 +248,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             seed=self._seed,
-            step_scale=_network.step_scale(
-                problem.network, ACTIVATIONS[self.activation].gain, self._state.params.dtype
-            ),
+            step_scale=_network.step_scale(problem.network, gain, self._state.params.dtype),
             learnt=LEARNT if self.learning_rate == "dopamine" else np.inf,
             first_epoch=self._n_epochs,
         ), needed
@@ -359,7 +366,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     def _forward(self, X: Any) -> Array:
         """Outputs (n, outputs) for checked X."""
-        activations = (ACTIVATIONS[self.activation],) * (self.n_layers_ - 2)
+        activations = layer_activations(self.activation, self.n_layers_ - 2)[:-1]
         return _network.forward_layers(activations, self.coefs_, self.intercepts_, X)
 
     def _outputs(self, X: Any) -> Array:
@@ -415,9 +422,11 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; an int is one layer, () a linear model.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
-        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth
-        surrogate.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
+            default="relu"
+        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
+        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
+        same shape.
     loss : {"log_loss"}, default="log_loss"
         The loss that is minimised: log-loss of a softmax (multi-class) or of independent logistic outputs (binary,
         multi-label).
@@ -427,7 +436,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for step and sign units, which do not notice small ones; else from 1e-8 to 100.
+        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
+        from 1e-8 to 100.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
@@ -554,7 +564,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
         loss: str = "log_loss",
         perturbation: str = "auto",
@@ -760,9 +770,11 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; an int is one layer, () a linear model.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
-        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth
-        surrogate.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
+            default="relu"
+        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
+        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
+        same shape.
     loss : {"squared_error"}, default="squared_error"
         The loss that is minimised: half the squared error, summed over outputs.
     perturbation : {"auto", "node", "weight"}, default="auto"
@@ -771,7 +783,8 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for step and sign units, which do not notice small ones; else from 1e-8 to 100.
+        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
+        from 1e-8 to 100.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
@@ -900,7 +913,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
         loss: str = "squared_error",
         perturbation: str = "auto",

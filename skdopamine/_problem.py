@@ -148,12 +148,16 @@ class _NetworkProblem:
 
 
 class NodeProblem(_NetworkProblem):
-    """Node perturbation: every sample judges its own noise."""
+    """Node perturbation: every sample judges its own noise.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    `scale` perturbs the outputs, and the hidden layers unless `hidden_scales` has a size for each of them.
+    """
+
+    def __init__(self, *args: Any, hidden_scales: tuple[float, ...] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         units = self.network.units
         hidden, dtype = units[1:-1], self.dtype
+        self.hidden_scales = (self.scale,) * len(hidden) if hidden_scales is None else hidden_scales
         self.membership = [_credit.group_membership(h, most_groups(units, i), dtype) for i, h in enumerate(hidden)]
         self.tables: tuple[int, list[Array]] = (-1, [])
 
@@ -216,12 +220,12 @@ class NodeProblem(_NetworkProblem):
         update: int,
     ) -> tuple[Array, Array]:
         """Credit (n, units) of a hidden layer, averaged over n_perturbations draws, and its critic."""
-        membership = self.membership[layer]
+        membership, scale = self.membership[layer], self.hidden_scales[layer]
         weight = _network.unpack(self.network, params)[0][layer + 1]
         top = layer == len(self.network.activations) - 1
 
         def regret(noise: Array) -> Array:
-            change = _network.grouped_product(noise, weight * self.scale, membership.shape[1])
+            change = _network.grouped_product(noise, weight * scale, membership.shape[1])
             if top:
                 moved = self.objective.difference(prediction, change, batch.target)
             else:
@@ -229,10 +233,10 @@ class NodeProblem(_NetworkProblem):
                 up, down = _network.moved_outputs(self.network, params, passed, layer + 1, change)
                 middle = self.objective.predict((up + down) / 2)
                 moved = self.objective.difference(middle, (up - down) / 2, batch.target)
-            return moved.T / (2 * self.scale)
+            return moved.T / (2 * scale)
 
         activation = self.network.activations[layer]
-        response = activation.response(passed.preactivations[layer], self.scale)
+        response = activation.response(passed.preactivations[layer], scale)
         passed.preactivations[layer] = response[:0]  # layers below have been served: its memory is wanted
         total: Array | None = None
         for draw in range(self.n_perturbations):
