@@ -165,18 +165,19 @@ def _check_function(function: Callable[[Array], Any], z: Array) -> None:
         with np.errstate(all="ignore"):
             values = np.asarray(function(given))
             # hidden units come with up to four axes
-            singly = [np.ravel(function(entry.copy())) for entry in z.reshape(-1, 1, 1, 1, 1)]
+            singly = [np.asarray(function(entry.copy())) for entry in z.reshape(-1, 1, 1, 1, 1)]
     except Exception as error:
         raise refuse(f"fails on an array of shape {z.shape} and dtype {z.dtype}: {error!r}") from error
     if not np.array_equal(given, z):
         raise refuse("changes its input in place")
     if values.shape != z.shape:
         raise refuse(f"turns shape {z.shape} into {values.shape}")
+    if {value.shape for value in singly} != {(1, 1, 1, 1)}:
+        raise refuse(f"turns shape (1, 1, 1, 1) into {singly[0].shape}")
     if values.dtype.kind not in "buif":
         raise refuse(f"returns {values.dtype} instead of floats")
     if not np.isfinite(values).all():
         raise refuse(f"is {values[~np.isfinite(values)][0]} at {z[~np.isfinite(values)][0]:.3g}")
     rounding = float(np.sqrt(np.finfo(z.dtype).eps))
-    alone = np.array([value[0] if value.size == 1 else np.nan for value in singly]).reshape(z.shape)
-    if not np.allclose(values, alone, rtol=rounding, atol=rounding):
+    if not np.allclose(values, np.reshape(singly, z.shape), rtol=rounding, atol=rounding):
         raise refuse("gives an element another value beside others than alone")
