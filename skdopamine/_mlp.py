@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdopamine import _network, _trainer, _validation
+from skdopamine import _bridge, _network, _trainer, _validation
 from skdopamine._activations import check_activation, layer_activations
 from skdopamine._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
@@ -162,7 +162,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         data = make_data(X, target, weight, 0.0 if self._offset is None else self._offset, self._scale)
         problem = self._problem(network, data)
         if fresh:
-            params = self._initial_params(network, X.dtype)
+            start = self._initial_params if self.init is None else self._given_params
+            params = start(network, X.dtype)
             self._check_finite_start(problem, params)
             self._network_units, self._n_epochs = network.units, 0
             self._state_rule = self._rule()
@@ -201,6 +202,17 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         if self._offset is not None:
             _network.unpack(network, params)[1][-1][...] = 0.0
         return params
+
+    def _given_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
+        """Parameters that predict what `init` does: the inverse of what is done to them on publication."""
+        weights, biases = _bridge.start_weights(self, _DopamineMLP, network.units, self._out_activation)
+        params = _network.pack(weights, biases).astype(np.float64)
+        weights, biases = _network.unpack(network, params)
+        if self._offset is not None:
+            biases[-1][...] -= self._offset
+        weights[-1][...] /= self._scale
+        biases[-1][...] /= self._scale
+        return params.astype(dtype)
 
     def _problem(self, network: Network, data: Any) -> NodeProblem | WeightProblem:
         mode = self._mode()
@@ -362,6 +374,32 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 stacklevel=5,
             )
 
+    def __sklearn_clone__(self) -> Self:
+        cloned: Self = super().__sklearn_clone__()
+        cloned.init = self.init  # a clone of it would not be fitted, and there would be nothing to start from
+        return cloned
+
+    def to_sklearn(self) -> Any:
+        """Build the fitted scikit-learn network that predicts the same.
+
+        For exporters, explainers and whatever else knows scikit-learn's networks. Its parameters are those of this
+        estimator where it has them, so that its `partial_fit` would go on by backpropagation.
+
+        Returns
+        -------
+        model : MLPClassifier or MLPRegressor
+            With copies of the weights.
+
+        Raises
+        ------
+        ValueError
+            If the activation or the function of the outputs is not to be had in scikit-learn.
+        NotFittedError
+            If there are no weights yet.
+        """
+        check_is_fitted(self)
+        return _bridge.to_sklearn(self)
+
     # ---- prediction --------------------------------------------------------------------------------------------------
 
     def _forward(self, X: Any) -> Array:
@@ -478,6 +516,11 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
+    init : MLPClassifier or DopamineMLPClassifier, default=None
+        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
+        layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
+        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
+        1e-4 keeps the first steps near the start.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
 
@@ -586,6 +629,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         scoring: Any = None,
+        init: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -610,6 +654,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
+        self.init = init
         self.n_jobs = n_jobs
 
     @_validation.fit_context
@@ -825,6 +870,11 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
+    init : MLPRegressor or DopamineMLPRegressor, default=None
+        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
+        layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
+        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
+        1e-4 keeps the first steps near the start.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
 
@@ -935,6 +985,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         scoring: Any = None,
+        init: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -959,6 +1010,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
+        self.init = init
         self.n_jobs = n_jobs
 
     @_validation.fit_context

@@ -15,6 +15,7 @@ ARROWS = {
         "_learning_rate",
         "_validation",
         "_activations",
+        "_bridge",
         "_callbacks",
         "_problem",
     },
@@ -27,6 +28,7 @@ ARROWS = {
     "_metrics": set(),
     "_activations": set(),
     "_validation": set(),
+    "_bridge": {"_activations"},
     "_callbacks": set(),
 }
 PRIVATE_TO = "_validation"  # the one room that may touch what scikit-learn keeps private
