@@ -54,12 +54,14 @@ def start_weights(
     compared: dict[str, tuple[Any, Any, Callable[[Any, Any], bool]]] = {
         "classes": (getattr(init, "classes_", None), getattr(estimator, "classes_", None), np.array_equal),
         "output function": (init.out_activation_, out_activation, eq),
-        "units by layer": (_units(init), units, eq),
+        "layer sizes": (_units(init), units, eq),
         "activation": (init.activation, estimator.activation, lambda a, b: same_activations(a, b, n_hidden)),
     }
     for name, (got, expected, same) in compared.items():
         if not same(got, expected):
-            raise ValueError(f"init must have the {name} that are trained, {expected!r}, got {got!r} in {init!r}.")
+            raise ValueError(
+                f"init must have the same {name} as what is trained, {expected!r}, got {got!r} in {init!r}."
+            )
     return init.coefs_, init.intercepts_
 
 

@@ -170,8 +170,8 @@ def test_initial_weights_have_the_gain_of_their_layer(task):
         max_iter=1,
     )
     model.fit(task.X, task.y)
-    widths = [np.abs(coef).max() for coef in model.coefs_[:2]]
-    np.testing.assert_allclose(widths, [np.sqrt(2 / 205), np.sqrt(6 / 400)], rtol=0.02)
+    widths = [np.abs(coef).max() for coef in model.coefs_]
+    np.testing.assert_allclose(widths, [np.sqrt(2 / 205), np.sqrt(6 / 400), np.sqrt(6 / 201)], rtol=0.02)
 
 
 def test_hidden_units_of_a_step_net_are_hard(make_task):
