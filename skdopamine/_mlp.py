@@ -17,12 +17,12 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdopamine import _network, _trainer, _validation
-from skdopamine._activations import ACTIVATIONS
+from skdopamine import _bridge, _network, _trainer, _validation
+from skdopamine._activations import check_activation, layer_activations
 from skdopamine._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
 from skdopamine._losses import HUBER_KNEE
@@ -36,9 +36,9 @@ from skdopamine._scorers import (
     View,
     best_shift,
     check_loss,
-    is_binary_only,
     loss_name,
     make_objective,
+    serves,
 )
 
 __all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
@@ -137,7 +137,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool
     ) -> tuple[Any, Any, Array, Array | None]:
         """Checked X and y, encoded targets, and weights; rows of weight zero are gone."""
-        _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        check_activation(self.activation, len(_validation.check_hidden_layer_sizes(self.hidden_layer_sizes)))
         X, y = validate_data(
             self,
             X,
@@ -157,9 +157,9 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             X, y, weight = X[kept], y[kept], weight[kept]
         check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
         target = self._encode(y, classes, fresh=fresh)
-        return X, y, target, self._class_weighted(y, weight, partial=classes is not None or not fresh)
+        return X, y, target, self._class_weighted(y, weight)
 
-    def _class_weighted(self, y: Any, weight: Array | None, *, partial: bool) -> Array | None:
+    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
         """Sample weights with those of the classes, if there are any."""
         return weight
 
@@ -187,7 +187,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         if rows is not None:
             X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
         hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
-        network = Network((X.shape[1], *hidden, target.shape[1]), (ACTIVATIONS[self.activation],) * len(hidden))
+        activations = layer_activations(self.activation, len(hidden))[:-1]
+        network = Network((X.shape[1], *hidden, target.shape[1]), activations)
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
@@ -200,7 +201,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             )
         X = X if fresh else X.astype(self._state.params.dtype, copy=False)
         data = make_data(X, target, weight, 0.0 if self._offset is None else self._offset, self._scale)
-        params = self._initial_params(network, X.dtype) if fresh else self._state.params
+        start = self._initial_params if self.init is None else self._given_params
+        params = start(network, X.dtype) if fresh else self._state.params
         problem = self._problem(network, data, self._objective(network, data, params))
         if fresh:
             self._check_finite_start(problem, params)
@@ -237,11 +239,19 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 )
 
     def _initial_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
-        gain = ACTIVATIONS[self.activation].gain
+        gain = layer_activations(self.activation, len(network.activations))[-1].gain
         params = _network.init_params(network, gain, np.random.Generator(np.random.PCG64(self._seed)), dtype)
         if self._offset is not None:
             _network.unpack(network, params)[1][-1][...] = 0.0
         return params
+
+    def _given_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
+        """Parameters that predict what `init` does: the inverse of what is done to them on publication."""
+        weights, biases = _bridge.start_weights(self, _DopamineMLP, network.units, self._out_activation)
+        params = _network.pack(weights, biases).astype(np.float64)
+        weights, biases = _network.unpack(network, params)
+        self._from_units(weights[-1], biases[-1])
+        return params.astype(dtype)
 
     def _objective(self, network: Network, data: Data, params: Array) -> Objective | SetObjective:
         """The loss, as the trainer uses it."""
@@ -256,38 +266,35 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
     def _problem(
         self, network: Network, data: Data, objective: Objective | SetObjective
     ) -> NodeProblem | WeightProblem:
-        mode, whole = self._mode(), isinstance(objective, SetObjective)
-        scale, output_scale = (
-            ACTIVATIONS[self.activation].scale,
-            OUTPUT_SCALES["regressor" if self._task() == "regression" else "classifier"],
-        )
-        pairs = members = AUTO_MEMBERS[mode]
-        if mode == "weight" and objective.rough:
-            scale = ROUGH_WEIGHT_SCALE
+        mode, n_hidden = self._mode(), len(network.activations)
+        *hidden, scale = [activation.scale for activation in layer_activations(self.activation, n_hidden)]
+        members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else int(self.n_perturbations)
+        given = None if self.perturbation_scale == "auto" else float(self.perturbation_scale)
+        common = {"alpha": self.alpha, "seed": self._seed}
+        if mode == "weight":
+            scale = ROUGH_WEIGHT_SCALE if objective.rough else max([*hidden, scale])
+            common |= {"scale": given or scale, "n_perturbations": members}
+            return WeightProblem(network, objective, data, n_jobs=self.n_jobs, **common)
         if isinstance(objective, SetObjective):
-            pairs = objective.n_pairs
-        # of a metric it is the outputs whose perturbation matters
-        if self.perturbation_scale != "auto":
-            if mode == "node" and whole:
-                output_scale = self.perturbation_scale
-            else:
-                scale = self.perturbation_scale
-        if self.n_perturbations != "auto":
-            if mode == "node" and whole:
-                pairs = self.n_perturbations
-            else:
-                members = self.n_perturbations
-        common = {"alpha": self.alpha, "scale": float(scale), "n_perturbations": int(members), "seed": self._seed}
-        if mode == "node":
-            return NodeProblem(network, objective, data, **common, output_scale=float(output_scale), n_pairs=int(pairs))
-        return WeightProblem(network, objective, data, n_jobs=self.n_jobs, **common)
+            # it is the outputs whose perturbation it judges
+            pairs = objective.n_pairs if self.n_perturbations == "auto" else members
+            scale = given or OUTPUT_SCALES["regressor" if self._task() == "regression" else "classifier"]
+            return NodeProblem(
+                network, objective, data, hidden_scales=hidden, scale=scale, n_perturbations=pairs, **common
+            )
+        hidden = hidden if given is None else [given] * n_hidden
+        common |= {"scale": given or scale, "n_perturbations": members}
+        return NodeProblem(network, objective, data, hidden_scales=hidden, **common)
 
     def _warm_up(self, problem: NodeProblem | WeightProblem) -> tuple[int, str | None]:
-        """Train on the natural loss first, and let the decisions suit the objective; epochs run, and why it ended."""
+        """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.
+
+        Returns the epochs that it took, and why it ended if that ends all.
+        """
         view = self._view()
         natural = self._problem(problem.network, problem.data, LOSSES[view.task][NATURAL[view.task]](self._shape))
         settings, _ = self._settings(natural)
-        epochs = int(WARM_SHARE * settings.n_epochs)
+        epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
         settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
         rule = self._rule()
         with np.errstate(all="ignore"):
@@ -329,6 +336,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         n_epochs = min(self.max_iter, needed) - n_past
         if isinstance(problem.objective, SetObjective) and self.batch_size == "auto":
             batch_size = min(METRIC_BATCH, n_rows)
+        gain = layer_activations(self.activation, len(problem.network.activations))[-1].gain
         return _trainer.Settings(
             n_epochs=n_epochs,
             horizon=n_epochs if self.learning_rate == "dopamine" else 0,
@@ -339,9 +347,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             seed=self._seed,
-            step_scale=_network.step_scale(
-                problem.network, ACTIVATIONS[self.activation].gain, self._state.params.dtype
-            ),
+            step_scale=_network.step_scale(problem.network, gain, self._state.params.dtype),
             learnt=LEARNT if self.learning_rate == "dopamine" else np.inf,
             first_epoch=self._n_epochs,
         ), needed
@@ -404,6 +410,9 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     def _to_units(self, weight: Array, bias: Array) -> None:
         """Turn the output layer's parameters, in place, into those of the user's units."""
+
+    def _from_units(self, weight: Array, bias: Array) -> None:
+        """Undo `_to_units`."""
 
     def _published(self, params: Array) -> dict[str, Any]:
         """Fitted attributes that hold the network, in units of the target."""
@@ -472,11 +481,37 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 stacklevel=5,
             )
 
+    def __sklearn_clone__(self) -> Self:
+        cloned: Self = super().__sklearn_clone__()
+        cloned.init = self.init  # a clone of it would not be fitted, and there would be nothing to start from
+        return cloned
+
+    def to_sklearn(self) -> Any:
+        """Build the fitted scikit-learn network that predicts the same.
+
+        For exporters, explainers and whatever else knows scikit-learn's networks. Its parameters are those of this
+        estimator where it has them, so that its `partial_fit` would go on by backpropagation.
+
+        Returns
+        -------
+        model : MLPClassifier or MLPRegressor
+            With copies of the weights.
+
+        Raises
+        ------
+        ValueError
+            If the activation or the function of the outputs is not to be had in scikit-learn.
+        NotFittedError
+            If there are no weights yet.
+        """
+        check_is_fitted(self)
+        return _bridge.to_sklearn(self)
+
     # ---- prediction --------------------------------------------------------------------------------------------------
 
     def _forward(self, X: Any) -> Array:
         """Outputs (n, outputs) for checked X."""
-        activations = (ACTIVATIONS[self.activation],) * (self.n_layers_ - 2)
+        activations = layer_activations(self.activation, self.n_layers_ - 2)[:-1]
         return _network.forward_layers(activations, self.coefs_, self.intercepts_, X)
 
     def _outputs(self, X: Any) -> Array:
@@ -542,9 +577,11 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; an int is one layer, () a linear model.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
-        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth
-        surrogate.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
+            default="relu"
+        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
+        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
+        same shape.
     loss : {"log_loss"}, default="log_loss"
         The loss that is minimised: log-loss of a softmax (multi-class) or of independent logistic outputs (binary,
         multi-label).
@@ -554,7 +591,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for step and sign units, which do not notice small ones; else from 1e-8 to 100.
+        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
+        from 1e-8 to 100.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
@@ -595,6 +633,11 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
+    init : MLPClassifier or DopamineMLPClassifier, default=None
+        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
+        layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
+        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
+        1e-4 keeps the first steps near the start.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
 
@@ -682,7 +725,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
         loss: Any = "log_loss",
         perturbation: str = "auto",
@@ -705,6 +748,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         n_iter_no_change: int = 10,
         scoring: Any = None,
         class_weight: Any = None,
+        init: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -730,6 +774,7 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
         self.class_weight = class_weight
+        self.init = init
         self.n_jobs = n_jobs
 
     @_validation.fit_context
@@ -789,6 +834,11 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
             If an argument is not valid, `classes` is missing in the first call or differs later, or y has a class
             outside of it.
         """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, as "
+                "sklearn.utils.class_weight.compute_class_weight gives the weights."
+            )
         if classes is None and not hasattr(self, "_state") and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, sample_weight, classes)
@@ -855,15 +905,15 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     def _view(self) -> View:
         return View(self._task(), self.classes_, self._publish, lambda target: target)
 
-    def _class_weighted(self, y: Any, weight: Array | None, *, partial: bool) -> Array | None:
+    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        if partial and self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all of y and cannot be used with partial_fit or warm starts on parts of "
-                "it: pass the weights as a dict, as sklearn.utils.class_weight.compute_class_weight gives them."
-            )
-        factor = compute_sample_weight(self.class_weight, y)
+        if y.ndim == 1 and self.class_weight == "balanced":
+            classes = np.unique(y)
+            weights = compute_class_weight("balanced", classes=classes, y=y, sample_weight=weight)
+            factor = weights[np.searchsorted(classes, y)]
+        else:
+            factor = compute_sample_weight(self.class_weight, y)
         return np.asarray(factor if weight is None else factor * weight, dtype=np.float64)
 
     @property
@@ -878,6 +928,10 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
             self.classes_ = self._label_binarizer.classes_
             if len(self.classes_) < 2 and not multilabel:
                 raise ValueError(f"y must have at least two classes, got one class only: {self.classes_[0]!r}.")
+            if not serves(self.loss, self._task()):
+                served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
+                kind = type_of_target(y)
+                raise ValueError(f"{served}The type of the target is {kind}, which loss={self.loss!r} is not for.")
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
@@ -891,7 +945,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = tags.classifier_tags.multi_label = not is_binary_only(self.loss)
+        tags.classifier_tags.multi_class = serves(self.loss, "multiclass")
+        tags.classifier_tags.multi_label = serves(self.loss, "multilabel")
         return tags
 
 
@@ -907,9 +962,11 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; an int is one layer, () a linear model.
-    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, default="relu"
-        Function of the hidden units. "step" (0 or 1) and "sign" (-1 or 1) are trained as they are, without a smooth
-        surrogate.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
+            default="relu"
+        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
+        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
+        same shape.
     loss : {"squared_error"}, default="squared_error"
         The loss that is minimised: half the squared error, summed over outputs.
     perturbation : {"auto", "node", "weight"}, default="auto"
@@ -918,7 +975,8 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for step and sign units, which do not notice small ones; else from 1e-8 to 100.
+        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
+        from 1e-8 to 100.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
@@ -959,6 +1017,11 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
+    init : MLPRegressor or DopamineMLPRegressor, default=None
+        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
+        layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
+        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
+        1e-4 keeps the first steps near the start.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
 
@@ -1047,7 +1110,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
         loss: Any = "squared_error",
         quantile: float = 0.5,
@@ -1070,6 +1133,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         scoring: Any = None,
+        init: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -1095,6 +1159,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
+        self.init = init
         self.n_jobs = n_jobs
 
     @_validation.fit_context
@@ -1198,6 +1263,15 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         bias *= self._scale
         if self._offset is not None:
             bias += self._offset.astype(bias.dtype)
+
+    def _from_units(self, weight: Array, bias: Array) -> None:
+        if self._log_link:
+            bias -= np.log(self._scale)
+            return
+        if self._offset is not None:
+            bias -= self._offset
+        weight /= self._scale
+        bias /= self._scale
 
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
         target = np.asarray(y, dtype=np.float64)

@@ -4,7 +4,7 @@ Here network, objective and credit estimator meet. The two classes are the two p
 know which it has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -117,12 +117,8 @@ class _NetworkProblem:
         scale: float,
         n_perturbations: int,
         seed: int,
-        output_scale: float = 1.0,
-        n_pairs: int = 1,
     ) -> None:
         self.network = network
-        self.output_scale = output_scale  # perturbation of the outputs, and how often, for objectives of a whole batch
-        self.n_pairs = n_pairs
         self.objective = objective
         self.data = data
         self.alpha = alpha
@@ -176,12 +172,16 @@ class _NetworkProblem:
 
 
 class NodeProblem(_NetworkProblem):
-    """Node perturbation: every sample judges its own noise."""
+    """Node perturbation: every sample judges its own noise.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    `scale` perturbs the outputs, and the hidden layers unless `hidden_scales` has a size for each of them.
+    """
+
+    def __init__(self, *args: Any, hidden_scales: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         units = self.network.units
         hidden, dtype = units[1:-1], self.dtype
+        self.hidden_scales = [self.scale] * len(hidden) if hidden_scales is None else list(hidden_scales)
         self.membership = [_credit.group_membership(h, most_groups(units, i), dtype) for i, h in enumerate(hidden)]
         self.tables: tuple[int, list[Array]] = (-1, [])
 
@@ -228,19 +228,19 @@ class NodeProblem(_NetworkProblem):
         """Loss evaluations of a row in one update."""
         pairs = self.n_perturbations * sum(m.shape[1] for m in self.membership)
         if isinstance(self.objective, SetObjective):
-            return 1 + 2 * self.n_pairs
+            return 1 + 2 * self.n_perturbations
         return 1 + 2 * self.network.units[-1] + (0 if self.objective.rough else 2 * pairs)
 
     def _set_credit(self, output: Array, batch: Batch, update: int) -> Array:
         """Credit of the outputs, which are perturbed in chunks so that memory does not grow with the population."""
         assert isinstance(self.objective, SetObjective)
         seed, size = _credit.mix(self.seed, update, len(self.membership)), max(1, SET_BYTES // (8 * output.size))
-        directions = _credit.output_directions(batch.ids, output.shape[1], self.n_pairs, seed)
-        regret = np.empty(self.n_pairs)
-        for start in range(0, self.n_pairs, size):
-            moved = self.output_scale * directions[start : start + size]
+        directions = _credit.output_directions(batch.ids, output.shape[1], self.n_perturbations, seed)
+        regret = np.empty(self.n_perturbations)
+        for start in range(0, self.n_perturbations, size):
+            moved = self.scale * directions[start : start + size]
             values = self.set_values(_network.both_sides(output, moved.astype(self.dtype)), batch)
-            regret[start : start + size] = (values[0] - values[1]) / (2 * self.output_scale)
+            regret[start : start + size] = (values[0] - values[1]) / (2 * self.scale)
         return _credit.set_credit(directions, regret, batch.ids, batch.share).astype(self.dtype)
 
     @staticmethod
@@ -264,14 +264,14 @@ class NodeProblem(_NetworkProblem):
         update: int,
     ) -> tuple[Array, Array]:
         """Credit (n, units) of a hidden layer, averaged over n_perturbations draws, and its critic."""
-        membership = self.membership[layer]
+        membership, scale = self.membership[layer], self.hidden_scales[layer]
         weight = _network.unpack(self.network, params)[0][layer + 1]
         top = layer == len(self.network.activations) - 1
 
         objective = self.objective
 
         def regret(noise: Array) -> Array:
-            change = _network.grouped_product(noise, weight * self.scale, membership.shape[1])
+            change = _network.grouped_product(noise, weight * scale, membership.shape[1])
             if not top:
                 # the two outputs are their middle plus and minus half their distance
                 up, down = _network.moved_outputs(self.network, params, passed, layer + 1, change)
@@ -282,13 +282,14 @@ class NodeProblem(_NetworkProblem):
             else:
                 middle = prediction if top else objective.predict((up + down) / 2)
                 moved = objective.difference(middle, change, batch.target)
-            return np.asarray(moved.T / (2 * self.scale))
+            return np.asarray(moved.T / (2 * scale))
 
         activation = self.network.activations[layer]
-        response = activation.response(passed.preactivations[layer], self.scale)
+        response = activation.response(passed.preactivations[layer], scale)
         passed.preactivations[layer] = response[:0]  # layers below have been served: its memory is wanted
         total: Array | None = None
-        for draw in range(self.n_perturbations):
+        n_draws = 1 if isinstance(objective, SetObjective) else self.n_perturbations
+        for draw in range(n_draws):
             credit, critic = _credit.node_credit(
                 direction=self.directions(layer, update, draw, batch.ids),
                 response=response,
@@ -301,7 +302,7 @@ class NodeProblem(_NetworkProblem):
             )
             total = credit if total is None else total + credit
         assert total is not None
-        return (total / self.n_perturbations if self.n_perturbations > 1 else total), critic
+        return (total / n_draws if n_draws > 1 else total), critic
 
 
 class WeightProblem(_NetworkProblem):

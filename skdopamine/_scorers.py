@@ -205,9 +205,11 @@ class _Classifier(ClassifierMixin, _Known):
         return self._check(X, self._probabilities)
 
 
-def is_binary_only(loss: Any) -> bool:
-    """Whether a scorer of this name is defined for two classes only."""
-    return isinstance(loss, str) and find_metric(loss, "binary") is not None and find_metric(loss, "multiclass") is None
+def serves(loss: Any, task: str) -> bool:
+    """Whether a loss is known to be for this kind of classification, or not known at all."""
+    known = isinstance(loss, str)
+    tasks = [t for t in ("binary", "multiclass", "multilabel") if known and (loss in LOSSES[t] or find_metric(loss, t))]
+    return not tasks or task in tasks
 
 
 class Shape(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_array
 
 __all__ = [
@@ -34,7 +34,12 @@ def _count() -> Interval:
 
 COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", _count()],
-    "activation": [StrOptions({"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"})],
+    "activation": [
+        StrOptions({"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}),
+        callable,
+        list,
+        tuple,
+    ],
     "perturbation": [StrOptions({"auto", "node", "weight"})],
     "perturbation_scale": [StrOptions({"auto"}), Interval(Real, 1e-8, 100, closed="both")],
     "n_perturbations": [StrOptions({"auto"}), _count()],
@@ -54,6 +59,7 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [_count()],
     "scoring": [str, callable, None],
+    "init": [HasMethods(["fit", "predict"]), None],
     "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
 }
 

@@ -15,8 +15,11 @@ ARROWS = {
         "_learning_rate",
         "_validation",
         "_activations",
+        "_bridge",
         "_callbacks",
         "_problem",
+        "_losses",
+        "_scorers",
     },
     "_trainer": {"_learning_rate", "_problem"},
     "_problem": {"_credit", "_network", "_objectives"},
@@ -25,8 +28,11 @@ ARROWS = {
     "_learning_rate": set(),
     "_objectives": set(),
     "_metrics": set(),
+    "_losses": {"_objectives"},
+    "_scorers": {"_losses", "_metrics", "_objectives"},
     "_activations": set(),
     "_validation": set(),
+    "_bridge": {"_activations"},
     "_callbacks": set(),
 }
 PRIVATE_TO = "_validation"  # the one room that may touch what scikit-learn keeps private

@@ -28,6 +28,7 @@ BAD_PARAMETERS = {
     "n_iter_no_change": [0],
     "validation_fraction": [0, 0.0, 1, 1.0, 2],
     "scoring": ["no_such_scorer", 3],
+    "init": ["fitted", 3],
     "random_state": ["seed"],
 }
 

@@ -36,6 +36,7 @@ OWN_DEFAULTS = {
     "perturbation_scale": "auto",
     "n_perturbations": "auto",
     "scoring": None,
+    "init": None,
     "n_jobs": None,
 }
 
