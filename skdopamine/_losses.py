@@ -17,6 +17,7 @@ from skdopamine._objectives import Objective
 Array = npt.NDArray[Any]
 
 HUBER_KNEE = 1.35  # in standard deviations: 95 % as efficient as squares on normal errors (Huber, 1981)
+ROUNDING = 0.1  # in units of the targets' spread
 RAMP = 1.0  # half the width over which the zero-one loss is smoothed, in units of the outputs
 
 
@@ -54,10 +55,18 @@ class _OfError(Evaluated):
         return np.asarray(difference, dtype=prediction.dtype)
 
 
-class AbsoluteError(_OfError):
-    """Absolute error."""
+class _Kinked(_OfError):
+    """One whose kink lies where fits end: a perturbation of some size rounds it off, or they would never settle."""
 
     degree = 1
+    linear = True
+
+    def credit(self, prediction: Array, target: Array, scale: float) -> Array:
+        return super().credit(prediction, target, max(scale, ROUNDING))
+
+
+class AbsoluteError(_Kinked):
+    """Absolute error."""
 
     def element(self, error: Array) -> Array:
         return np.abs(error)
@@ -77,10 +86,8 @@ class Huber(_OfError):
         return np.asarray(inner * (size - 0.5 * inner))
 
 
-class Pinball(_OfError):
+class Pinball(_Kinked):
     """Pinball loss of a quantile (Koenker and Bassett, 1978)."""
-
-    degree = 1
 
     def __init__(self, quantile: float) -> None:
         self.quantile = quantile
@@ -120,7 +127,7 @@ class MultiHinge(Evaluated):
 class ZeroOne(Evaluated):
     """Share of wrong samples; the outputs are moved far enough to change a decision."""
 
-    rough = True
+    linear = flat = True
 
     def __init__(self, wrong: Callable[[Array, Array], Array]) -> None:
         self.wrong = wrong

@@ -51,6 +51,7 @@ SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epo
 LEARNT = 0.5  # a loss above this share of its start is a plateau to be crossed, not convergence
 AUTO_MEMBERS = {"node": 1, "weight": 16}
 CEILINGS = {"node": 0.01, "weight": 0.02}  # of the learning rate
+REGRESSION_CEILING = 0.7  # of that: residuals are noise to the end, and small sets are soon overfitted
 # for objectives that stand still under small perturbations, as metrics do:
 METRIC_BATCH = 1000  # rows that tell what a metric is
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
@@ -110,7 +111,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         training, held_back = self._split(y, len(target))
         problem = self._prepare(X, target, weight, training, fresh=fresh)
         score = self._scorer(problem, X, y, target, weight, held_back)
-        warm, reason = self._warm_up(problem) if fresh and problem.objective.rough else (0, None)
+        warm, reason = self._warm_up(problem) if fresh and problem.objective.flat else (0, None)
         settings, needed = self._settings(problem, warm)
         if reason == "interrupted":
             settings = settings._replace(n_epochs=0)
@@ -272,7 +273,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         given = None if self.perturbation_scale == "auto" else float(self.perturbation_scale)
         common = {"alpha": self.alpha, "seed": self._seed}
         if mode == "weight":
-            scale = ROUGH_WEIGHT_SCALE if objective.rough else max([*hidden, scale])
+            scale = ROUGH_WEIGHT_SCALE if objective.flat else max([*hidden, scale])
             common |= {"scale": given or scale, "n_perturbations": members}
             return WeightProblem(network, objective, data, n_jobs=self.n_jobs, **common)
         if isinstance(objective, SetObjective):
@@ -320,7 +321,8 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     def _rule(self) -> LearningRate:
         if self.learning_rate == "dopamine":
-            return Dopamine(float(self.learning_rate_init), CEILINGS[self._mode()])
+            ceiling = CEILINGS[self._mode()] * (REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0)
+            return Dopamine(float(self.learning_rate_init), ceiling)
         if self.learning_rate == "constant":
             return Constant(float(self.learning_rate_init))
         return InvScaling(float(self.learning_rate_init), float(self.power_t))
@@ -984,7 +986,7 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
         Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
-        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight").
+        1e-4 on will do: the rate is held below a ceiling of 0.007 ("node") or 0.014 ("weight").
     power_t : float, default=0.5
         Exponent of "invscaling".
     momentum : float, default=0.9

@@ -23,7 +23,8 @@ class Objective(ABC):
     """
 
     degree = 0  # the loss grows with this power of the targets' unit
-    rough = False  # whether the loss stands still under small perturbations, so that only `credit` tells something
+    linear = False  # whether hidden units are judged by the credit of the outputs, and not by the loss itself
+    flat = False  # whether the loss stands still under small perturbations, so that another has to come before it
 
     @abstractmethod
     def predict(self, output: Array) -> Array:
@@ -46,7 +47,7 @@ class SetObjective(ABC):
     """A number for a whole set of rows. Nothing is known of it but its value."""
 
     degree = 0
-    rough = True
+    linear = flat = True
     of_labels = True  # whether the decision threshold may matter
     n_pairs = 64  # antithetic perturbations of the outputs that one update averages over
 

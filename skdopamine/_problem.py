@@ -229,7 +229,7 @@ class NodeProblem(_NetworkProblem):
         pairs = self.n_perturbations * sum(m.shape[1] for m in self.membership)
         if isinstance(self.objective, SetObjective):
             return 1 + 2 * self.n_perturbations
-        return 1 + 2 * self.network.units[-1] + (0 if self.objective.rough else 2 * pairs)
+        return 1 + 2 * self.network.units[-1] + (0 if self.objective.linear else 2 * pairs)
 
     def _set_credit(self, output: Array, batch: Batch, update: int) -> Array:
         """Credit of the outputs, which are perturbed in chunks so that memory does not grow with the population."""
@@ -276,7 +276,7 @@ class NodeProblem(_NetworkProblem):
                 # the two outputs are their middle plus and minus half their distance
                 up, down = _network.moved_outputs(self.network, params, passed, layer + 1, change)
                 change = (up - down) / 2
-            if objective.rough or isinstance(objective, SetObjective):
+            if objective.linear or isinstance(objective, SetObjective):
                 # too small a change to be seen in the objective is judged by what the outputs have learnt of it
                 moved = 2 * np.einsum("nk,...nk->...n", output_credit, change)
             else:
