@@ -584,19 +584,22 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
         trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
         same shape.
-    loss : {"log_loss"}, default="log_loss"
-        The loss that is minimised: log-loss of a softmax (multi-class) or of independent logistic outputs (binary,
-        multi-label).
+    loss : str or callable, default="log_loss"
+        What is minimised: "log_loss" (of a softmax, or of independent logistic outputs for two classes and for labels),
+        "hinge" (Crammer and Singer's for several classes) or "zero_one"; or what is maximised: the name of a
+        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` of labels
+        and probabilities (as from `predict_proba`) that returns one value per row, or one number. See Notes.
     perturbation : {"auto", "node", "weight"}, default="auto"
-        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over
-        samples), or all weights at once for the whole minibatch ("weight", the method of [1]_: far noisier, for
-        comparison and for small networks).
+        What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
+        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
         0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
         from 1e-8 to 100.
+        With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 1, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
+        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight"; of a
+        metric with "node" it is 64, or 16 where each pair costs calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
@@ -635,6 +638,9 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, by which `sample_weight` is multiplied; "balanced" gives all classes the same total
+        (not in `partial_fit`).
     init : MLPClassifier or DopamineMLPClassifier, default=None
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
@@ -693,6 +699,18 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
 
     Notes
     -----
+    A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
+    as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
+    epochs goes to "log_loss" first, unless there is `init`. Then the decision threshold, for two classes and for
+    labels, is put where the metric is best on the training rows, and then the metric itself is maximised: the outputs
+    of a minibatch (1,000 rows) are perturbed together, what the metric makes of it assigns credit to each output, and
+    node perturbation hands it down. The curves and `loss_` hold minus the metric, and begin there. The common metrics
+    are computed for all perturbations at once; other scorers and callables are called for each and are slow.
+    `partial_fit` trains on the metric from the start.
+
+    Probabilities are shifted so that the threshold is 0.5; after a metric they are not calibrated
+    (`sklearn.calibration.CalibratedClassifierCV` does that).
+
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
     diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
     the order of the rows in a minibatch nor `n_jobs` matters.
@@ -715,6 +733,37 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = make_pipeline(StandardScaler(), DopamineMLPClassifier(random_state=0))
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
+    True
+
+    Trained on the metric that counts, here where one class is rare:
+
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.metrics import balanced_accuracy_score
+    >>> X, y = make_classification(2000, n_informative=8, n_clusters_per_class=3, weights=[0.9], random_state=0)
+    >>> scores = [
+    ...     balanced_accuracy_score(y[1000:], model.fit(X[:1000], y[:1000]).predict(X[1000:]))
+    ...     for model in (
+    ...         DopamineMLPClassifier(random_state=0),
+    ...         DopamineMLPClassifier(loss="balanced_accuracy", random_state=0),
+    ...     )
+    ... ]
+    >>> bool(scores[1] > scores[0] + 0.03)
+    True
+
+    On a loss of one's own, with a value for each row, and with weights of the classes:
+
+    >>> def brier(y_true, y_pred):
+    ...     return (y_true - y_pred[:, 1]) ** 2
+    >>> model = DopamineMLPClassifier(loss=brier, class_weight={0: 1, 1: 3}, max_iter=20, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.85)
+    True
+
+    And from and to scikit-learn's network:
+
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> start = MLPClassifier(max_iter=50, random_state=0).fit(X, y)
+    >>> tuned = DopamineMLPClassifier(loss="balanced_accuracy", init=start, max_iter=20, random_state=0).fit(X, y)
+    >>> bool((tuned.to_sklearn().predict(X) == tuned.predict(X)).all())
     True
     """
 
@@ -969,18 +1018,25 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
         trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
         same shape.
-    loss : {"squared_error"}, default="squared_error"
-        The loss that is minimised: half the squared error, summed over outputs.
+    loss : str or callable, default="squared_error"
+        What is minimised: "squared_error" (halved), "absolute_error", "huber" (linear beyond 1.35 times the targets'
+        normalised median absolute deviation), "pinball" (of `quantile`) or "poisson" (half the deviance of
+        ``exp(output)``, for y of 0 and more), summed over outputs; or what is maximised: the name of a scikit-learn
+        scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` that returns one value
+        per row, or one number. See Notes.
+    quantile : float, default=0.5
+        Quantile that loss="pinball" predicts, in (0, 1).
     perturbation : {"auto", "node", "weight"}, default="auto"
-        What is perturbed: the units, separately in every sample ("node", and "auto" where the loss is a sum over
-        samples), or all weights at once for the whole minibatch ("weight", the method of [1]_: far noisier, for
-        comparison and for small networks).
+        What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
+        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
         0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
-        from 1e-8 to 100.
+        from 1e-8 to 100. With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 0.1 times the
+        targets' spread, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight".
+        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight"; of a
+        metric with "node" it is 64, or 16 where each pair costs calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
@@ -1075,6 +1131,14 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
 
     Notes
     -----
+    A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
+    "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other
+    stands still under small perturbations of a batch, so a third of the epochs goes to "squared_error" first, unless
+    there is `init`. Then the metric itself is maximised: the outputs of a minibatch (1,000 rows) are perturbed
+    together, what the metric makes of it assigns credit to each output, and node perturbation hands it down. The curves
+    and `loss_` hold minus the metric, and begin there. The common metrics are computed for all perturbations at once;
+    other scorers and callables are called for each and are slow. `partial_fit` trains on the metric from the start.
+
     Targets need no scaling: training works on their deviation from the mean, in units of their spread. The unit is
     one for all outputs, so outputs of very different size still want to be scaled.
 
@@ -1100,6 +1164,12 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = make_pipeline(StandardScaler(), DopamineMLPRegressor(random_state=0))
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
+    True
+
+    A high quantile instead of the mean:
+
+    >>> high = make_pipeline(StandardScaler(), DopamineMLPRegressor(loss="pinball", quantile=0.9, random_state=0))
+    >>> bool((high.fit(X_train, y_train).predict(X_train) > y_train).mean() > 0.7)
     True
     """
 
