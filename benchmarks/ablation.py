@@ -55,7 +55,9 @@ class Run(NamedTuple):
     scale: float | str  # of the perturbation, at the end
 
     def loss_at(self, budget: float, spent: np.ndarray) -> float:
-        """Lowest loss within a budget; that of the first epoch if even it costs more."""
+        """Lowest loss within a budget; that of the first epoch if even it costs more, nan if that diverged."""
+        if not len(self.losses):
+            return float("nan")
         return float(self.losses[max(0, np.searchsorted(spent, budget, side="right") - 1)])
 
 
