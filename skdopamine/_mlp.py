@@ -117,7 +117,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             settings = settings._replace(n_epochs=0)
         shown = given if weight is None else X  # the first has feature names, but also the rows of weight zero
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
-        result = self._train(problem, settings, score, _Observer(self, callbacks))
+        result = self._train(problem, settings, score, _Observer(self, callbacks, self._loss_unit(self._degree)))
         result = result._replace(reason=reason or result.reason)
         self.n_iter_ = warm + len(result.epochs)
         callbacks.end()
@@ -129,7 +129,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
             problem = self._prepare(X, target, weight, None, fresh=fresh)
             settings = self._settings(problem)[0]._replace(n_epochs=1, horizon=0)
-            result = self._train(problem, settings, None, _Observer(self, None))
+            result = self._train(problem, settings, None, _Observer(self, None, self._loss_unit(self._degree)))
             self.n_iter_ = len(self.loss_curve_)
         self._warn(result, False)
         return self
@@ -299,14 +299,15 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
         rule = self._rule()
         with np.errstate(all="ignore"):
-            result = _trainer.train(natural, rule, self._state, settings)
+            observer = _Observer(self, None, self._loss_unit(natural.objective.degree))
+            result = _trainer.train(natural, rule, self._state, settings, observer=observer)
             params = result.best_params.copy()
             if (
                 isinstance(problem.objective, SetObjective)
                 and problem.objective.of_labels
                 and view.task != "multiclass"
             ):
-                rows = slice(None, None, -(-problem.n_rows() // WARM_ROWS))
+                rows = slice(None, None, -(-problem.n_rows() * problem.network.units[-1] // WARM_ROWS))
                 weight = None if problem.data.weight is None else problem.data.weight[rows]
                 output, target = outputs(problem.network, params, problem.data, rows), targets(problem.data, rows)
                 bias = _network.unpack(problem.network, params)[1][-1]
@@ -385,14 +386,14 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         self.__dict__.update(self._published(result.best_params))
         return result
 
-    def _loss_unit(self) -> float:
+    def _loss_unit(self, degree: int) -> float:
         """What a loss of 1 in training is in units of the target."""
         with np.errstate(over="ignore", under="ignore"):
-            return float(np.float64(self._scale) ** self._degree)
+            return float(np.float64(self._scale) ** degree)
 
     def _curves(self, epochs: list[_trainer.Epoch]) -> dict[str, Any]:
         """Fitted attributes that hold the history, in units of the target."""
-        unit = self._loss_unit()
+        unit = self._loss_unit(self._degree)
         losses = self.loss_curve_ + [epoch.loss * unit for epoch in epochs]
         rates = self.learning_rate_curve_ + [epoch.learning_rate for epoch in epochs]
         errors = self.reward_prediction_error_curve_ + [epoch.reward_prediction_error * unit for epoch in epochs]
@@ -465,7 +466,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Say so if the training has not ended as it should."""
-        n = len(result.epochs)
+        n = self.n_iter_
         if result.reason == "diverged":
             warnings.warn(
                 f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; "
@@ -531,8 +532,9 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 class _Observer:
     """Passes each epoch on to the callbacks and prints it, if asked to."""
 
-    def __init__(self, estimator: _DopamineMLP, callbacks: EpochCallbacks | None) -> None:
+    def __init__(self, estimator: _DopamineMLP, callbacks: EpochCallbacks | None, unit: float) -> None:
         self.estimator = estimator
+        self.unit = unit  # of the loss
         self.callbacks = callbacks
         self.epochs: list[_trainer.Epoch] = []
 
@@ -544,7 +546,7 @@ class _Observer:
         self.epochs.append(epoch)
         estimator = self.estimator
         if estimator.verbose:
-            loss = epoch.loss * estimator._loss_unit()
+            loss = epoch.loss * self.unit
             score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
             print(
                 f"Iteration {estimator._n_epochs + len(self.epochs)}, loss = {loss:.8f}, "

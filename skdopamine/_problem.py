@@ -157,7 +157,7 @@ class _NetworkProblem:
         """Objective (...,) of a whole batch; where it is not defined the batch says nothing."""
         assert isinstance(self.objective, SetObjective)
         weight = None if self.data.weight is None else batch.share[:, 0].astype(np.float64)
-        return np.nan_to_num(self.objective.value(output, batch.target, weight), nan=0.0, posinf=np.inf)
+        return np.nan_to_num(self.objective.value(output, batch.target, weight), nan=0.0, posinf=np.inf, neginf=-np.inf)
 
     def penalty(self, params: Array, batch: Batch) -> float:
         """Return alpha |W|^2 / 2 / sum of weights, a part of every row's loss."""

@@ -4,6 +4,8 @@ A scorer sees what it would see in `cross_val_score`: labels, probabilities or v
 maximised. The common metrics are computed for all members of a population at once, the others by one call for each.
 """
 
+import warnings
+from abc import abstractmethod
 from collections.abc import Callable
 from inspect import signature
 from typing import Any, NamedTuple
@@ -11,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from skdopamine._losses import (
@@ -108,39 +111,44 @@ class MetricObjective(SetObjective):
         return -self.metric.function(self.view.numbers(target), predicted, weight)
 
 
-class ScorerObjective(SetObjective):
-    """Minus any scorer, called for one member after the other."""
+class _OneByOne(SetObjective):
+    """A function that knows no population: it is called for one member after the other."""
 
     n_pairs = 16
 
-    def __init__(self, scorer: Any, view: View) -> None:
-        self.scorer = scorer
-        self.view = view
-
-    def value(self, output: Array, target: Array, weight: Array | None) -> Array:
-        members = output.reshape(-1, *output.shape[-2:])
-        truth = self.view.truth(target)
-        weighted = {} if weight is None else {"sample_weight": weight}
-        scores = [
-            float(self.scorer(_answering(self.view, member), np.arange(len(truth))[:, None], truth, **weighted))
-            for member in members
-        ]
-        return -np.asarray(scores).reshape(output.shape[:-2])
-
-
-class FunctionObjective(SetObjective):
-    """The user's ``loss(y_true, y_pred)`` of a set of rows."""
-
-    n_pairs = 16
-
-    def __init__(self, function: Callable[[Array, Array], Any], view: View) -> None:
+    def __init__(self, function: Callable[..., Any], view: View) -> None:
         self.function = function
         self.view = view
 
+    @abstractmethod
+    def single(self, output: Array, target: Array, weight: Array | None) -> float:
+        """Objective of one member's outputs (n, outputs); what the function raises is passed on."""
+
     def value(self, output: Array, target: Array, weight: Array | None) -> Array:
-        truth, look = self.view.truth(target), _look(self.view)
         members = output.reshape(-1, *output.shape[-2:])
-        return np.array([float(self.function(truth, look(o))) for o in members]).reshape(output.shape[:-2])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            try:
+                values = [self.single(member, target, weight) for member in members]
+            except ValueError:  # a minibatch may be without some class
+                values = [np.nan] * len(members)
+        return np.array(values).reshape(output.shape[:-2])
+
+
+class ScorerObjective(_OneByOne):
+    """Minus any scorer."""
+
+    def single(self, output: Array, target: Array, weight: Array | None) -> float:
+        truth = self.view.truth(target)
+        weighted = {} if weight is None else {"sample_weight": weight}
+        return -float(self.function(_answering(self.view, output), np.arange(len(truth))[:, None], truth, **weighted))
+
+
+class FunctionObjective(_OneByOne):
+    """The user's ``loss(y_true, y_pred)`` of a set of rows."""
+
+    def single(self, output: Array, target: Array, weight: Array | None) -> float:
+        return float(self.function(self.view.truth(target), _look(self.view)(output)))
 
 
 class RowFunction(Evaluated):
@@ -275,7 +283,8 @@ def make_objective(loss: Any, view: View, *, weighted: bool, output: Array, targ
             )
         objective = FunctionObjective(loss, view)
     weight = np.ones(len(target)) if weighted else None
-    value = float(_tried(loss, lambda: objective.value(output, target, weight)))
+    once = objective.single if isinstance(objective, _OneByOne) else objective.value
+    value = float(_tried(loss, lambda: once(output, target, weight)))
     if not np.isfinite(value):
         raise ValueError(f"loss={loss!r} must be finite for this y, got {value}.")
     return objective
@@ -295,11 +304,12 @@ def best_shift(objective: SetObjective, output: Array, target: Array, weight: Ar
         grid = np.linspace(0, 1, N_THRESHOLDS)
         for _ in range(2):  # coarse, then fine
             candidates = np.append(np.quantile(output[:, k], grid, method="hazen"), 0.0)
-            moved = np.repeat((output - shift)[None], len(candidates), axis=0)
-            moved[:, :, k] = output[:, k] - candidates[:, None]
-            values = np.concatenate([objective.value(part[None], target, weight) for part in moved])
-            best = int(np.nanargmin(values[::-1]))  # no shift, if that is as good
-            best = len(values) - 1 - best
+            values = []
+            for candidate in candidates:
+                moved = output - shift
+                moved[:, k] = output[:, k] - candidate
+                values.append(float(objective.value(moved, target, weight)))
+            best = len(values) - 1 - int(np.argmin(np.nan_to_num(values[::-1], nan=np.inf)))  # none, if that is as good
             centre = grid[min(best, len(grid) - 1)]
             grid = np.linspace(max(0.0, centre - grid[1]), min(1.0, centre + grid[1]), N_THRESHOLDS)
         shift[k] = candidates[best]
