@@ -35,6 +35,7 @@ SCORES = X @ np.linalg.qr(RNG.normal(size=(3, 3)))[0] + 0.3 * RNG.normal(size=(N
 WEIGHT = RNG.uniform(0.5, 2.0, N)
 TARGETS = {
     "binary": (SCORES[:, 0] > 0.5).astype(int),
+    "reversed": 2 - (SCORES[:, 0] > 0.5),  # 1 and 2: to scikit-learn's scorers 1 is the positive class
     "strings": np.array(["no", "yes"])[(SCORES[:, 0] > 0.5).astype(int)],
     "multiclass": SCORES.argmax(axis=1),
     "named": np.array(["a", "b", "c"])[SCORES.argmax(axis=1)],
