@@ -327,9 +327,10 @@ class WeightProblem(_NetworkProblem):
         outputs = _network.forward_pairs(self.network, params, directions, self.scale, batch.X)
         if isinstance(self.objective, SetObjective):
             values = self.set_values(outputs, batch)
-            return np.asarray((values[0] - values[1]) / (2 * self.scale))
+            return np.asarray((values[0] - values[1]) / (2 * self.scale), dtype=self.dtype)
         losses = self.objective.values(outputs, batch.target)  # (2, members, n)
-        return np.asarray(((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale))
+        regret = ((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale)
+        return np.asarray(regret, dtype=self.dtype)
 
     def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
         bits = _credit.member_directions(self.n_perturbations, len(params), _credit.mix(self.seed, update))

@@ -268,7 +268,7 @@ def make_objective(loss: Any, view: View, *, weighted: bool, output: Array, targ
     """The objective of a scorer or callable, tried out on these outputs and targets."""
     objective: SetObjective
     metric = find_metric(loss, view.task) if isinstance(loss, str) else None
-    if metric is not None and (metric.weighted or not weighted):
+    if metric is not None and (metric.weighted or not weighted) and not _reversed(view):
         objective = MetricObjective(metric, view)
     elif isinstance(loss, str) or is_scorer(loss):
         objective = ScorerObjective(get_scorer(loss), view)
@@ -288,6 +288,11 @@ def make_objective(loss: Any, view: View, *, weighted: bool, output: Array, targ
     if not np.isfinite(value):
         raise ValueError(f"loss={loss!r} must be finite for this y, got {value}.")
     return objective
+
+
+def _reversed(view: View) -> bool:
+    """Whether the first of two classes is labelled 1, which a scorer that looks for a positive class takes for it."""
+    return view.task == "binary" and view.classes is not None and bool(view.classes[0] == 1)
 
 
 def _tried(loss: Any, call: Callable[[], Any]) -> Any:

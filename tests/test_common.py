@@ -16,7 +16,10 @@ CLASSES = [DopamineMLPClassifier, DopamineMLPRegressor]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-@parametrize_with_checks([cls(**params) for params in ({}, {"perturbation": "weight"}) for cls in CLASSES])
+METRICS = [DopamineMLPClassifier(loss="f1"), DopamineMLPRegressor(loss="neg_mean_absolute_error")]
+
+
+@parametrize_with_checks([cls(**params) for params in ({}, {"perturbation": "weight"}) for cls in CLASSES] + METRICS)
 def test_sklearn_contract(estimator, check):
     check(estimator)
 
@@ -35,6 +38,15 @@ def test_no_tag_excuses_the_estimator_from_a_check(cls):
     else:
         assert not tags.regressor_tags.poor_score
         assert tags.target_tags.multi_output
+
+
+@pytest.mark.parametrize(
+    ("loss", "multi_class", "multi_label"),
+    [("log_loss", True, True), ("f1", False, False), ("f1_macro", True, True), ("balanced_accuracy", True, False)],
+)
+def test_the_tags_of_a_classifier_are_those_of_its_loss(loss, multi_class, multi_label):
+    tags = get_tags(DopamineMLPClassifier(loss=loss)).classifier_tags
+    assert (tags.multi_class, tags.multi_label) == (multi_class, multi_label)
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="only CI promises the array API checks")

@@ -141,3 +141,96 @@ def test_directions_are_unbiased_signs():
     assert np.abs(xi.mean(axis=0)).max() < 5 / np.sqrt(4000)
     np.testing.assert_array_equal(directions(4000, 65, 3), xi)
     assert not np.array_equal(directions(4000, 65, 4), xi)
+
+
+# ---- an objective of a set of rows ----
+
+
+IDS = np.array([3, 9, 9, 250, 3, 41, 60000, 7], dtype=np.uint16)  # rows 0 and 4 are equal, and so are 1 and 2
+
+
+def output_directions(n_pairs: int, seed: int, ids: np.ndarray = IDS) -> np.ndarray:
+    return _credit.output_directions(ids, OUTPUTS, n_pairs, seed)
+
+
+def test_output_directions_are_unbiased_signs():
+    xi = np.concatenate([output_directions(100, seed) for seed in range(100)]).reshape(10_000, -1)
+    assert set(np.unique(xi)) == {-1, 1}
+    assert np.abs(xi.mean(axis=0)).max() < 5 / 100
+    _, first = np.unique(IDS, return_index=True)
+    kept = xi.reshape(10_000, len(IDS), OUTPUTS)[:, first].reshape(10_000, -1).astype(float)
+    correlation = kept.T @ kept / 10_000 - np.eye(kept.shape[1])
+    assert np.abs(correlation).max() < 5 / 100  # of rows, of outputs, and of both
+
+
+@pytest.mark.parametrize("n_pairs", [1, 63, 64, 65, 200])
+def test_output_directions_are_a_function_of_row_content_and_seed(n_pairs):
+    xi = output_directions(n_pairs, 0)
+    assert xi.shape == (n_pairs, len(IDS), OUTPUTS)
+    np.testing.assert_array_equal(output_directions(n_pairs, 0), xi)
+    assert not np.array_equal(output_directions(n_pairs, 1), xi)
+    order = RNG.permutation(len(IDS))
+    np.testing.assert_array_equal(output_directions(n_pairs, 0, IDS[order]), xi[:, order])
+    np.testing.assert_array_equal(xi[:, [0, 1]], xi[:, [4, 2]])
+    assert not np.array_equal(xi[:, 0], xi[:, 1])
+
+
+def test_pairs_differ():
+    xi = output_directions(128, 0)
+    assert len(np.unique(xi.reshape(128, -1), axis=0)) > 120  # of 2 ** 18
+
+
+def linear_set(n_pairs: int, seed: int, slope: np.ndarray, share: np.ndarray, ids: np.ndarray = IDS) -> np.ndarray:
+    """Credit of an objective sum(share * slope * output): per share, it is the slope."""
+    xi = output_directions(n_pairs, seed, ids)
+    regret = np.einsum("pnk,nk->p", xi, share * slope)
+    return _credit.set_credit(xi, regret, ids, share)
+
+
+def test_set_credit_of_one_pair_by_hand():
+    xi, share = output_directions(1, 0), np.full((8, 1), 1 / 8)
+    count = np.array([2, 2, 2, 1, 2, 1, 1, 1])[:, None]  # equal rows share what they have earned together
+    np.testing.assert_allclose(_credit.set_credit(xi, np.array([0.3]), IDS, share), 0.3 * 8 * xi[0] / count)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_set_credit_has_slope_one_on_a_linear_objective(weighted):
+    share = RNG.uniform(0.5, 2, len(IDS)) if weighted else np.ones(len(IDS))
+    share[[4, 2]] = share[[0, 1]]
+    share = (share / share.sum())[:, None]
+    slope = RNG.normal(size=(len(IDS), OUTPUTS))
+    slope[[4, 2]] = slope[[0, 1]]
+    estimates = np.array([linear_set(16, seed, slope, share) for seed in range(2000)])
+    # in the metric of the shares, as the credit of a parameter adds up
+    slopes = np.einsum("snk,nk->s", estimates, share * slope) / np.sum(share * slope**2)
+    assert abs(slopes.mean() - 1) < 4 * slopes.std() / np.sqrt(2000)
+    error = estimates.mean(axis=0) - slope
+    assert np.abs(error / (estimates.std(axis=0) / np.sqrt(2000))).max() < 4.5
+
+
+def test_set_credit_becomes_exact_with_many_pairs():
+    share, slope = np.full((6, 1), 1 / 6), RNG.normal(size=(6, OUTPUTS))
+    ids = np.arange(6, dtype=np.uint16)
+    few, many = (np.mean((linear_set(n, 0, slope, share, ids) - slope) ** 2) for n in (64, 64 * 256))
+    assert many < 0.02 * few  # 1 / 256 on average
+
+
+def test_a_row_of_weight_two_has_the_set_credit_of_two_rows():
+    ids = np.array([5, 8, 13], dtype=np.uint16)
+    regret = RNG.normal(size=32)
+    share = np.array([[0.5], [0.25], [0.25]])
+    one = _credit.set_credit(output_directions(32, 0, ids), regret, ids, share)
+    rows = [0, 1, 2, 0]
+    other = _credit.set_credit(output_directions(32, 0, ids[rows]), regret, ids[rows], np.full((4, 1), 0.25))
+    np.testing.assert_allclose(other, one[rows], rtol=1e-12)
+    added = np.zeros((3, OUTPUTS))
+    np.add.at(added, rows, 0.25 * other)
+    np.testing.assert_allclose(added, share * one, rtol=1e-12)
+
+
+def test_set_credit_does_not_depend_on_the_order_of_the_rows():
+    order, regret = RNG.permutation(len(IDS)), RNG.normal(size=20)
+    share = (np.arange(1, 9) / 36)[:, None]
+    straight = _credit.set_credit(output_directions(20, 0), regret, IDS, share)
+    turned = _credit.set_credit(output_directions(20, 0, IDS[order]), regret, IDS[order], share[order])
+    np.testing.assert_allclose(turned, straight[order], rtol=1e-12)
