@@ -299,7 +299,8 @@ def best_shift(objective: SetObjective, output: Array, target: Array, weight: Ar
     for k in range(output.shape[1]):
         grid = np.linspace(0, 1, N_THRESHOLDS)
         for _ in range(2):  # coarse, then fine
-            candidates = np.append(np.quantile(output[:, k], grid, method="hazen"), 0.0)
+            # of distinct outputs, so that a row of weight two counts as two equal rows
+            candidates = np.append(np.quantile(np.unique(output[:, k]), grid, method="hazen"), 0.0)
             moved = np.repeat((output - shift)[None], len(candidates), axis=0)
             moved[:, :, k] = output[:, k] - candidates[:, None]
             values = np.concatenate([objective.value(part[None], target, weight) for part in moved])
