@@ -163,13 +163,11 @@ def test_regressor_learns_several_outputs(make_task):
 def test_a_metric_is_higher_where_it_is_what_is_learnt(loss, metric):
     gains = []
     for seed in range(3):
-        X, y = imbalanced(seed=seed)
-        own, other = (
-            metric(y, classify(loss=name, batch_size="auto", max_iter=100).fit(X, y).predict(X))
-            for name in (loss, "log_loss")
-        )
+        X, y = imbalanced(600, seed, 0.1)  # a linear model, which cannot learn rows by heart
+        params = {"hidden_layer_sizes": (), "batch_size": "auto", "max_iter": 60}
+        own, other = (metric(y, classify(loss=name, **params).fit(X, y).predict(X)) for name in (loss, "log_loss"))
         gains.append(own - other)
-    assert min(gains) > -0.02
+    assert min(gains) > 0
     assert np.mean(gains) > 0.02
 
 
