@@ -308,7 +308,8 @@ def best_shift(objective: SetObjective, output: Array, target: Array, weight: Ar
     for k in range(output.shape[1]):
         grid = np.linspace(0, 1, N_THRESHOLDS)
         for _ in range(2):  # coarse, then fine
-            candidates = np.append(np.quantile(output[:, k], grid, method="hazen"), 0.0)
+            # of distinct outputs, so that a row of weight two counts as two equal rows
+            candidates = np.append(np.quantile(np.unique(output[:, k]), grid, method="hazen"), 0.0)
             values = []
             for candidate in candidates:
                 moved = output - shift

@@ -105,10 +105,11 @@ def check_against_scikit_learn(case, name, weight):
 
 @each
 def test_the_value_is_that_of_the_scorer(case, kind, name):
-    if kind == "strings" and find_metric(name, "binary") and scored(get_scorer(name), case[kind]) is None:
-        # the scorer asks for labels of 0 and 1; here the class that sorts last is the positive one
+    numbers = {"strings": "binary", "named": "multiclass"}.get(kind)
+    if numbers and find_metric(name, numbers) and scored(get_scorer(name), case[kind]) is None:
+        # the scorer asks for numbers; of two classes the one that sorts last is then the positive one
         value = case[kind].objective(name).value(case[kind].output, case[kind].target, None)
-        assert value == pytest.approx(-scored(get_scorer(name), case["binary"]), rel=1e-12)
+        assert value == pytest.approx(-scored(get_scorer(name), case[numbers]), rel=1e-12)
     else:
         check_against_scikit_learn(case[kind], name, None)
 
