@@ -119,7 +119,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
         result = self._train(problem, settings, score, _Observer(self, callbacks, self._loss_unit(self._degree)))
         result = result._replace(reason=reason or result.reason)
-        self.n_iter_ = warm + len(result.epochs)
+        self.n_iter_ = len(result.epochs)
         callbacks.end()
         return result, settings.n_epochs + warm < needed
 
@@ -227,12 +227,15 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         self._state, self._state_rule = state, rule
 
     @staticmethod
-    def _check_finite_start(problem: Problem, params: Array) -> None:
+    def _check_finite_start(problem: NodeProblem | WeightProblem, params: Array) -> None:
         """The loss must be finite before anything is trained."""
         for start in range(0, problem.n_rows(), AUTO_BATCH):
             with np.errstate(all="ignore"):
                 batch = problem.batch(slice(start, start + AUTO_BATCH))
-                finite = isfinite(float(problem.losses(params, batch).sum()))
+                if isinstance(problem.objective, SetObjective):  # it may be defined later
+                    finite = bool(np.isfinite(_network.forward(problem.network, params, batch.X)).all())
+                else:
+                    finite = isfinite(float(problem.losses(params, batch).sum()))
             if not finite:
                 raise ValueError(
                     "X or y contains values too large for the loss to be finite: scale them first, for example by "
@@ -466,7 +469,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Say so if the training has not ended as it should."""
-        n = self.n_iter_
+        n = len(result.epochs)
         if result.reason == "diverged":
             warnings.warn(
                 f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; "
@@ -475,7 +478,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 stacklevel=5,
             )
         elif result.reason == "interrupted":
-            kept = "the best model so far" if n else "the model as it was before"
+            kept = "the best model so far" if self._n_epochs else "the model as it was before"
             warnings.warn(f"Training was interrupted after {n} epochs; {kept} is kept.", UserWarning, stacklevel=5)
         elif result.reason == "exhausted" and cut_short:
             warnings.warn(
@@ -670,7 +673,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
     out_activation_ : str
         Function of the outputs.
     n_iter_ : int
-        Epochs run by the last `fit`, or in all calls of `partial_fit`.
+        Epochs run by the last `fit`, those of the natural loss before a metric not counted, or in all calls of
+        `partial_fit`.
     t_ : int
         Training rows seen, each time counted.
     loss_ : float
@@ -1102,7 +1106,8 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
     out_activation_ : str
         Function of the outputs.
     n_iter_ : int
-        Epochs run by the last `fit`, or in all calls of `partial_fit`.
+        Epochs run by the last `fit`, those of the natural loss before a metric not counted, or in all calls of
+        `partial_fit`.
     t_ : int
         Training rows seen, each time counted.
     loss_ : float

@@ -49,6 +49,7 @@ class SetObjective(ABC):
     degree = 0
     linear = flat = True
     of_labels = True  # whether the decision threshold may matter
+    of_values = False  # whether targets are outputs without a fault, as in regression
     n_pairs = 64  # antithetic perturbations of the outputs that one update averages over
 
     @abstractmethod

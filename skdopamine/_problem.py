@@ -150,14 +150,19 @@ class _NetworkProblem:
     def values(self, output: Array, batch: Batch) -> Array:
         """Loss (..., n) of each row; an objective of the whole batch is the loss of each of its rows."""
         if isinstance(self.objective, SetObjective):
-            return np.broadcast_to(self.set_values(output, batch)[..., None], output.shape[:-1])
+            value = self.set_values(output, batch)
+            if np.isnan(value).any():
+                # a batch without some class says nothing; outputs that an objective is not defined for are no good
+                defined = self.objective.of_values and np.isfinite(self.set_values(batch.target, batch))
+                value = np.where(np.isnan(value), np.inf if defined else 0.0, value)
+            return np.broadcast_to(value[..., None], output.shape[:-1])
         return self.objective.values(output, batch.target)
 
     def set_values(self, output: Array, batch: Batch) -> Array:
-        """Objective (...,) of a whole batch; where it is not defined the batch says nothing."""
+        """Objective (...,) of a whole batch, nan where it is not defined."""
         assert isinstance(self.objective, SetObjective)
         weight = None if self.data.weight is None else batch.share[:, 0].astype(np.float64)
-        return np.nan_to_num(self.objective.value(output, batch.target, weight), nan=0.0, posinf=np.inf, neginf=-np.inf)
+        return self.objective.value(output, batch.target, weight)
 
     def penalty(self, params: Array, batch: Batch) -> float:
         """Return alpha |W|^2 / 2 / sum of weights, a part of every row's loss."""
@@ -241,6 +246,7 @@ class NodeProblem(_NetworkProblem):
             moved = self.scale * directions[start : start + size]
             values = self.set_values(_network.both_sides(output, moved.astype(self.dtype)), batch)
             regret[start : start + size] = (values[0] - values[1]) / (2 * self.scale)
+        regret[np.isnan(regret)] = 0.0
         return _credit.set_credit(directions, regret, batch.ids, batch.share).astype(self.dtype)
 
     @staticmethod
@@ -327,7 +333,7 @@ class WeightProblem(_NetworkProblem):
         outputs = _network.forward_pairs(self.network, params, directions, self.scale, batch.X)
         if isinstance(self.objective, SetObjective):
             values = self.set_values(outputs, batch)
-            return np.asarray((values[0] - values[1]) / (2 * self.scale), dtype=self.dtype)
+            return np.asarray(np.nan_to_num((values[0] - values[1]) / (2 * self.scale)), dtype=self.dtype)
         losses = self.objective.values(outputs, batch.target)  # (2, members, n)
         regret = ((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale)
         return np.asarray(regret, dtype=self.dtype)

@@ -104,6 +104,7 @@ class MetricObjective(SetObjective):
     def __init__(self, metric: Metric, view: View) -> None:
         self.metric = metric
         self.view = view
+        self.of_values = view.task == "regression"
         self.of_labels = metric.response == "labels"
 
     def value(self, output: Array, target: Array, weight: Array | None) -> Array:
@@ -119,6 +120,7 @@ class _OneByOne(SetObjective):
     def __init__(self, function: Callable[..., Any], view: View) -> None:
         self.function = function
         self.view = view
+        self.of_values = view.task == "regression"
 
     @abstractmethod
     def single(self, output: Array, target: Array, weight: Array | None) -> float:
@@ -284,7 +286,9 @@ def make_objective(loss: Any, view: View, *, weighted: bool, output: Array, targ
         objective = FunctionObjective(loss, view)
     weight = np.ones(len(target)) if weighted else None
     once = objective.single if isinstance(objective, _OneByOne) else objective.value
-    value = float(_tried(loss, lambda: once(output, target, weight)))
+    # the first outputs of a regressor may lie where the objective is not defined, its targets may not
+    probe = target if view.task == "regression" else output
+    value = float(_tried(loss, lambda: once(probe, target, weight)))
     if not np.isfinite(value):
         raise ValueError(f"loss={loss!r} must be finite for this y, got {value}.")
     return objective
