@@ -159,7 +159,7 @@ def test_a_scorer_sees_an_estimator_that_predicts_the_same(case):
         return 1.0
 
     for one in case.values():
-        one.objective(scorer)
+        one.objective(scorer).value(one.output, one.target, None)
         labels, probabilities, y = seen[-1]
         predict = getattr(one.model, "predict_proba", one.model.predict)
         np.testing.assert_allclose(probabilities, predict(X), rtol=1e-12)
