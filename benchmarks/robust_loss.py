@@ -2,7 +2,7 @@
 
 Outliers: to 10 % of the training targets, 10 standard deviations are added or subtracted; the test targets are clean,
 and the error is the mean absolute one. Quantiles: targets as they are; the error is the pinball loss. Errors are in
-standard deviations of the target. MLPRegressor trains on standardised targets (with the quantiles, it has but its
+standard deviations of the target. MLPRegressor trains on standardised targets (for quantiles, once: it has but its
 conditional mean to offer), ours on the targets as they are; QuantileRegressor has alpha=0, HuberRegressor 1,000
 iterations; all else is at the defaults. Each seed has its own 3 folds, outliers and random_state.
 
@@ -10,7 +10,7 @@ iterations; all else is at the defaults. Each seed has its own 3 folds, outliers
     python benchmarks/robust_loss.py --quick    # one seed of concrete, prints only
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import _harness
@@ -32,6 +32,7 @@ QUANTILES = (0.1, 0.5, 0.9)
 OUTLIERS = 0.1  # share of the training targets
 SIZE = 10.0  # of an outlier, in standard deviations of the target
 NEAR = 1.05  # times the best error
+MEAN = "MLPRegressor"  # learns the conditional mean
 OURS = "ours"  # the names of our estimators begin with this
 
 
@@ -56,24 +57,15 @@ class Line(NamedTuple):
         return min(mine) / min(error for side, error in self.error.items() if not side.startswith(OURS))
 
 
-def scaled(model: BaseEstimator) -> BaseEstimator:
-    return TransformedTargetRegressor(model, transformer=StandardScaler())
-
-
-def robust(seed: int) -> dict[str, BaseEstimator]:
+def estimators(quantile: float | None, seed: int) -> dict[str, BaseEstimator]:
+    """Make one estimator per side, for outliers (None) or for a quantile; the last is of ours."""
+    mean = {MEAN: TransformedTargetRegressor(MLPRegressor(random_state=seed), transformer=StandardScaler())}
+    if quantile is None:
+        losses = ("squared_error", "absolute_error", "huber")
+        ours = {f"{OURS}, {loss}": DopamineMLPRegressor(loss=loss, random_state=seed) for loss in losses}
+        return {**mean, "HuberRegressor": HuberRegressor(max_iter=1000), **ours}
     return {
-        "MLPRegressor": scaled(MLPRegressor(random_state=seed)),
-        "HuberRegressor": HuberRegressor(max_iter=1000),
-        **{
-            f"{OURS}, {loss}": DopamineMLPRegressor(loss=loss, random_state=seed)
-            for loss in ("squared_error", "absolute_error", "huber")
-        },
-    }
-
-
-def of_quantile(quantile: float, seed: int) -> dict[str, BaseEstimator]:
-    return {
-        "MLPRegressor": scaled(MLPRegressor(random_state=seed)),
+        **mean,
         "QuantileRegressor": QuantileRegressor(quantile=quantile, alpha=0.0),
         "HistGradientBoosting": HistGradientBoostingRegressor(loss="quantile", quantile=quantile, random_state=seed),
         f"{OURS}, pinball": DopamineMLPRegressor(loss="pinball", quantile=quantile, random_state=seed),
@@ -89,28 +81,38 @@ def with_outliers(y: np.ndarray, seed: int) -> np.ndarray:
     return result
 
 
-def run(name: str, quantile: float | None, n_seeds: int) -> Line:
+def run(name: str, quantiles: Sequence[float | None], n_seeds: int) -> list[Line]:
+    """One line per quantile; (None,) is for outliers."""
     X, y, task = load(name)
-    figures = []  # (error, seconds, share below) of each estimator, (seeds, folds, estimators, 3)
+    figures: list[list[list[np.ndarray]]] = [[] for _ in quantiles]  # (quantiles, seeds, folds), see `looks`
     for seed in range(n_seeds):
-        of_seed = []
+        for of_quantile in figures:
+            of_quantile.append([])
         for fold, (X_train, y_train, X_test, y_test) in enumerate(folds(X, y, task, seed)):
-            if quantile is None:
-                y_train = with_outliers(y_train, seed)
-            models = robust(seed) if quantile is None else of_quantile(quantile, seed)
-            fits: dict[str, Callable[[], Any]] = {
-                side: (lambda m=m, X=X_train, y=y_train: m.fit(X, y)) for side, m in models.items()
-            }
-            times = _harness.alternate(fits, start=seed + fold)
-            predicted = {side: times[side][0].result.predict(X_test) for side in models}
-            of_seed.append(
-                [(loss(y_test, p, quantile), times[s][0].seconds, (y_test < p).mean()) for s, p in predicted.items()]
-            )
-        figures.append(np.mean(of_seed, axis=0))
-    error, seconds, below = np.median(figures, axis=0).T
-    return Line(
-        name, quantile, dict(zip(models, error, strict=True)), dict(zip(models, seconds, strict=True)), below[-1]
-    )
+            times: dict[str, list[_harness.Timed]] = {}
+            for of_quantile, quantile in zip(figures, quantiles, strict=True):
+                target = with_outliers(y_train, seed) if quantile is None else y_train
+                fits: dict[str, Callable[[], Any]] = {
+                    side: (lambda m=m, X=X_train, y=target: m.fit(X, y))
+                    for side, m in estimators(quantile, seed).items()
+                    if side != MEAN or side not in times  # whatever the quantile, it is the same
+                }
+                times |= _harness.alternate(fits, start=seed + fold)
+                of_quantile[-1].append(
+                    np.array([looks(timed, X_test, y_test, quantile) for (timed,) in times.values()])
+                )
+    lines = []
+    for of_quantile, quantile in zip(figures, quantiles, strict=True):
+        error, seconds, below = np.median(np.mean(of_quantile, axis=1), axis=0).T
+        of_side = (dict(zip(times, values, strict=True)) for values in (error, seconds))
+        lines.append(Line(name, quantile, *of_side, below[-1]))
+    return lines
+
+
+def looks(timed: _harness.Timed, X: np.ndarray, y: np.ndarray, quantile: float | None) -> tuple[float, float, float]:
+    """Error, seconds of the fit, and share of the targets below the prediction."""
+    predicted = timed.result.predict(X)
+    return loss(y, predicted, quantile), timed.seconds, float((y < predicted).mean())
 
 
 def loss(truth: np.ndarray, predicted: np.ndarray, quantile: float | None) -> float:
@@ -159,11 +161,11 @@ def main() -> None:
         "robust_loss_quantiles": ("Quantiles: pinball loss", QUANTILES),
     }
     for table, (title, quantiles) in tables.items():
-        lines = []
+        lines: list[Line] = []
         for name in names:
-            for quantile in quantiles:
-                lines.append(run(name, quantile, args.seeds))
-                _harness.progress(" | ".join(map(str, lines[-1].cells())))
+            lines += run(name, quantiles, args.seeds)
+            for line in lines[-len(quantiles) :]:
+                _harness.progress(" | ".join(map(str, line.cells())))
         title = f"{title} on the test rows, medians over the seeds, seeds: {args.seeds}"
         rows = [line.cells() for line in lines]
         _harness.write_table(table, title, columns(lines[0]), rows, summary(lines), save=args.save)
