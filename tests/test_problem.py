@@ -163,7 +163,7 @@ def test_groups_in_a_lower_layer_keep_the_credit_unbiased_and_lower_its_variance
 
 @pytest.mark.parametrize(
     ("units", "groups"),
-    [((784, 256, 128, 10), [16, 16]), ((64, 100, 50, 10), [1, 16]), ((9, 100, 2), [16]), ((9, 2), [])],
+    [((784, 256, 128, 10), [16, 16]), ((64, 100, 50, 10), [3, 16]), ((9, 100, 2), [16]), ((9, 2), [])],
 )
 def test_a_lower_layer_is_split_where_its_own_product_is_large(units, groups, monkeypatch):
     monkeypatch.undo()
