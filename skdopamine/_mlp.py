@@ -760,15 +760,15 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
 
     >>> def brier(y_true, y_pred):
     ...     return (y_true - y_pred[:, 1]) ** 2
-    >>> model = DopamineMLPClassifier(loss=brier, class_weight={0: 1, 1: 3}, max_iter=20, random_state=0)
+    >>> model = DopamineMLPClassifier(loss=brier, class_weight={0: 1, 1: 3}, random_state=0)
     >>> bool(model.fit(X, y).score(X, y) > 0.85)
     True
 
     And from and to scikit-learn's network:
 
     >>> from sklearn.neural_network import MLPClassifier
-    >>> start = MLPClassifier(max_iter=50, random_state=0).fit(X, y)
-    >>> tuned = DopamineMLPClassifier(loss="balanced_accuracy", init=start, max_iter=20, random_state=0).fit(X, y)
+    >>> start = MLPClassifier(early_stopping=True, random_state=0).fit(X, y)
+    >>> tuned = DopamineMLPClassifier(loss="balanced_accuracy", init=start, random_state=0).fit(X, y)
     >>> bool((tuned.to_sklearn().predict(X) == tuned.predict(X)).all())
     True
     """
