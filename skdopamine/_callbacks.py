@@ -8,7 +8,7 @@ try:
 except ImportError:  # scikit-learn < 1.9
     AVAILABLE = False
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    class CallbackSupportMixin:  # type: ignore[no-redef]  # the first definition is scikit-learn's, where it exists
         """Stands in where scikit-learn has no callbacks."""
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -56,9 +56,9 @@ REGRESSION_CEILING = 0.7  # of that: residuals are noise to the end, and small s
 METRIC_BATCH = 1000  # rows that tell what a metric is
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
 WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
-OUTPUT_SCALES = {"classifier": 1.0, "regressor": 0.1}  # perturbation of the outputs
+DECISION_SCALE, VALUE_SCALE = 1.0, 0.1  # perturbation of a classifier's and of a regressor's outputs
 NORMAL_MAD = 1.4826  # standard deviation of a normal law in units of its median absolute deviation
-ROUGH_WEIGHT_SCALE = 0.1  # perturbation of all weights
+FLAT_WEIGHT_SCALE = 0.1  # perturbation of all weights
 
 
 class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
@@ -90,10 +90,13 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         """How the user sees the targets and outputs of training."""
 
     def _set_units(self, target: Array, weight: Array | None) -> None:
-        """Choose the unit of the targets in training, what is subtracted from them, and the loss's shape."""
+        """Choose the unit of the targets in training, and what is subtracted from them."""
         self._scale: float = 1.0
         self._offset: Array | None = None
-        self._shape = Shape()
+
+    def _shape(self) -> Shape:
+        """What the loss is told besides its name."""
+        return Shape()
 
     # ---- fit and partial_fit -----------------------------------------------------------------------------------------
 
@@ -117,7 +120,7 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
             settings = settings._replace(n_epochs=0)
         shown = given if weight is None else X  # the first has feature names, but also the rows of weight zero
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
-        result = self._train(problem, settings, score, _Observer(self, callbacks, self._loss_unit(self._degree)))
+        result = self._train(problem, settings, score, _Observer(self, callbacks, self._loss_unit(problem)))
         result = result._replace(reason=reason or result.reason)
         self.n_iter_ = len(result.epochs)
         callbacks.end()
@@ -127,9 +130,9 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         fresh = not hasattr(self, "_state")
         with _validation.restored_on_error(self):
             X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
-            problem = self._prepare(X, target, weight, None, fresh=fresh)
+            problem = self._prepare(X, target, weight, None, fresh=fresh, whole=False)
             settings = self._settings(problem)[0]._replace(n_epochs=1, horizon=0)
-            result = self._train(problem, settings, None, _Observer(self, None, self._loss_unit(self._degree)))
+            result = self._train(problem, settings, None, _Observer(self, None, self._loss_unit(problem)))
             self.n_iter_ = len(self.loss_curve_)
         self._warn(result, False)
         return self
@@ -182,9 +185,9 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         return training, held_back
 
     def _prepare(
-        self, X: Any, target: Array, weight: Array | None, rows: Array | None, *, fresh: bool
+        self, X: Any, target: Array, weight: Array | None, rows: Array | None, *, fresh: bool, whole: bool = True
     ) -> NodeProblem | WeightProblem:
-        """The problem to train on; with fresh, also the initial state."""
+        """The problem to train on; with fresh, also the initial state. `whole` tells whether these are all rows."""
         if rows is not None:
             X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
         hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
@@ -204,10 +207,9 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         data = make_data(X, target, weight, 0.0 if self._offset is None else self._offset, self._scale)
         start = self._initial_params if self.init is None else self._given_params
         params = start(network, X.dtype) if fresh else self._state.params
-        problem = self._problem(network, data, self._objective(network, data, params))
+        problem = self._problem(network, data, self._objective(network, data, params, whole=whole))
         if fresh:
             self._check_finite_start(problem, params)
-            self._degree = problem.objective.degree
             self._network_units, self._n_epochs = network.units, 0
             self._state_rule = self._rule()
             self._state = _trainer.init_state(params, problem, self._state_rule)
@@ -257,15 +259,16 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         self._from_units(weights[-1], biases[-1])
         return params.astype(dtype)
 
-    def _objective(self, network: Network, data: Data, params: Array) -> Objective | SetObjective:
+    def _objective(self, network: Network, data: Data, params: Array, *, whole: bool) -> Objective | SetObjective:
         """The loss, as the trainer uses it."""
         view, everything = self._view(), slice(None)
         name = loss_name(self.loss, view.task)
         if isinstance(name, str) and name in LOSSES[view.task]:
-            return LOSSES[view.task][name](self._shape)
+            return LOSSES[view.task][name](self._shape())
         with np.errstate(all="ignore"):
             output, target = outputs(network, params, data, everything), targets(data, everything)
-        return make_objective(self.loss, view, weighted=data.weight is not None, output=output, target=target)
+        weighted = data.weight is not None
+        return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
 
     def _problem(
         self, network: Network, data: Data, objective: Objective | SetObjective
@@ -276,13 +279,13 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         given = None if self.perturbation_scale == "auto" else float(self.perturbation_scale)
         common = {"alpha": self.alpha, "seed": self._seed}
         if mode == "weight":
-            scale = ROUGH_WEIGHT_SCALE if objective.flat else max([*hidden, scale])
+            scale = max([*hidden, scale, *([FLAT_WEIGHT_SCALE] if objective.flat else [])])
             common |= {"scale": given or scale, "n_perturbations": members}
             return WeightProblem(network, objective, data, n_jobs=self.n_jobs, **common)
         if isinstance(objective, SetObjective):
             # it is the outputs whose perturbation it judges
             pairs = objective.n_pairs if self.n_perturbations == "auto" else members
-            scale = given or OUTPUT_SCALES["regressor" if self._task() == "regression" else "classifier"]
+            scale = given or (VALUE_SCALE if objective.of_values else DECISION_SCALE)
             return NodeProblem(
                 network, objective, data, hidden_scales=hidden, scale=scale, n_perturbations=pairs, **common
             )
@@ -296,13 +299,13 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         Returns the epochs that it took, and why it ended if that ends all.
         """
         view = self._view()
-        natural = self._problem(problem.network, problem.data, LOSSES[view.task][NATURAL[view.task]](self._shape))
+        natural = self._problem(problem.network, problem.data, LOSSES[view.task][NATURAL[view.task]](self._shape()))
         settings, _ = self._settings(natural)
         epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
         settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
         rule = self._rule()
         with np.errstate(all="ignore"):
-            observer = _Observer(self, None, self._loss_unit(natural.objective.degree))
+            observer = _Observer(self, None, self._loss_unit(natural))
             result = _trainer.train(natural, rule, self._state, settings, observer=observer)
             params = result.best_params.copy()
             if (
@@ -385,18 +388,17 @@ class _DopamineMLP(CallbackSupportMixin, BaseEstimator):
         self._n_epochs += len(result.epochs)
         self.t_ += problem.n_rows() * len(result.epochs)
         self.n_evaluations_ = state.n_evaluations
-        self.__dict__.update(self._curves(result.epochs))
+        self.__dict__.update(self._curves(result.epochs, self._loss_unit(problem)))
         self.__dict__.update(self._published(result.best_params))
         return result
 
-    def _loss_unit(self, degree: int) -> float:
+    def _loss_unit(self, problem: NodeProblem | WeightProblem) -> float:
         """What a loss of 1 in training is in units of the target."""
         with np.errstate(over="ignore", under="ignore"):
-            return float(np.float64(self._scale) ** degree)
+            return float(np.float64(self._scale) ** problem.objective.degree)
 
-    def _curves(self, epochs: list[_trainer.Epoch]) -> dict[str, Any]:
-        """Fitted attributes that hold the history, in units of the target."""
-        unit = self._loss_unit(self._degree)
+    def _curves(self, epochs: list[_trainer.Epoch], unit: float) -> dict[str, Any]:
+        """Fitted attributes that hold the history; unit is that of a loss."""
         losses = self.loss_curve_ + [epoch.loss * unit for epoch in epochs]
         rates = self.learning_rate_curve_ + [epoch.learning_rate for epoch in epochs]
         errors = self.reward_prediction_error_curve_ + [epoch.reward_prediction_error * unit for epoch in epochs]
@@ -558,7 +560,11 @@ class _Observer:
         if self.callbacks is None:
             return False
         return self.callbacks.end_epoch(
-            lambda: {**estimator._curves(self.epochs), **estimator._published(params), "n_iter_": len(self.epochs)}
+            lambda: {
+                **estimator._curves(self.epochs, self.unit),
+                **estimator._published(params),
+                "n_iter_": len(self.epochs),
+            }
         )
 
 
@@ -644,8 +650,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, by which `sample_weight` is multiplied; "balanced" gives all classes the same total
-        (not in `partial_fit`).
+        Weights of the classes, above zero, by which `sample_weight` is multiplied; "balanced" gives all classes the
+        same total (not in `partial_fit`).
     init : MLPClassifier or DopamineMLPClassifier, default=None
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
@@ -971,6 +977,8 @@ class DopamineMLPClassifier(ClassifierMixin, _DopamineMLP):
             factor = weights[np.searchsorted(classes, y)]
         else:
             factor = compute_sample_weight(self.class_weight, y)
+        if not (factor > 0).all():
+            raise ValueError(f"class_weight must be above zero for each class, got {self.class_weight!r}.")
         return np.asarray(factor if weight is None else factor * weight, dtype=np.float64)
 
     @property
@@ -1316,10 +1324,6 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         return "regression"
 
     @property
-    def _log_link(self) -> bool:
-        return bool(loss_name(self.loss, "regression") == "poisson")
-
-    @property
     def _out_activation(self) -> str:
         return "exp" if self._log_link else "identity"
 
@@ -1353,20 +1357,23 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         bias /= self._scale
 
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
-        target = np.asarray(y, dtype=np.float64)
-        if self._log_link and target.min() < 0:
+        target, log_link = np.asarray(y, dtype=np.float64), loss_name(self.loss, "regression") == "poisson"
+        if log_link and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
+        if not fresh and log_link != self._log_link:
+            raise ValueError(f"loss={self.loss!r} has another function of the outputs than the model to go on from.")
         return target[:, None] if target.ndim == 1 else target
 
     def _set_units(self, target: Array, weight: Array | None) -> None:
         name = loss_name(self.loss, "regression")
         top = float(np.abs(target).max())
-        self._scale, self._offset, self._shape = 1.0, np.zeros(target.shape[1]), Shape(quantile=float(self.quantile))
+        self._log_link = bool(name == "poisson")
+        self._scale, self._offset, self._knee = 1.0, np.zeros(target.shape[1]), HUBER_KNEE
         if top == 0:
             return
         relative = target / top
         centre = np.average(relative, axis=0, weights=weight)
-        if name == "poisson":
+        if self._log_link:
             spread = float(centre.mean())  # targets are counted in units of their mean
         else:
             spread = float(np.sqrt(np.average(((relative - centre) ** 2).mean(axis=1), weights=weight)))
@@ -1379,8 +1386,11 @@ class DopamineMLPRegressor(RegressorMixin, _DopamineMLP):
         if spread < 1e-10:  # constant but for rounding
             spread = 1.0
         self._scale = float(2.0 ** np.clip(np.round(np.log2(spread) + np.log2(top)), -1000, 1000))
-        self._offset = np.zeros(target.shape[1]) if name == "poisson" else centre * top
-        self._shape = self._shape._replace(knee=HUBER_KNEE * spread * (top / self._scale))
+        self._offset = np.zeros(target.shape[1]) if self._log_link else centre * top
+        self._knee = HUBER_KNEE * spread * (top / self._scale)
+
+    def _shape(self) -> Shape:
+        return Shape(self._knee, float(self.quantile))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

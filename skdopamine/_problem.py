@@ -231,10 +231,10 @@ class NodeProblem(_NetworkProblem):
 
     def members(self) -> int:
         """Loss evaluations of a row in one update."""
-        pairs = self.n_perturbations * sum(m.shape[1] for m in self.membership)
         if isinstance(self.objective, SetObjective):
             return 1 + 2 * self.n_perturbations
-        return 1 + 2 * self.network.units[-1] + (0 if self.objective.linear else 2 * pairs)
+        groups = 0 if self.objective.linear else sum(m.shape[1] for m in self.membership)
+        return 1 + 2 * self.network.units[-1] + 2 * self.n_perturbations * groups
 
     def _set_credit(self, output: Array, batch: Batch, update: int) -> Array:
         """Credit of the outputs, which are perturbed in chunks so that memory does not grow with the population."""
@@ -273,7 +273,6 @@ class NodeProblem(_NetworkProblem):
         membership, scale = self.membership[layer], self.hidden_scales[layer]
         weight = _network.unpack(self.network, params)[0][layer + 1]
         top = layer == len(self.network.activations) - 1
-
         objective = self.objective
 
         def regret(noise: Array) -> Array:

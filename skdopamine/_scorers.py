@@ -47,8 +47,6 @@ SUMS = {
         "neg_mean_poisson_deviance": "poisson",
     },
 }
-
-
 N_THRESHOLDS = 65
 
 
@@ -266,8 +264,13 @@ def check_loss(loss: Any, task: str) -> None:
         )
 
 
-def make_objective(loss: Any, view: View, *, weighted: bool, output: Array, target: Array) -> Objective | SetObjective:
-    """The objective of a scorer or callable, tried out on these outputs and targets."""
+def make_objective(
+    loss: Any, view: View, *, weighted: bool, whole: bool, output: Array, target: Array
+) -> Objective | SetObjective:
+    """The objective of a scorer or callable, tried out on these outputs and targets.
+
+    A part of a stream (not `whole`) may lack what the objective needs, such as a second class.
+    """
     objective: SetObjective
     metric = find_metric(loss, view.task) if isinstance(loss, str) else None
     if metric is not None and (metric.weighted or not weighted) and not _reversed(view):
@@ -284,6 +287,8 @@ def make_objective(loss: Any, view: View, *, weighted: bool, output: Array, targ
                 f"{tried.shape}."
             )
         objective = FunctionObjective(loss, view)
+    if not whole:
+        return objective
     weight = np.ones(len(target)) if weighted else None
     once = objective.single if isinstance(objective, _OneByOne) else objective.value
     # the first outputs of a regressor may lie where the objective is not defined, its targets may not

@@ -549,3 +549,58 @@ def test_an_interesting_metric_of_the_regressor(make_task):
     y = y + 0.5 * np.random.default_rng(0).normal(size=200)
     least, square = (regress(loss=loss).fit(X, y).predict(X) for loss in ("neg_max_error", "squared_error"))
     assert max_error(y, least) < max_error(y, square)
+
+
+# ---- a loss that is changed, missing or not defined ----
+
+
+def test_predictions_do_not_depend_on_a_loss_set_after_the_fit(make_task):
+    _, X, y = make_task("regression", n=100)
+    model = regress(max_iter=5).fit(X, y)
+    before = model.predict(X)
+    np.testing.assert_array_equal(model.set_params(loss="poisson").predict(X), before)
+    with pytest.raises(ValueError, match=r"loss='poisson' has another function of the outputs"):
+        model.partial_fit(X, np.abs(y))
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_a_warm_start_goes_on_with_the_loss_of_now(make_task):
+    _, X, y = make_task("regression", n=200)
+    y = 1024 * y
+    model = regress(loss="pinball", quantile=0.1, warm_start=True).fit(X, y)
+    low = model.predict(X)
+    model.set_params(quantile=0.9).fit(X, y)
+    assert (low > y).mean() < 0.35 < 0.65 < (model.predict(X) > y).mean()
+    model.set_params(loss="squared_error").fit(X, y)
+    assert model.loss_ == pytest.approx(((model.predict(X) - y) ** 2).mean() / 2, rel=0.3)  # in units of y squared
+
+
+@pytest.mark.parametrize("weights", [{0: 0.0, 1: 1.0}, {0: 1.0, 1: -1.0}])
+def test_class_weights_are_above_zero(weights):
+    X, y = imbalanced(60)
+    with pytest.raises(ValueError, match=r"class_weight must be above zero for each class, got \{0: "):
+        classify(class_weight=weights).fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["roc_auc", "average_precision", "f1", F1_SCORER], ids=named)
+def test_a_stream_may_begin_with_one_class(loss):
+    X, y = imbalanced(200)
+    model = classify(loss=loss)
+    model.partial_fit(X[y == 0], y[y == 0], classes=[0, 1])
+    finite_attributes(model)
+    start = [coef.copy() for coef in model.coefs_]
+    model.partial_fit(X, y)
+    assert any((one != other).any() for one, other in zip(start, model.coefs_, strict=True))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_outputs_that_a_metric_is_not_defined_for_are_no_success(seed):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 5))
+    y = np.maximum(0, 2 * X[:, 0] + 1)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model = DopamineMLPRegressor((20,), loss="neg_mean_squared_log_error", random_state=seed, max_iter=60).fit(X, y)
+    assert model.predict(X).min() < -1  # where the logarithm ends
+    assert model.best_loss_ == np.inf
+    far = regress(loss="neg_mean_squared_log_error", random_state=seed).fit(X, y + 10)
+    assert 0 < far.best_loss_ < 0.005

@@ -66,7 +66,7 @@ class Case:
         self.target = target
 
     def objective(self, loss, *, weighted=False):
-        return make_objective(loss, self.view, weighted=weighted, output=self.output, target=self.target)
+        return make_objective(loss, self.view, weighted=weighted, whole=True, output=self.output, target=self.target)
 
 
 @pytest.fixture(scope="module")
