@@ -47,7 +47,7 @@ def spread(scores: np.ndarray) -> float:
 
 
 def main() -> None:
-    args = _harness.parse(_harness.parser(__doc__, seeds=3, sets=SETS))
+    args = _harness.parse(_harness.parser(__doc__, seeds=5, sets=SETS))
     names = QUICK if args.quick and args.sets == list(SETS) else args.sets
     rows, spreads = [], {}
     for name in names:
