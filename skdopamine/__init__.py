@@ -1,6 +1,8 @@
 """Neural networks for scikit-learn, trained without backpropagation: perturb, watch the loss, reinforce."""
 
+from skdopamine._esn import DopamineESNForecaster
 from skdopamine._mlp import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine.windows import make_windows
 
-__all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
+__all__ = ["DopamineESNForecaster", "DopamineMLPClassifier", "DopamineMLPRegressor", "make_windows"]
 __version__ = "0.1.0"

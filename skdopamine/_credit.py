@@ -8,6 +8,7 @@ Estimators of dL/d(params), none of which uses a derivative of the loss or of th
   2020, arXiv:1906.00889): noise on the units, drawn per sample and judged per sample, by groups of units, with a critic
   that predicts the regret.
 
+* `selection_credit` (few parameters, each loss dear): the mean of the best members of the population.
 * `set_credit` (an objective of the whole batch): weight perturbation with the outputs as parameters, which are far
   fewer than the weights; its credit then goes down by node perturbation.
 
@@ -184,6 +185,16 @@ def set_credit(directions: Array, regret: Array, ids: npt.NDArray[np.uint16], sh
     _, row, count = np.unique(ids, return_inverse=True, return_counts=True)
     together = np.bincount(row, share[:, 0], len(count))[row]
     return np.asarray(joint / together[:, None])
+
+
+def selection_credit(params: Array, chosen: Array) -> Array:
+    """Credit by rank: from the mean of the best members, the best first, back to the parameters.
+
+    Only the order of the losses counts, so that one that diverges does no harm. The weights are those of Hansen and
+    Ostermeier (2001).
+    """
+    weights = np.log(len(chosen) + 0.5) - np.log(np.arange(1, len(chosen) + 1))
+    return np.asarray(params - weights @ chosen / weights.sum())
 
 
 def member_directions(n_members: int, n_parameters: int, seed: int) -> npt.NDArray[np.uint8]:

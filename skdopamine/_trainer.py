@@ -62,6 +62,7 @@ class Settings(NamedTuple):
     seed: int
     learnt: float = np.inf  # share of the first loss above which no standstill counts: nothing is learnt yet
     step_scale: Array | float = 1.0  # size of a unit step, per parameter
+    normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
 
 
 class Epoch(NamedTuple):
@@ -140,7 +141,10 @@ def update_step(
         return undone._replace(n_evaluations=n_evaluations, anchor=anchor._replace(update=-1)), loss, error
     if rule.judges(rate):
         anchor = Anchor(state.params, state.critics, state.update)
-    first, second, step = adam_step(state, estimate.credit, settings.momentum)
+    if settings.normalised:
+        first, second, step = adam_step(state, estimate.credit, settings.momentum)
+    else:
+        first, second, step = state.first, state.second, estimate.credit.copy()
     step *= rule.step_rate(rate, progress) * settings.step_scale
     advanced = TrainState(
         params=state.params - step,

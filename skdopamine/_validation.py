@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 
 __all__ = [
     "COMMON_CONSTRAINTS",
+    "ESN_CONSTRAINTS",
     "check_hidden_layer_sizes",
     "check_sample_weight",
     "fit_context",
@@ -61,6 +62,44 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "scoring": [str, callable, None],
     "init": [HasMethods(["fit", "predict"]), None],
     "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
+}
+
+
+ESN_CONSTRAINTS: dict[str, list[Any]] = {
+    **{
+        name: COMMON_CONSTRAINTS[name]
+        for name in (
+            "perturbation_scale",
+            "n_perturbations",
+            "learning_rate",
+            "power_t",
+            "momentum",
+            "max_iter",
+            "tol",
+            "n_iter_no_change",
+            "validation_fraction",
+            "random_state",
+            "verbose",
+        )
+    },
+    "n_units": [_count()],
+    "n_channels": [_count()],
+    "stateful": ["boolean"],
+    "horizon": [StrOptions({"auto"}), _count()],
+    "spectral_radius": [Interval(Real, 0, None, closed="left")],
+    "leak_rate": [Interval(Real, 0, 1, closed="right")],
+    "input_scaling": [Interval(Real, 0, None, closed="left")],
+    "bias_scaling": [Interval(Real, 0, None, closed="left")],
+    "ridge": [_positive()],
+    "lag_ridge": [_positive()],
+    "readout_lags": [StrOptions({"auto"}), _count()],
+    "reservoir_connectivity": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
+    "state_noise": [Interval(Real, 0, None, closed="left")],
+    "washout": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+    "trainable": [str, list, tuple],
+    "loss": [str, callable],
+    "quantile": [Interval(Real, 0, 1, closed="neither")],
+    "learning_rate_init": [StrOptions({"auto"}), _positive()],
 }
 
 

@@ -7,7 +7,26 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "skdopamine"
 ARROWS = {
-    "__init__": {"_mlp"},
+    "__init__": {"_esn", "_mlp", "windows"},
+    "_esn": {
+        "_trainer",
+        "_reservoir",
+        "_forecast",
+        "_gains_problem",
+        "_weights_problem",
+        "_season",
+        "_learning_rate",
+        "_losses",
+        "_scorers",
+        "_validation",
+    },
+    "_reservoir": set(),
+    "_forecast": {"_reservoir"},
+    "_gains_problem": {"_credit", "_forecast", "_objectives", "_problem", "_reservoir"},
+    "_weights_problem": {"_credit", "_forecast", "_problem", "_reservoir"},
+    "_season": set(),
+    "datasets": set(),
+    "windows": set(),
     "_mlp": {
         "_trainer",
         "_network",

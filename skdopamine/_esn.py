@@ -1,0 +1,930 @@
+"""DopamineESNForecaster: the scikit-learn contract, windows, forecasts and intervals."""
+
+import warnings
+from math import ceil, floor
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdopamine import _reservoir, _season, _trainer, _validation
+from skdopamine._forecast import FunctionLoss, SeriesReader, Task, WindowReader, learn
+from skdopamine._gains_problem import TRAINED, GainsProblem, decode, encode
+from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
+from skdopamine._losses import HUBER_KNEE
+from skdopamine._reservoir import Gains, Normal, Population
+from skdopamine._scorers import LOSSES, Shape, loss_name
+from skdopamine._weights_problem import Tunable, WeightsProblem
+
+__all__ = ["DopamineESNForecaster"]
+
+Array = npt.NDArray[Any]
+
+TRAINABLE = ("gains", "recurrent", "readout")
+LOSS_NAMES = ("squared_error", "absolute_error", "huber", "pinball")
+LINKS = 10  # recurrent links of a unit
+MOST_WASHOUT = 100
+MOST_HORIZON = 200
+TUNING_ROWS = 6000  # the last ones, that gains are tuned on
+TUNING_READS = 20_000  # rows x lags of windows for that
+TUNING_WINDOWS = 400  # and no fewer windows
+GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 20, 5, 30, 0.5
+WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
+WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
+SCHEDULE = 200  # max_iter at which these budgets hold
+JUDGING_ROWS = 4000  # of the tail that are kept for intervals
+JUDGING_ORIGINS = 200  # closed loops that tell of their spread
+BOUND = 0.5  # ranges of the training rows by which a prediction that is fed back may leave them
+
+
+class _Tail(NamedTuple):
+    """Rows that a model has not learnt from, with the model, to tell how far off it is."""
+
+    reader: Any
+    target: Array
+    first: int  # of the reader's rows, the rest being history
+    state: Array
+    readout: Array
+
+
+class DopamineESNForecaster(RegressorMixin, BaseEstimator):
+    """Echo-state network that tunes itself on its own forecasts, without backpropagation.
+
+    A fixed random recurrent network, the reservoir, reads the series; a ridge readout of its state, and of the last
+    rows themselves, predicts the next row [1]_. What decides whether predictions that are fed back stay good is the
+    reservoir's gains: spectral radius, leak rate, scalings and penalties. They are perturbed, and the error of the
+    closed loop on the last quarter of the rows tells which to keep [2]_.
+
+    Parameters
+    ----------
+    n_units : int, default=300
+        Units of the reservoir.
+    n_channels : int, default=1
+        Values that were measured at one time; with ``stateful=False`` a row of X has ``n_lags * n_channels`` columns.
+    stateful : bool, default=False
+        Whether the rows of X are consecutive times of one series, and not independent windows.
+    horizon : int or "auto", default="auto"
+        Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
+        held back if that is less.
+    spectral_radius : float, default=0.4
+        Largest absolute eigenvalue of the recurrent weights. This and the other gains are where tuning begins.
+    leak_rate : float, default=0.99
+        Share of a unit's state that is renewed in one step, in (0, 1].
+    input_scaling : float, default=0.1
+        Scale of the input weights; inputs are standardised.
+    bias_scaling : float, default=1.0
+        Scale of the units' biases.
+    ridge : float, default=1e-10
+        Penalty of the readout's weights for units, per row.
+    lag_ridge : float, default=1e-9
+        Penalty of the readout's weights for past rows, per row.
+    readout_lags : int or "auto", default="auto"
+        Past rows that the readout sees beside the reservoir; "auto" is as many as hold 50 values and, with
+        ``stateful=True``, three rows one season before the next row where the series has a season.
+    reservoir_connectivity : float or "auto", default="auto"
+        Share of the recurrent links that exist, in (0, 1]; "auto" is ten links a unit.
+    state_noise : float, default=0.0
+        Standard deviation of Gaussian noise on the units while the readout is learnt.
+    washout : int or "auto", default="auto"
+        First rows, with ``stateful=True``, that are read but not learnt from; "auto" is a tenth of the rows, at most
+        100, and at least the longest lag.
+    trainable : str or tuple of str, default=("gains",)
+        What is trained besides the ridge readout: any of "gains", "recurrent" (all weights) and "readout" (by `loss`),
+        in this order; () is a plain echo-state network.
+    loss : str or callable, default="squared_error"
+        What training minimises: "squared_error", "absolute_error", "huber", "pinball", or a callable
+        ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. The ridge readout
+        minimises squares all the same; "readout" trains it further.
+    quantile : float, default=0.5
+        Quantile of loss="pinball", in (0, 1).
+    perturbation_scale : float or "auto", default="auto"
+        Size sigma of the perturbation. "auto" is 0.5 for gains, in units of half a power of e or more, shrinking from
+        one update to the next, and 0.01 for weights, in units of their root mean square.
+    n_perturbations : int or "auto", default="auto"
+        Antithetic pairs of perturbations of an update; "auto" is 5 for gains and 16 for weights.
+    learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
+        Whether the reward prediction error moves the rate, or it stays constant, or falls as
+        ``learning_rate_init / update ** power_t``.
+    learning_rate_init : float or "auto", default="auto"
+        Start of the learning rate; "auto" is 1 for gains, a full step to the mean of the best, and 0.003 for weights.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float, default=0.9
+        Decay of the running mean of the credit of weights, in [0, 1).
+    max_iter : int, default=200
+        Most epochs, for weights. Gains have 20 updates, more in proportion from 200 on, and at most `max_iter`.
+    validation_fraction : float, default=0.25
+        Share of the rows, the last ones, that training is judged on, in (0, 1). The final readout learns from all.
+    tol : float, default=1e-4
+        Least improvement of the loss that counts.
+    n_iter_no_change : int, default=10
+        Epochs without improvement by `tol` after which training stops.
+    random_state : int, RandomState instance or None, default=None
+        Determines the reservoir and the perturbations.
+    verbose : bool or int, default=False
+        Whether to print one line an epoch.
+
+    Attributes
+    ----------
+    gains_ : dict of str to float
+        The gains in use.
+    readout_ : ndarray of shape (n_features_out, n_outputs_)
+        Weights for units, past rows (each lag's channels together) and the constant, in standardised units.
+    lags_ : ndarray of int
+        Which past rows the readout sees, 0 being the last.
+    n_features_in_ : int
+        Number of columns seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had string names.
+    n_outputs_ : int
+        Number of target columns.
+    n_iter_ : int
+        Epochs run by the last `fit`.
+    loss_ : float
+        Training loss of the last epoch; of gains the mean logarithm of the error.
+    best_loss_ : float
+        Lowest loss of an epoch.
+    loss_curve_ : list of float
+        Loss of each epoch.
+    learning_rate_ : float
+        Rate at the end.
+    learning_rate_curve_ : list of float
+        Rate at the end of each epoch.
+    reward_prediction_error_curve_ : list of float
+        Mean reward prediction error of each epoch: by how much the last update had lowered the loss.
+    n_evaluations_ : int
+        Loss evaluations spent, windows times perturbed or unperturbed reservoirs.
+
+    See Also
+    --------
+    DopamineMLPRegressor : A feed-forward network, for windows without an order in them.
+    make_windows : Cuts a series into windows.
+
+    Notes
+    -----
+    With ``stateful=False`` every row is read from the zero state, so that rows are independent. With ``stateful=True``
+    the state is carried from row to row; `predict` reads X as the rows that follow those of `fit`, and changes nothing.
+    With y the rows after those of X, or None, predictions can be fed back: see `forecast`.
+
+    Inputs and targets are standardised inside. Predictions that are fed back are held within half a range of the
+    training rows around them, so that the loop cannot run away; `forecast` warns where that was needed.
+
+    Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
+    data does not depend on the length of the series.
+
+    References
+    ----------
+    .. [1] Jaeger and Haas (2004). Harnessing nonlinearity. https://doi.org/10.1126/science.1091277
+    .. [2] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
+       networks. https://arxiv.org/abs/2510.22178
+
+    Examples
+    --------
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.datasets import make_mackey_glass
+    >>> series = make_mackey_glass(1100, random_state=0)
+    >>> esn = DopamineESNForecaster(n_units=100, stateful=True, random_state=0).fit(series[:1000])
+    >>> ahead = esn.forecast(20)
+    >>> bool(abs(ahead - series[1000:1020, 0]).max() < 0.05)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = _validation.ESN_CONSTRAINTS
+
+    _normal: Normal | None  # None: the readout is not a ridge solution
+    _tail: _Tail | None  # None: nothing was held back
+
+    def __init__(
+        self,
+        n_units: int = 300,
+        *,
+        n_channels: int = 1,
+        stateful: bool = False,
+        horizon: int | str = "auto",
+        spectral_radius: float = 0.4,
+        leak_rate: float = 0.99,
+        input_scaling: float = 0.1,
+        bias_scaling: float = 1.0,
+        ridge: float = 1e-10,
+        lag_ridge: float = 1e-9,
+        readout_lags: int | str = "auto",
+        reservoir_connectivity: float | str = "auto",
+        state_noise: float = 0.0,
+        washout: int | str = "auto",
+        trainable: Any = ("gains",),
+        loss: Any = "squared_error",
+        quantile: float = 0.5,
+        perturbation_scale: float | str = "auto",
+        n_perturbations: int | str = "auto",
+        learning_rate: str = "dopamine",
+        learning_rate_init: float | str = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        max_iter: int = 200,
+        validation_fraction: float = 0.25,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        random_state: Any = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.n_units = n_units
+        self.n_channels = n_channels
+        self.stateful = stateful
+        self.horizon = horizon
+        self.spectral_radius = spectral_radius
+        self.leak_rate = leak_rate
+        self.input_scaling = input_scaling
+        self.bias_scaling = bias_scaling
+        self.ridge = ridge
+        self.lag_ridge = lag_ridge
+        self.readout_lags = readout_lags
+        self.reservoir_connectivity = reservoir_connectivity
+        self.state_noise = state_noise
+        self.washout = washout
+        self.trainable = trainable
+        self.loss = loss
+        self.quantile = quantile
+        self.perturbation_scale = perturbation_scale
+        self.n_perturbations = n_perturbations
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.max_iter = max_iter
+        self.validation_fraction = validation_fraction
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # ---- fit ---------------------------------------------------------------------------------------------------------
+
+    @_validation.fit_context
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the forecaster to a series, or to windows of one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels) or (n_samples, n_lags * n_channels)
+            With ``stateful=True`` the rows of one series in time order; otherwise one window a row, oldest value first.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, for example the next row, or several next rows side by side. None, with ``stateful=True`` only, is
+            the next row of X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
+        """
+        with _validation.restored_on_error(self):
+            reasons = self._fit(*self._check_data(X, y, reset=True))
+        if "interrupted" in reasons:
+            warnings.warn("Training was interrupted; the best model so far is kept.", UserWarning, stacklevel=3)
+        elif "diverged" in reasons:
+            warnings.warn("The loss diverged; the best model so far is kept.", ConvergenceWarning, stacklevel=3)
+        elif "cut short" in reasons:
+            warnings.warn(
+                f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _fit(self, inputs: Array, target: Array) -> list[str]:
+        trainable = self._trainable()
+        self._begin(inputs, target)
+        task = self._task(inputs, target)
+        reasons = [self._tune_gains(task)] if "gains" in trainable else []
+        population, zero = self._population(), self._zero_state()
+        normal = _reservoir.init_normal(1, self.n_units + task.n_features, task.target.shape[1])
+        head, state = learn(task, population, normal, zero, (0, task.split), self._seed)
+        self.readout_ = self._solve(head)
+        weights_trained = False
+        for name in ("recurrent", "readout"):
+            if name in trainable and "interrupted" not in reasons:
+                reasons.append(self._train_weights(task, head, recurrent=name == "recurrent"))
+                weights_trained = True
+        if weights_trained:
+            population = self._population()
+            state = self._read(task.reader, zero, 0, task.split)
+            self._normal = None
+        self._tail = self._judges(task, state)
+        if not weights_trained:
+            self._normal, state = learn(task, population, head, state, (task.split, len(task.target)), self._seed)
+            self.readout_ = self._solve(self._normal)
+            self._state = self._read(task.reader, state, len(task.target), len(inputs))
+        else:
+            self._state = self._read(task.reader, state, task.split, len(inputs))
+        self._history = task.reader.inputs[-1 - int(self.lags_.max()) if self.stateful else -1 :].copy()
+        self._published()
+        return reasons
+
+    def _begin(self, inputs: Array, target: Array) -> None:
+        """Scales, reservoir, lags and bounds, from these rows."""
+        flat = inputs.reshape(-1, inputs.shape[-1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._centre, self._unit = _moments(flat)
+            own_centre, own_unit = _moments(target)
+        if not all(np.isfinite(value).all() for value in (self._centre, self._unit, own_centre, own_unit)):
+            raise ValueError(f"X and y must have a finite variance, got values up to {np.abs(flat).max()}.")
+        self._target_centre, self._target_unit = own_centre, own_unit
+        if self._closed:  # what is fed back is counted as what is read
+            channels = self.n_channels_
+            self._target_centre[:channels], self._target_unit[:channels] = self._centre, self._unit
+        scaled = (flat - self._centre) / self._unit
+        least, most = scaled.min(axis=0), scaled.max(axis=0)
+        self._bounds = least - BOUND * (most - least), most + BOUND * (most - least)
+        self.lags_ = self._choose_lags(inputs, scaled)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        rng = np.random.Generator(np.random.PCG64(self._seed))
+        links = min(1.0, LINKS / self.n_units) if self.reservoir_connectivity == "auto" else self.reservoir_connectivity
+        self._weights = _reservoir.init_weights(int(self.n_units), self.n_channels_, float(links), rng)
+        self._gains = self._start_gains()
+        self.loss_curve_: list[float] = []
+        self.learning_rate_curve_: list[float] = []
+        self.reward_prediction_error_curve_: list[float] = []
+        self.n_iter_ = self.n_evaluations_ = 0
+
+    def _choose_lags(self, inputs: Array, scaled: Array) -> npt.NDArray[np.intp]:
+        n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
+        if self.readout_lags != "auto":
+            if int(self.readout_lags) > n_lags:
+                raise ValueError(f"readout_lags must be at most the {n_lags} rows there are, got {self.readout_lags}.")
+            return np.arange(int(self.readout_lags))
+        if inputs.ndim == 3:
+            return np.arange(min(n_lags, max(1, _season.N_RECENT // self.n_channels_)))
+        return _season.seasonal_lags(scaled)
+
+    def _start_gains(self) -> Gains:
+        values = {name: np.array([float(getattr(self, name))]) for name in TRAINED}
+        return Gains(**values, state_noise=np.array([float(self.state_noise)]))
+
+    def _trainable(self) -> tuple[str, ...]:
+        names = (self.trainable,) if isinstance(self.trainable, str) else tuple(self.trainable)
+        if not all(isinstance(name, str) and name in TRAINABLE for name in names):
+            raise ValueError(f"trainable must be any of {TRAINABLE}, got {self.trainable!r}.")
+        return names
+
+    def _objective(self) -> Any:
+        name = loss_name(self.loss, "regression")
+        if isinstance(name, str):
+            if name not in LOSS_NAMES:
+                raise ValueError(
+                    f"loss must be one of {LOSS_NAMES} or a callable loss(y_true, y_pred), got {self.loss!r}."
+                )
+            return LOSSES["regression"][name](Shape(HUBER_KNEE, float(self.quantile)))
+
+        def restore(values: Array) -> Array:
+            k = values.shape[1]  # a path has the channels alone
+            return np.asarray(values * self._target_unit[:k] + self._target_centre[:k])
+
+        return FunctionLoss(self.loss, restore)
+
+    def _task(self, inputs: Array, target: Array) -> Task:
+        """What is to be learnt, in standardised units."""
+        scaled = (inputs - self._centre) / self._unit
+        goal = (target - self._target_centre) / self._target_unit
+        reader = SeriesReader(scaled, self.lags_) if self.stateful else WindowReader(scaled, self.lags_)
+        n = len(goal)
+        n_tail = min(max(1, int(n * self.validation_fraction)), JUDGING_ROWS)
+        split, washout, horizon = n - n_tail, 0, 1
+        if self.stateful:
+            longest = int(self.lags_.max())
+            washout = max(min(MOST_WASHOUT, n // 10), longest) if self.washout == "auto" else int(self.washout)
+            if split - washout < 2:
+                raise ValueError(
+                    f"X has {len(inputs)} rows, too few for washout={self.washout!r} ({washout} rows) and "
+                    f"validation_fraction={self.validation_fraction} ({n_tail} rows)."
+                )
+            if self._closed:
+                horizon = max(1, min(MOST_HORIZON, n_tail // 3)) if self.horizon == "auto" else int(self.horizon)
+                if horizon > n_tail:
+                    raise ValueError(
+                        f"X has {len(inputs)} rows, too few for horizon={self.horizon}: {n_tail} of them are held back."
+                    )
+        closed = self._closed and self.stateful
+        return Task(reader, goal, closed, washout, split, horizon, self._bounds, self._objective())
+
+    # ---- training ----------------------------------------------------------------------------------------------------
+
+    def _tune_gains(self, task: Task) -> str:
+        """Find better gains; returns how it ended."""
+        most = TUNING_ROWS if self.stateful else max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
+        first = max(0, len(task.target) - most)
+        if first:
+            n_tail = min(len(task.target) - task.split, int(most * self.validation_fraction))
+            washout = min(task.washout, max(MOST_WASHOUT, int(self.lags_.max()))) if self.stateful else 0
+            reader = task.reader._replace(inputs=task.reader.inputs[first : len(task.target)])
+            task = task._replace(reader=reader, target=task.target[first:], split=most - n_tail, washout=washout)
+        n_pairs = GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations)
+        scale = GAIN_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale)
+        problem = GainsProblem(
+            self._weights, task, self._gains, n_windows=GAIN_WINDOWS, n_pairs=n_pairs, scale=scale, seed=self._seed
+        )
+        needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
+        rule, start = self._rule(1.0, 1.0), encode(self._gains)[0]
+        settings = self._settings(problem, min(self.max_iter, needed))._replace(normalised=False, horizon=0)
+        result = self._train(problem, rule, start, settings, None)
+        elite = result.state.critics[0]
+        if len(elite):
+            self._gains = decode(elite[:1], float(self.state_noise))
+        return "cut short" if result.reason == "exhausted" and self.max_iter < needed else result.reason
+
+    def _train_weights(self, task: Task, normal: Normal, *, recurrent: bool) -> str:
+        """Train the readout, or all weights, from the ridge solution on; returns how it ended."""
+        # unit steps that move all predictions alike: the inverse root of the features' covariance
+        covariance = normal.gram[0] / normal.n_rows
+        covariance += np.diag(np.full(len(covariance), 1e-6 * np.trace(covariance) / len(covariance)))
+        spread = np.linalg.inv(np.linalg.cholesky(covariance)).T
+        start = Tunable(self._weights, self._gains, self.readout_, spread)
+        problem = WeightsProblem(
+            start,
+            task,
+            recurrent=recurrent,
+            n_windows=WEIGHT_WINDOWS,
+            n_pairs=WEIGHT_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),
+            scale=WEIGHT_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale),
+            seed=self._seed,
+        )
+        settings = self._settings(problem, self.max_iter)
+        settings = settings._replace(batch_size=min(WEIGHT_BATCH, problem.n_rows()), shuffle=True)
+        rule = self._rule(WEIGHT_RATE, WEIGHT_CEILING)
+        result = self._train(problem, rule, problem.init_params(), settings, problem.score)
+        self._weights, self.readout_ = problem.model(result.best_params)
+        return result.reason
+
+    def _rule(self, auto: float, ceiling: float) -> LearningRate:
+        initial = auto if self.learning_rate_init == "auto" else float(self.learning_rate_init)
+        if self.learning_rate == "dopamine":
+            return Dopamine(initial, ceiling)
+        if self.learning_rate == "constant":
+            return Constant(initial)
+        return InvScaling(initial, float(self.power_t))
+
+    def _settings(self, problem: Any, n_epochs: int) -> _trainer.Settings:
+        return _trainer.Settings(
+            n_epochs=n_epochs,
+            horizon=n_epochs if self.learning_rate == "dopamine" else 0,
+            first_epoch=0,
+            batch_size=problem.n_rows(),
+            nominal_batch=problem.n_rows(),
+            shuffle=False,
+            momentum=float(self.momentum),
+            tol=float(self.tol),
+            n_iter_no_change=self.n_iter_no_change,
+            seed=self._seed,
+        )
+
+    def _train(
+        self, problem: Any, rule: LearningRate, start: Array, settings: _trainer.Settings, score: Any
+    ) -> _trainer.Result:
+        state = _trainer.init_state(start, problem, rule)
+        with np.errstate(all="ignore"):  # the trainer looks at every loss
+            result = _trainer.train(problem, rule, state, settings, score=score, observer=_Reporter(self))
+        self.loss_curve_ += [epoch.loss for epoch in result.epochs]
+        self.learning_rate_curve_ += [epoch.learning_rate for epoch in result.epochs]
+        self.reward_prediction_error_curve_ += [epoch.reward_prediction_error for epoch in result.epochs]
+        self.n_iter_ += len(result.epochs)
+        self.n_evaluations_ += result.state.n_evaluations
+        return result
+
+    def _solve(self, normal: Normal) -> Array:
+        readout: Array = normal.solve(self._gains, self._weights.bias.size)[0]
+        if np.isfinite(readout).all():
+            return readout
+        raise ValueError(
+            f"ridge={self.ridge} and lag_ridge={self.lag_ridge} are too small for these {normal.n_rows} rows: the "
+            "readout has no solution."
+        )
+
+    def _judges(self, task: Task, state: Array) -> _Tail:
+        """What intervals are told from: the rows that the present readout has not learnt from."""
+        first = max(0, task.split - 1 - int(self.lags_.max())) if self.stateful else task.split
+        reader = task.reader._replace(inputs=task.reader.inputs[first : len(task.target)].copy())
+        return _Tail(reader, task.target[task.split :].copy(), task.split - first, state, self.readout_)
+
+    def _published(self) -> None:
+        self.n_outputs_ = self.readout_.shape[1]
+        self.gains_ = {name: float(getattr(self._gains, name)[0]) for name in TRAINED}
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        self.best_loss_ = min(self.loss_curve_, default=np.nan)
+        self.learning_rate_ = self.learning_rate_curve_[-1] if self.learning_rate_curve_ else np.nan
+
+    # ---- the reservoir -----------------------------------------------------------------------------------------------
+
+    def _population(self) -> Population:
+        return _reservoir.populate(self._weights, self._gains)
+
+    def _zero_state(self) -> Array:
+        return np.zeros((self._weights.bias.size, 1))
+
+    def _read(self, reader: Any, state: Array, first: int, last: int) -> Array:
+        """State after rows that are but read."""
+        for _, states, _ in reader.read(self._population(), first, last, state) if self.stateful else ():
+            state = states[-1][:, None].copy()
+        return state
+
+    def _predicted(self, reader: Any, first: int, state: Array, readout: Array) -> Array:
+        """Predictions (n, targets) in standardised units, of the rows from `first` on."""
+        population = self._population()
+        pieces = [
+            _reservoir.features(population, states, past)[0] @ readout
+            for _, states, past in reader.read(population, first, len(reader.inputs), state)
+        ]
+        return np.concatenate(pieces)
+
+    def _restored(self, values: Array) -> Array:
+        """Predictions (..., targets) in the user's units, one target without its axis."""
+        k = values.shape[-1]
+        restored = values * self._target_unit[:k] + self._target_centre[:k]
+        return np.asarray(restored[..., 0] if self._ravel else restored)
+
+    # ---- checks ------------------------------------------------------------------------------------------------------
+
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
+        """Inputs (n, channels), or windows (n, n_lags, channels), and targets (n or n - 1, targets)."""
+        self._check_index(X)
+        self._trainable()
+        self._objective()
+        if y is None and self.stateful:
+            X = validate_data(self, X, dtype=np.float64, reset=reset, ensure_min_samples=2 if reset else 1)
+        else:
+            X, y = validate_data(
+                self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=reset, ensure_min_samples=2
+            )
+        inputs = self._shaped(X)
+        if y is None:
+            if reset and not np.ptp(X, axis=0).any():
+                raise ValueError("X must vary: a constant series cannot be learnt from.")
+            target, flat = inputs[1:], X.shape[1] == 1
+        else:
+            y = np.asarray(y, dtype=np.float64)
+            target, flat = y.reshape(len(y), -1), y.ndim == 1
+        if reset:
+            self.n_channels_ = inputs.shape[-1]
+            self._ravel = flat
+            latest = inputs if self.stateful else inputs[:, -1]
+            channels = self.n_channels_
+            fits = target.shape[1] >= channels and len(target) > 1
+            self._closed = y is None or (fits and np.array_equal(latest[1:], target[: len(latest) - 1, :channels]))
+        elif target.shape[1] != self.n_outputs_:
+            raise ValueError(f"y must have {self.n_outputs_} columns, as in fit, got {target.shape[1]}.")
+        return inputs, target
+
+    def _shaped(self, X: Array) -> Array:
+        """Rows as they are, or cut into their times."""
+        if self.stateful:
+            return X
+        if X.shape[1] % self.n_channels:
+            raise ValueError(
+                f"X must have a multiple of n_channels={self.n_channels} columns with stateful=False, got {X.shape[1]}."
+            )
+        return X.reshape(len(X), -1, self.n_channels)
+
+    def _check_index(self, X: Any) -> None:
+        """Rows that come out of order in time are no series."""
+        index = getattr(X, "index", None)
+        if self.stateful and not getattr(index, "is_monotonic_increasing", True):
+            raise ValueError("X must be in time order with stateful=True, got an index that is not increasing.")
+
+    def _check_steps(self, n_steps: Any) -> None:
+        check_is_fitted(self)
+        if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
+            raise ValueError(f"n_steps must be a positive integer, got {n_steps!r}.")
+        if not self._closed:
+            raise ValueError(
+                "The targets of fit were not the next rows of X, so predictions cannot be fed back: fit with y=None, "
+                "or with y the rows that follow."
+            )
+
+    # ---- prediction --------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> Array:
+        """Predict the targets of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Windows or, with ``stateful=True``, the rows that follow those of `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
+            Predicted targets.
+        """
+        check_is_fitted(self)
+        self._check_index(X)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        inputs = (self._shaped(X) - self._centre) / self._unit
+        if not self.stateful:
+            return self._restored(
+                self._predicted(WindowReader(inputs, self.lags_), 0, self._zero_state(), self.readout_)
+            )
+        reader = SeriesReader(np.concatenate([self._history, inputs]), self.lags_)
+        return self._restored(self._predicted(reader, len(self._history), self._state, self.readout_))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Coefficient of determination of the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Rows, as for `predict`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
+            True targets; None, with ``stateful=True`` only, is the next row of X.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            R2, 1 at best.
+        """
+        if y is None and self.stateful:
+            X = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
+            return float(r2_score(X[1:], self.predict(X)[:-1], sample_weight=sample_weight))
+        return float(super().score(X, y, sample_weight))
+
+    def forecast(self, n_steps: int, X: Any = None) -> Array:
+        """Forecast rows by feeding predictions back.
+
+        Parameters
+        ----------
+        n_steps : int
+            Rows to forecast.
+        X : array-like of shape (n_samples, n_channels) or (1, n_features_in_), default=None
+            Rows, or one window, to read first, from the zero state; None goes on from the end of training.
+
+        Returns
+        -------
+        path : ndarray of shape (n_steps,) or (n_steps, n_channels)
+            The rows that follow; one-dimensional where the targets of `fit` were.
+
+        Raises
+        ------
+        ValueError
+            If `n_steps` or X is not valid, or the targets of `fit` were not the next rows.
+        """
+        self._check_steps(n_steps)
+        path = self._path(int(n_steps), X)
+        low, high = self._bounds
+        held = int(((path <= low) | (path >= high)).any(axis=1).sum())
+        if held:
+            warnings.warn(
+                f"The forecast left the range of the training rows by more than half of it and was held there in "
+                f"{held} of {n_steps} steps.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._restored(path)
+
+    def _path(self, n_steps: int, X: Any) -> Array:
+        """Closed loop (n_steps, channels) in standardised units."""
+        inputs = None
+        if X is not None:
+            self._check_index(X)
+            rows = validate_data(self, X, dtype=np.float64, reset=False)
+            inputs = (self._shaped(rows) - self._centre) / self._unit
+        if not self.stateful:
+            if inputs is not None and len(inputs) != 1:
+                raise ValueError(f"X must be one window, got {len(inputs)} rows.")
+            return self._slide(self._history if inputs is None else inputs, n_steps)
+        population, state, history = self._population(), self._state, self._history
+        if inputs is not None:
+            missing = np.zeros((max(0, 1 + int(self.lags_.max()) - len(inputs)), inputs.shape[1]))
+            state = self._read(SeriesReader(inputs, self.lags_), self._zero_state(), 0, len(inputs))
+            history = np.concatenate([missing, inputs])
+        path = _reservoir.closed_loop(
+            population, self.readout_[None], state, history[None], self.lags_, n_steps, self._bounds
+        )
+        return np.asarray(path[:, 0, 0])
+
+    def _slide(self, window: Array, n_steps: int) -> Array:
+        """Closed loop of windows (1, n_lags, channels): each prediction enters the next window."""
+        return _slid(self, window, self.readout_, n_steps)[:, 0]
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
+        """Predict intervals that hold the targets with a given probability.
+
+        Split-conformal: predictions, with the quantiles of the errors on the last rows of training
+        (`validation_fraction`) by a readout that had not learnt from them [1]_. That their errors are like those to
+        come is assumed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Rows, as for `predict`.
+        coverage : float, default=0.9
+            Share of the targets that an interval is to hold, in (0, 1).
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
+            Ends of the intervals.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` or X is not valid, or too few rows were held back for such a coverage.
+
+        References
+        ----------
+        .. [1] Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018). Distribution-free predictive inference for
+           regression. https://arxiv.org/abs/1604.04173
+        """
+        center = self.predict(X)
+        tail = self._calibrated()
+        error = tail.target - self._predicted(tail.reader, tail.first, tail.state, tail.readout)
+        low, high = _conformal(error, coverage)
+        unit = self._target_unit[0] if self._ravel else self._target_unit
+        return center + np.squeeze(low * unit), center + np.squeeze(high * unit)
+
+    def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
+        """Forecast intervals, each step's by itself, from the end of training.
+
+        As `predict_interval`, from the errors of closed loops that begin in the last rows of training.
+
+        Parameters
+        ----------
+        n_steps : int
+            Rows to forecast.
+        coverage : float, default=0.9
+            Share of the rows that an interval is to hold, in (0, 1).
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_steps,) or (n_steps, n_channels)
+            Ends of the intervals.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or too few rows were held back.
+        """
+        self._check_steps(n_steps)
+        tail, n_steps = self._calibrated(), int(n_steps)
+        room = len(tail.target) - n_steps
+        if room < 0:
+            raise ValueError(f"n_steps must be at most the {len(tail.target)} rows held back, got {n_steps}.")
+        origins = np.unique(np.linspace(0, room, JUDGING_ORIGINS).astype(np.intp))
+        channels = self.n_channels_
+        truth = tail.target[origins[:, None] + np.arange(n_steps), :channels]
+        error = (truth - self._tail_paths(tail, origins, n_steps)).reshape(len(origins), -1)
+        low, high = (end.reshape(n_steps, channels) for end in _conformal(error, coverage))
+        path = self._path(n_steps, None)
+        return self._restored(path + low), self._restored(path + high)
+
+    def _tail_paths(self, tail: _Tail, origins: Array, n_steps: int) -> Array:
+        """Closed loops (origins, n_steps, channels) in rows held back."""
+        if not self.stateful:
+            return _slid(self, tail.reader.inputs[origins], tail.readout, n_steps).transpose(1, 0, 2)
+        population, starts = self._population(), np.empty((len(tail.state), len(origins)))
+        for row, states, _ in tail.reader.read(population, tail.first, len(tail.reader.inputs), tail.state):
+            inside = (origins + tail.first >= row) & (origins + tail.first < row + len(states))
+            starts[:, inside] = states[origins[inside] + tail.first - row].T
+        rows = tail.first + origins[:, None] + np.arange(-int(self.lags_.max()), 1)
+        history = tail.reader.inputs[np.maximum(rows, 0)]
+        path = _reservoir.closed_loop(
+            population, tail.readout[None], starts, history, self.lags_, n_steps, self._bounds
+        )
+        return np.asarray(path[:, 0].transpose(1, 0, 2))
+
+    def _calibrated(self) -> _Tail:
+        tail: _Tail | None = self._tail
+        if tail is None:
+            raise ValueError("Intervals need rows held back by fit: there are none after partial_fit alone.")
+        return tail
+
+    # ---- streams -----------------------------------------------------------------------------------------------------
+
+    @_validation.fit_context
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from further rows; the readout is then the ridge solution of all rows so far.
+
+        The normal equations are accumulated and solved anew, so that the cost does not depend on how many rows came
+        before. Gains and scales stay those of `fit` or, where there was none, the parameters and the scales of the
+        first rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Windows or, with ``stateful=True``, the rows that follow those seen so far.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
+            Targets; None, with ``stateful=True`` only, is the next row of X, and of the last row seen before.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or the weights were trained otherwise than by ridge.
+        """
+        first = not hasattr(self, "readout_")
+        if not first and self._normal is None:
+            raise ValueError(f"trainable={self.trainable!r} has trained weights that a ridge solution would undo.")
+        with _validation.restored_on_error(self):
+            inputs, target = self._check_data(X, y, reset=first)
+            if first:
+                self._begin(inputs, target)
+                self._tail = None
+                self._normal = _reservoir.init_normal(
+                    1, self.n_units + len(self.lags_) * self.n_channels_ + 1, target.shape[1]
+                )
+                self._state = self._zero_state()
+                longest = 1 + int(self.lags_.max())
+                shape = (longest, self.n_channels_) if self.stateful else (0, *inputs.shape[1:])
+                self._history = np.zeros(shape)
+            assert self._normal is not None
+            self._normal = self._accumulate(self._normal, inputs, target, y is None and not first)
+            self.readout_ = self._solve(self._normal)
+            self._published()
+        return self
+
+    def _accumulate(self, normal: Normal, inputs: Array, target: Array, joined: bool) -> Normal:
+        """Add rows to the normal equations; `joined`: the first of them is also the target of the last row before."""
+        scaled = (inputs - self._centre) / self._unit
+        goal = (target - self._target_centre) / self._target_unit
+        population = self._population()
+        normal = normal._replace(gram=normal.gram.copy(), cross=normal.cross.copy())
+        if joined:
+            past = self._history[::-1][self.lags_].reshape(1, -1)
+            normal = normal.add(_reservoir.features(population, self._state.T, past), scaled[:1])
+        before = self._history if self.stateful else scaled[:0]
+        rows = np.concatenate([before, scaled])
+        kind = SeriesReader if self.stateful else WindowReader
+        padded = np.concatenate([np.zeros((len(before), goal.shape[1])), goal])
+        task = Task(kind(rows, self.lags_), padded, False, 0, 0, 1, self._bounds, None)
+        span = (len(before), len(before) + len(goal))
+        normal, state = learn(task, population, normal, self._state, span, self._seed)
+        self._state = self._read(task.reader, state, span[1], len(rows))
+        self._history = rows[-1 - int(self.lags_.max()) :].copy() if self.stateful else scaled[-1:].copy()
+        return normal
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.required = not self.stateful
+        return tags
+
+
+class _Reporter:
+    """Prints each epoch, if asked to."""
+
+    def __init__(self, estimator: DopamineESNForecaster) -> None:
+        self.estimator = estimator
+        self.n_epochs = 0
+
+    def begin_epoch(self) -> None:
+        self.n_epochs += 1
+
+    def end_epoch(self, epoch: _trainer.Epoch, params: Array) -> bool:
+        if self.estimator.verbose:
+            number = self.estimator.n_iter_ + self.n_epochs
+            print(f"Iteration {number}, loss = {epoch.loss:.8f}, learning rate = {epoch.learning_rate:.2e}")
+        return False
+
+
+def _moments(values: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of the columns; 1 for a constant one."""
+    deviation = values.std(axis=0)
+    constant = deviation <= 1e-12 * np.abs(values).max(axis=0)
+    return values.mean(axis=0), np.where(constant, 1.0, deviation)
+
+
+def _conformal(error: Array, coverage: Any) -> tuple[Array, Array]:
+    """Quantiles of the errors (n, targets) between which a new one falls with probability `coverage`."""
+    if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
+        raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
+    n, outside = len(error), (1 - float(coverage)) / 2
+    low, high = floor((n + 1) * outside + 1e-9) - 1, ceil((n + 1) * (1 - outside) - 1e-9) - 1
+    if low < 0 or high >= n:
+        raise ValueError(
+            f"coverage={coverage} needs at least {ceil(1 / outside) - 1} errors of rows held back, got {n}."
+        )
+    ordered = np.sort(error, axis=0)
+    return ordered[low], ordered[high]
+
+
+def _slid(estimator: DopamineESNForecaster, windows: Array, readout: Array, n_steps: int) -> Array:
+    """Closed loops (n_steps, windows, channels), each prediction entering the next window."""
+    path = np.empty((n_steps, len(windows), windows.shape[2]))
+    for step in path:
+        reader = WindowReader(windows, estimator.lags_)
+        predicted = estimator._predicted(reader, 0, estimator._zero_state(), readout)[:, : windows.shape[2]]
+        np.clip(predicted, *estimator._bounds, out=step)
+        windows = np.concatenate([windows[:, 1:], step[:, None]], axis=1)
+    return path

@@ -1,0 +1,178 @@
+"""What a forecaster is to learn, how rows are read through a reservoir, and how far off its forecasts are."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from skdopamine import _reservoir
+from skdopamine._reservoir import Normal, Population
+
+Array = npt.NDArray[Any]
+
+ROW_CHUNK = 256  # windows that are read at once
+N_HORIZONS = 8  # lengths of the closed loop that count alike, from one step to all
+FLOOR = 1e-12  # of a mean loss
+
+
+class Windows(NamedTuple):
+    """Rows of a batch: numbers of windows, with nothing but their share of the loss."""
+
+    numbers: npt.NDArray[np.intp]
+    share: Array  # (n, 1)
+    total: float
+
+
+class FunctionLoss:
+    """A user's ``loss(y_true, y_pred)``, per-sample values or one number."""
+
+    degree = 0
+
+    def __init__(self, function: Callable[..., Any], restore: Callable[[Array], Array]) -> None:
+        self.function = function
+        self.restore = restore  # to the user's units
+
+    def values(self, output: Array, target: Array) -> Array:
+        """Loss of each row, (..., n) of outputs (..., n, targets); a number counts for all of them."""
+        target = np.broadcast_to(target, output.shape)
+        values = np.empty(output.shape[:-1])
+        for member in np.ndindex(values.shape[:-1]):
+            true, predicted = self.restore(target[member]), self.restore(output[member])
+            loss = np.asarray(self.function(_flat(true), _flat(predicted)), dtype=np.float64)
+            if loss.shape not in ((), values.shape[-1:]):
+                raise ValueError(f"loss must return one number or one per row, got an array of shape {loss.shape}.")
+            values[member] = loss
+        return values
+
+
+def _flat(values: Array) -> Array:
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+class Reader(Protocol):
+    """How rows of the data are read through a reservoir."""
+
+    inputs: Array
+    lags: npt.NDArray[np.intp]
+
+    def read(
+        self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
+    ) -> Iterator[tuple[int, Array, Array]]:
+        """Yield pieces: number of the first row, states (n, members x units), past rows (n, lags x channels)."""
+
+
+class SeriesReader(NamedTuple):
+    """Rows of one series, the state carried from one to the next."""
+
+    inputs: Array  # (n, channels)
+    lags: npt.NDArray[np.intp]
+
+    def read(
+        self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
+    ) -> Iterator[tuple[int, Array, Array]]:
+        for start, states in _reservoir.run(population, self.inputs[first:last], state, noise):
+            row = first + start
+            yield row, states, _reservoir.lagged(self.inputs, self.lags, row, row + len(states))
+
+
+class WindowReader(NamedTuple):
+    """Rows that are windows, each read from the zero state."""
+
+    inputs: Array  # (n, n_lags, channels)
+    lags: npt.NDArray[np.intp]
+
+    def read(
+        self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
+    ) -> Iterator[tuple[int, Array, Array]]:
+        for row in range(first, last, ROW_CHUNK):
+            windows = self.inputs[row : min(row + ROW_CHUNK, last)]
+            states = _reservoir.read_windows(population, windows, noise).T
+            yield row, states, windows[:, -1 - self.lags].reshape(len(windows), -1)
+
+
+class Task(NamedTuple):
+    """What a forecaster is to learn, in training units."""
+
+    reader: Any  # SeriesReader or WindowReader
+    target: Array  # (n, targets)
+    closed: bool  # whether the first targets are the next row, so that predictions can be fed back
+    washout: int
+    split: int  # the rows from here on judge
+    horizon: int  # steps of the closed loop
+    bounds: tuple[Array, Array]
+    objective: Any  # Objective or FunctionLoss
+
+    @property
+    def n_features(self) -> int:
+        """Of the readout, without the units."""
+        return len(self.reader.lags) * int(self.reader.inputs.shape[-1]) + 1
+
+
+def learn(
+    task: Task, population: Population, normal: Normal, state: Array, rows: tuple[int, int], seed: int
+) -> tuple[Normal, Array]:
+    """Normal equations with rows from .. to added, those of the washout but read, and the state after them."""
+    noise = np.random.Generator(np.random.PCG64([seed, rows[0]])) if population.noise.any() else None
+    for row, states, past in task.reader.read(population, *rows, state, noise):
+        skipped = max(0, task.washout - row)
+        if skipped < len(states):
+            seen = _reservoir.features(population, states[skipped:], past[skipped:])
+            normal = normal.add(seen, task.target[row + skipped : row + len(states)])
+        state = states[-1][:, None].copy()
+    return normal, state
+
+
+def read_on(
+    task: Task, population: Population, readout: Array, normal: Normal, state: Array, origins: Array
+) -> tuple[Array, Array, Normal]:
+    """Read the rows from the split on, which the readouts have not learnt from.
+
+    Returns the loss one step ahead (members, rows), the states after the rows `origins`, (members x units, windows),
+    and the normal equations with these rows added.
+    """
+    values = np.empty((population.n_members, len(task.target) - task.split))
+    before = {int(origin): k for k, origin in enumerate(origins)}
+    starts = np.empty((len(state), len(origins)))
+    for row, states, past in task.reader.read(population, task.split, len(task.target), state):
+        seen, target = _reservoir.features(population, states, past), task.target[row : row + len(states)]
+        normal = normal.add(seen, target)
+        at = row - task.split
+        values[:, at : at + len(states)] = task.objective.values(np.matmul(seen, readout), target)
+        for t in range(row, row + len(states)):
+            if t in before:
+                starts[:, before[t]] = states[t - row]
+    return values, starts, normal
+
+
+def path_levels(task: Task, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
+    """Loss (members, windows) of the closed loop: the mean over `N_HORIZONS` lengths of the log error so far."""
+    errors = path_values(task, population, readout, starts, origins)
+    lengths = np.unique(np.round(np.geomspace(1, task.horizon, N_HORIZONS)).astype(int))[1:]
+    cumulated = np.cumsum(errors, axis=-1)[..., lengths - 1] / lengths
+    return np.asarray(level(cumulated, task.objective).mean(axis=-1))
+
+
+def level(mean: Array, objective: Any) -> Array:
+    """Log of a mean loss in units of the error; a user's own loss is left as it is."""
+    if objective.degree == 0:
+        return mean
+    logarithm: Array = np.log(np.maximum(mean, FLOOR)) / objective.degree
+    return logarithm
+
+
+def path_values(task: Task, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
+    """Loss (members, windows, horizon) of each step of the closed loop after the rows `origins`.
+
+    `starts` (members x units, windows) are the states after those rows; the first prediction is made from them.
+    """
+    past = int(task.reader.lags.max()) + 1
+    channels = task.reader.inputs.shape[1]
+    rows = origins[:, None] + np.arange(1 - past, 1)
+    history = task.reader.inputs[np.maximum(rows, 0)]
+    history[rows < 0] = 0.0
+    path = _reservoir.closed_loop(
+        population, readout, starts, history, task.reader.lags, task.horizon, task.bounds
+    )  # (steps, members, windows, channels)
+    truth = task.target[origins[:, None] + np.arange(task.horizon), :channels]
+    return np.asarray(task.objective.values(path.transpose(1, 2, 0, 3), truth))
