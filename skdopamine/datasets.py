@@ -242,7 +242,8 @@ def make_mackey_glass(
 
         solution = _solve(derivative, (begin, end), level, dense_output=True)
         inside = (times >= begin) & (times < end)
-        series[inside] = solution.sol(times[inside])[0]
+        if inside.any():
+            series[inside] = solution.sol(times[inside])[0]
         past, level = solution.sol, solution.y[:, -1]
     return series[:, None]
 
