@@ -14,7 +14,7 @@ from skdopamine import _credit, _reservoir
 from skdopamine._forecast import Task, Windows, learn, level, path_levels, read_on
 from skdopamine._objectives import SquaredError
 from skdopamine._problem import Estimate
-from skdopamine._reservoir import Gains, Normal, Weights, total
+from skdopamine._reservoir import LEAST_RELATIVE, Gains, Normal, Weights, total
 
 Array = npt.NDArray[Any]
 
@@ -29,7 +29,6 @@ N_BEST = 3  # members that the next gains are the mean of
 SHRINKING = 0.9  # of the perturbation, from one update to the next
 ONE_STEP_SHARE = 0.3  # of the error one step ahead in the loss, the rest being that of the closed loop
 N_FOLDS = 4  # of the rows, the last being those held back
-LEAST_RELATIVE = 1e-8  # squared error, of the targets' power, below which normal equations do not tell it
 WORST = 5.0  # log of the error at most
 
 
@@ -139,7 +138,7 @@ class GainsProblem:
         everything, units = total(folds), self.weights.bias.size
         errors = np.zeros(len(one_step))
         for fold in folds:
-            errors += fold.error(everything.without(fold).solve(gains, units))
+            errors += fold.errors(everything.without(fold).solve(gains, units))
         relative = errors / everything.power
         crossed = level(0.5 * errors / everything.n_rows, self.task.objective)[:, None]
         return np.where(relative[:, None] > LEAST_RELATIVE, crossed, one_step)

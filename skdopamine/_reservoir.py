@@ -18,6 +18,7 @@ from scipy.sparse.linalg import ArpackError, eigs
 Array = npt.NDArray[Any]
 
 CHUNK_BYTES = 2**23  # states that are held at once
+LEAST_RELATIVE = 1e-8  # squared error, of the targets' power, below which normal equations do not tell it
 DENSE_UNITS = 32  # below, all eigenvalues are had at once
 
 
@@ -200,7 +201,7 @@ class Normal(NamedTuple):
             self.gram - part.gram, self.cross - part.cross, self.power - part.power, self.n_rows - part.n_rows
         )
 
-    def error(self, readout: Array) -> Array:
+    def errors(self, readout: Array) -> Array:
         """Sum of squared errors (members,) of readouts on these rows: |y|^2 - 2 w.c + w.G w."""
         product = np.matmul(self.gram, readout) - 2 * self.cross
         return np.asarray(self.power + np.einsum("mfk,mfk->m", readout, product))
@@ -208,19 +209,27 @@ class Normal(NamedTuple):
     def solve(self, gains: Gains, n_units: int) -> Array:
         """Readouts (members, features, targets) that minimise ``mean |F w - y|^2 + penalty |w|^2``; nan: none.
 
-        The penalty is `ridge` for the units, `lag_ridge` for past rows, and the lesser for the constant.
+        The penalty is `ridge` for the units, `lag_ridge` for past rows, and the lesser for the constant. It is at least
+        what the noise asks for: the error's variance per row, as if weights were of order one (Hoerl, Kennard and
+        Baldwin, 1975).
         """
         readout = np.full(self.cross.shape, np.nan)
         for m, (ridge, lag_ridge) in enumerate(zip(gains.ridge, gains.lag_ridge, strict=True)):
             penalty = np.full(self.gram.shape[1], lag_ridge)
             penalty[:n_units], penalty[-1] = ridge, min(ridge, lag_ridge)
-            damped = self.gram[m] + np.diag(penalty * self.n_rows)
             try:
-                readout[m] = cho_solve(cho_factor(damped, lower=True), self.cross[m])
+                readout[m] = self._ridge(m, penalty)
+                error = float(self.errors(readout)[m])
+                least = error / max(self.n_rows, 1) ** 2 if error > LEAST_RELATIVE * self.power else 0.0
+                if least > penalty.min():
+                    readout[m] = self._ridge(m, np.maximum(penalty, least))
             except (LinAlgError, ValueError):  # singular, or not finite
-                continue
+                readout[m] = np.nan
         return readout
 
+    def _ridge(self, member: int, penalty: Array) -> Array:
+        damped = self.gram[member] + np.diag(penalty * self.n_rows)
+        return np.asarray(cho_solve(cho_factor(damped, lower=True), self.cross[member]))
 
 def init_normal(n_members: int, n_features: int, n_targets: int) -> Normal:
     """No rows yet."""
