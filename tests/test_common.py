@@ -9,7 +9,7 @@ import pytest
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
 
 CLASSES = [DopamineMLPClassifier, DopamineMLPRegressor]
 
@@ -17,9 +17,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 METRICS = [DopamineMLPClassifier(loss="f1"), DopamineMLPRegressor(loss="neg_mean_absolute_error")]
+FORECASTERS = [DopamineESNForecaster(), DopamineESNForecaster(trainable=())]
 
 
-@parametrize_with_checks([cls(**params) for params in ({}, {"perturbation": "weight"}) for cls in CLASSES] + METRICS)
+@parametrize_with_checks(
+    [cls(**params) for params in ({}, {"perturbation": "weight"}) for cls in CLASSES] + METRICS + FORECASTERS
+)
 def test_sklearn_contract(estimator, check):
     check(estimator)
 
@@ -38,6 +41,18 @@ def test_no_tag_excuses_the_estimator_from_a_check(cls):
     else:
         assert not tags.regressor_tags.poor_score
         assert tags.target_tags.multi_output
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_no_tag_excuses_the_forecaster_from_a_check(stateful):
+    tags = get_tags(DopamineESNForecaster(stateful=stateful))
+    assert not tags.non_deterministic
+    assert not tags.no_validation
+    assert not tags.input_tags.sparse
+    assert not tags.input_tags.allow_nan
+    assert not tags.regressor_tags.poor_score
+    assert tags.target_tags.multi_output
+    assert tags.target_tags.required == (not stateful)
 
 
 @pytest.mark.parametrize(
