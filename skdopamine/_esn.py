@@ -34,7 +34,7 @@ MOST_HORIZON = 200
 TUNING_ROWS = 6000  # the last ones, that gains are tuned on
 TUNING_READS = 20_000  # rows x lags of windows for that
 TUNING_WINDOWS = 400  # and no fewer windows
-GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 20, 5, 30, 0.5
+GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
@@ -118,7 +118,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     momentum : float, default=0.9
         Decay of the running mean of the credit of weights, in [0, 1).
     max_iter : int, default=200
-        Most epochs, for weights. Gains have 20 updates, more in proportion from 200 on, and at most `max_iter`.
+        Most epochs, for weights. Gains have 16 updates, more in proportion from 200 on, and at most `max_iter`.
     validation_fraction : float, default=0.25
         Share of the rows, the last ones, that training is judged on, in (0, 1). The final readout learns from all.
     tol : float, default=1e-4

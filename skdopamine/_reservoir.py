@@ -115,7 +115,7 @@ def init_state(population: Population, n_columns: int = 1) -> Array:
 
 def reservoir_step(population: Population, state: Array, drive: Array) -> Array:
     """Advance once; drive (members x units, columns) holds inputs and bias and is overwritten."""
-    drive += population.recurrent @ state
+    drive += (population.recurrent @ (state[:, 0] if state.shape[1] == 1 else state)).reshape(state.shape)
     np.tanh(drive, out=drive)
     # s <- (1 - a) s + a tanh(.)
     drive -= state
@@ -201,6 +201,10 @@ class Normal(NamedTuple):
             self.gram - part.gram, self.cross - part.cross, self.power - part.power, self.n_rows - part.n_rows
         )
 
+    def member(self, m: int) -> "Normal":
+        """Those of one member."""
+        return self._replace(gram=self.gram[m : m + 1], cross=self.cross[m : m + 1])
+
     def errors(self, readout: Array) -> Array:
         """Sum of squared errors (members,) of readouts on these rows: |y|^2 - 2 w.c + w.G w."""
         product = np.matmul(self.gram, readout) - 2 * self.cross
@@ -219,7 +223,7 @@ class Normal(NamedTuple):
             penalty[:n_units], penalty[-1] = ridge, min(ridge, lag_ridge)
             try:
                 readout[m] = self._ridge(m, penalty)
-                error = float(self.errors(readout)[m])
+                error = float(self.member(m).errors(readout[m : m + 1])[0])
                 least = error / max(self.n_rows, 1) ** 2 if error > LEAST_RELATIVE * self.power else 0.0
                 if least > penalty.min():
                     readout[m] = self._ridge(m, np.maximum(penalty, least))
