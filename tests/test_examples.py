@@ -43,7 +43,23 @@ def check_compare_mlp(printed: str) -> None:
     check_comparison(digits)
 
 
-CHECKS = {"compare_mlp.py": check_compare_mlp}
+def check_forecast_lorenz(printed: str) -> None:
+    times = re.findall(r"^(ridge alone|tuned gains) +(\d+\.\d\d) +(\d+\.\d\d) +(\d+\.\d\d)$", printed, re.MULTILINE)
+    (plain, plain_mean, *_), (tuned, tuned_mean, *_) = times
+    assert (plain, tuned) == ("ridge alone", "tuned gains")
+    assert 4 < float(plain_mean) < float(tuned_mean)
+    trace = np.array(
+        re.findall(r"^ +(\d+) +(-\d+\.\d+) +([-+]\d+\.\d+) +(\d\.\d+)$", printed, re.MULTILINE), dtype=float
+    )
+    assert (trace[:, 0] == np.arange(1, len(trace) + 1)).all()
+    assert trace[-1, 1] < trace[0, 1] - 1
+    intervals = re.findall(r"after (\d+) steps: (-?\d+\.\d+) to (-?\d+\.\d+)$", printed, re.MULTILINE)
+    widths = [float(high) - float(low) for _, low, high in intervals]
+    assert len(widths) == 3
+    assert 0 <= widths[0] < widths[-1]
+
+
+CHECKS = {"compare_mlp.py": check_compare_mlp, "forecast_lorenz.py": check_forecast_lorenz}
 
 
 @pytest.mark.slow
@@ -81,9 +97,19 @@ def test_readme_names_files_that_exist():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
-def test_readme_python_runs(block, capsys):
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+@pytest.mark.slow
+def test_readme_forecast():
+    names = {"__name__": "readme"}
+    exec(compile(PYTHON[1], "README.md", "exec"), names)
+    series, ahead = names["series"], names["ahead"]
+    assert ahead.shape == (200, 3)
+    assert np.abs(ahead[:100] - series[3000:3100]).max() < 0.1 * series.std()
+    assert (names["low"] <= names["high"]).all()
+    assert np.abs(names["one_step"][:-1] - series[3001:]).max() < 0.01 * series.std()
+
+
+def test_readme_python_runs(capsys):
+    exec(compile(PYTHON[0], "README.md", "exec"), {"__name__": "readme"})
     score, traces = capsys.readouterr().out.splitlines()[:2]
     assert 0.9 < float(score) <= 1
     rate, error, evaluations = map(float, traces.split())
@@ -92,5 +118,5 @@ def test_readme_python_runs(block, capsys):
     assert evaluations > 1e4
 
 
-def test_readme_has_python():
-    assert PYTHON
+def test_readme_has_two_pieces_of_python():
+    assert len(PYTHON) == 2
