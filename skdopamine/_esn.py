@@ -31,7 +31,7 @@ LOSS_NAMES = ("squared_error", "absolute_error", "huber", "pinball")
 LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
-TUNING_ROWS = 6000  # the last ones, that gains are tuned on
+TUNING_ROWS = 6000  # the last ones, that gains are tuned on and a season is looked for in
 TUNING_READS = 20_000  # rows x lags of windows for that
 TUNING_WINDOWS = 400  # and no fewer windows
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
@@ -342,10 +342,9 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         if self._closed:  # what is fed back is counted as what is read
             channels = self.n_channels_
             self._target_centre[:channels], self._target_unit[:channels] = self._centre, self._unit
-        scaled = (flat - self._centre) / self._unit
-        least, most = scaled.min(axis=0), scaled.max(axis=0)
+        least, most = ((end(axis=0) - self._centre) / self._unit for end in (flat.min, flat.max))
         self._bounds = least - BOUND * (most - least), most + BOUND * (most - least)
-        self.lags_ = self._choose_lags(inputs, scaled)
+        self.lags_ = self._choose_lags(inputs)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rng = np.random.Generator(np.random.PCG64(self._seed))
         links = min(1.0, LINKS / self.n_units) if self.reservoir_connectivity == "auto" else self.reservoir_connectivity
@@ -356,7 +355,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         self.reward_prediction_error_curve_: list[float] = []
         self.n_iter_ = self.n_evaluations_ = 0
 
-    def _choose_lags(self, inputs: Array, scaled: Array) -> npt.NDArray[np.intp]:
+    def _choose_lags(self, inputs: Array) -> npt.NDArray[np.intp]:
         n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
         if self.readout_lags != "auto":
             if int(self.readout_lags) > n_lags:
@@ -364,7 +363,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             return np.arange(int(self.readout_lags))
         if inputs.ndim == 3:
             return np.arange(min(n_lags, max(1, _season.N_RECENT // self.n_channels_)))
-        return _season.seasonal_lags(scaled)
+        return _season.seasonal_lags((inputs[-TUNING_ROWS:] - self._centre) / self._unit)
 
     def _start_gains(self) -> Gains:
         values = {name: np.array([float(getattr(self, name))]) for name in TRAINED}

@@ -235,6 +235,7 @@ class Normal(NamedTuple):
         damped = self.gram[member] + np.diag(penalty * self.n_rows)
         return np.asarray(cho_solve(cho_factor(damped, lower=True), self.cross[member]))
 
+
 def init_normal(n_members: int, n_features: int, n_targets: int) -> Normal:
     """No rows yet."""
     return Normal(np.zeros((n_members, n_features, n_features)), np.zeros((n_members, n_features, n_targets)), 0.0, 0)

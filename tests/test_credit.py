@@ -234,3 +234,31 @@ def test_set_credit_does_not_depend_on_the_order_of_the_rows():
     straight = _credit.set_credit(output_directions(20, 0), regret, IDS, share)
     turned = _credit.set_credit(output_directions(20, 0, IDS[order]), regret, IDS[order], share[order])
     np.testing.assert_allclose(turned, straight[order], rtol=1e-12)
+
+
+# ---- selection ----
+
+
+def test_selection_credit_leads_to_the_chosen_where_there_is_one():
+    params, best = RNG.normal(size=6), RNG.normal(size=6)
+    credit = _credit.selection_credit(params, best[None])
+    np.testing.assert_allclose(params - credit, best, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_selection_credit_leads_to_a_mean_of_the_best_with_weights_that_fall(n):
+    params, chosen = RNG.normal(size=6), RNG.normal(size=(n, 6))
+    weights = np.array([np.log(n + 0.5) - np.log(rank) for rank in range(1, n + 1)])
+    expected = sum(w * member for w, member in zip(weights, chosen, strict=True)) / sum(weights)
+    np.testing.assert_allclose(params - _credit.selection_credit(params, chosen), expected, rtol=1e-12)
+    np.testing.assert_allclose(_credit.selection_credit(params, np.tile(params, (n, 1))), 0, atol=1e-15)
+    shares = [(params - _credit.selection_credit(params, one))[0] for one in np.eye(n)[:, :, None] * np.ones(6)]
+    assert (np.diff(shares) < 0).all()
+    assert min(shares) > 0
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_selection_credit_moves_with_the_origin():
+    params, chosen, shift = RNG.normal(size=6), RNG.normal(size=(3, 6)), RNG.normal(size=6)
+    moved = _credit.selection_credit(params + shift, chosen + shift)
+    np.testing.assert_allclose(moved, _credit.selection_credit(params, chosen), rtol=1e-9)

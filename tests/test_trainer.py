@@ -253,6 +253,42 @@ def leap(size: float):
     return good, bad
 
 
+@pytest.mark.parametrize("rule", [DOPAMINE, Constant(0.1)], ids=["dopamine", "constant"])
+def test_a_step_that_is_not_normalised_is_the_rate_times_the_credit(rule):
+    settings = SETTINGS._replace(normalised=False)
+    state = start(rule)
+    for _ in range(4):
+        credit = state.params - ROWS.mean(axis=0)
+        ((after, _, _),) = steps(Quadratic(), rule, state, 1, settings)
+        rate = rule.step_rate(after.rate if after.rate.rate != state.rate.rate else state.rate, 0.0)
+        np.testing.assert_allclose(after.params, state.params - rate * credit, rtol=1e-9)
+        assert not after.first.any()
+        assert not after.second.any()
+        state = after
+
+
+def test_a_full_step_of_credit_to_the_best_arrives_there():
+    settings = SETTINGS._replace(normalised=False)
+    ((after, _, _),) = steps(Quadratic(), Constant(1.0), start(Constant(1.0)), 1, settings)
+    np.testing.assert_allclose(after.params, ROWS.mean(axis=0), rtol=1e-12)
+    ((half, _, _),) = steps(Quadratic(), Constant(1.0), start(Constant(1.0)), 1, settings._replace(step_scale=0.5))
+    np.testing.assert_allclose(half.params, (START + ROWS.mean(axis=0)) / 2, rtol=1e-12)
+
+
+def test_a_step_that_is_not_normalised_leaves_the_credit_as_it_was():
+    credits = []
+
+    class Watched(Quadratic):
+        def credit(self, params, critics, batch, update):
+            estimate = super().credit(params, critics, batch, update)
+            credits.append((estimate.credit, estimate.credit.copy()))
+            return estimate
+
+    steps(Watched(), DOPAMINE, start(), 2, SETTINGS._replace(normalised=False))
+    for credit, before in credits:
+        np.testing.assert_array_equal(credit, before)
+
+
 def test_a_jump_of_the_loss_is_undone():
     good, bad = leap(-1e4)
     assert mean_loss(bad.params) > 2 * mean_loss(good.params)
