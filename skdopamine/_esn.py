@@ -1,12 +1,13 @@
 """DopamineESNForecaster: the scikit-learn contract, windows, forecasts and intervals."""
 
 import warnings
-from math import ceil, floor
+from math import ceil
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
@@ -40,6 +41,7 @@ WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
 JUDGING_ROWS = 4000  # of the tail that are kept for intervals
 JUDGING_ORIGINS = 200  # closed loops that tell of their spread
+LATEST_ERRORS = 250  # that tell of the width of intervals along a series
 BOUND = 0.5  # ranges of the training rows by which a prediction that is fed back may leave them
 
 
@@ -716,9 +718,9 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.
 
-        Split-conformal: predictions, with the quantiles of the errors on the last rows of training
-        (`validation_fraction`) by a readout that had not learnt from them [1]_. That their errors are like those to
-        come is assumed.
+        Split-conformal: as wide as the quantile of the absolute errors on the last rows of training
+        (`validation_fraction`), by a readout that had not learnt from them [1]_. With ``stateful=True`` the errors on
+        the rows of X read so far count too, the last 250 in all, so that the intervals follow a series that changes.
 
         Parameters
         ----------
@@ -745,14 +747,23 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         center = self.predict(X)
         tail = self._calibrated()
         error = tail.target - self._predicted(tail.reader, tail.first, tail.state, tail.readout)
-        low, high = _conformal(error, coverage)
-        unit = self._target_unit[0] if self._ravel else self._target_unit
-        return center + np.squeeze(low * unit), center + np.squeeze(high * unit)
+        width = _half_width(error, coverage)
+        if self.stateful and self._closed and self.n_outputs_ == self.n_channels_:
+            rows = validate_data(self, X, dtype=np.float64, reset=False)
+            seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
+            latest = max(LATEST_ERRORS, ceil(1 / (1 - coverage)))
+            known = np.concatenate([error[-latest:], seen])
+            windows = sliding_window_view(known, min(latest, len(error)), axis=0)[-len(rows) :]
+            width = _half_width(np.moveaxis(windows, 2, 0), coverage)
+        half = width * self._target_unit
+        half = half[..., 0] if self._ravel else half
+        return center - half, center + half
 
     def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
         """Forecast intervals, each step's by itself, from the end of training.
 
-        As `predict_interval`, from the errors of closed loops that begin in the last rows of training.
+        As `predict_interval`, from the errors of closed loops that begin in the last rows of training; that these are
+        like those to come is assumed.
 
         Parameters
         ----------
@@ -780,9 +791,9 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         channels = self.n_channels_
         truth = tail.target[origins[:, None] + np.arange(n_steps), :channels]
         error = (truth - self._tail_paths(tail, origins, n_steps)).reshape(len(origins), -1)
-        low, high = (end.reshape(n_steps, channels) for end in _conformal(error, coverage))
+        half = _half_width(error, coverage).reshape(n_steps, channels)
         path = self._path(n_steps, None)
-        return self._restored(path + low), self._restored(path + high)
+        return self._restored(path - half), self._restored(path + half)
 
     def _tail_paths(self, tail: _Tail, origins: Array, n_steps: int) -> Array:
         """Closed loops (origins, n_steps, channels) in rows held back."""
@@ -904,18 +915,16 @@ def _moments(values: Array) -> tuple[Array, Array]:
     return values.mean(axis=0), np.where(constant, 1.0, deviation)
 
 
-def _conformal(error: Array, coverage: Any) -> tuple[Array, Array]:
-    """Quantiles of the errors (n, targets) between which a new one falls with probability `coverage`."""
+def _half_width(error: Array, coverage: Any) -> Array:
+    """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
     if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
         raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
-    n, outside = len(error), (1 - float(coverage)) / 2
-    low, high = floor((n + 1) * outside + 1e-9) - 1, ceil((n + 1) * (1 - outside) - 1e-9) - 1
-    if low < 0 or high >= n:
-        raise ValueError(
-            f"coverage={coverage} needs at least {ceil(1 / outside) - 1} errors of rows held back, got {n}."
-        )
-    ordered = np.sort(error, axis=0)
-    return ordered[low], ordered[high]
+    n = len(error)
+    rank = ceil((n + 1) * float(coverage) - 1e-9)
+    if rank > n:
+        least = ceil(float(coverage) / (1 - float(coverage)) - 1e-9)
+        raise ValueError(f"coverage={coverage} needs at least {least} errors of rows held back, got {n}.")
+    return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
 
 
 def _slid(estimator: DopamineESNForecaster, windows: Array, readout: Array, n_steps: int) -> Array:
