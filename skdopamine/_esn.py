@@ -149,7 +149,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     n_iter_ : int
         Epochs run by the last `fit`.
     loss_ : float
-        Training loss of the last epoch; of gains the mean logarithm of the error.
+        Training loss of the last epoch: of gains the mean logarithm of the error, of weights the loss in units of that
+        of the ridge readout.
     best_loss_ : float
         Lowest loss of an epoch.
     loss_curve_ : list of float
@@ -395,7 +396,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     def _task(self, inputs: Array, target: Array) -> Task:
         """What is to be learnt, in standardised units."""
         scaled = (inputs - self._centre) / self._unit
-        goal = (target - self._target_centre) / self._target_unit
+        own = len(target) == len(inputs)  # else the targets are the inputs
+        goal = (target - self._target_centre) / self._target_unit if own else scaled[1:]
         reader = SeriesReader(scaled, self.lags_) if self.stateful else WindowReader(scaled, self.lags_)
         n = len(goal)
         n_tail = min(max(1, int(n * self.validation_fraction)), JUDGING_ROWS)
@@ -421,13 +423,16 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     def _tune_gains(self, task: Task) -> str:
         """Find better gains; returns how it ended."""
-        most = TUNING_ROWS if self.stateful else max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
+        most = (
+            max(TUNING_ROWS, 4 * task.washout)
+            if self.stateful
+            else max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
+        )
         first = max(0, len(task.target) - most)
         if first:
             n_tail = min(len(task.target) - task.split, int(most * self.validation_fraction))
-            washout = min(task.washout, max(MOST_WASHOUT, int(self.lags_.max()))) if self.stateful else 0
             reader = task.reader._replace(inputs=task.reader.inputs[first : len(task.target)])
-            task = task._replace(reader=reader, target=task.target[first:], split=most - n_tail, washout=washout)
+            task = task._replace(reader=reader, target=task.target[first:], split=most - n_tail)
         n_pairs = GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations)
         scale = GAIN_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale)
         problem = GainsProblem(
@@ -462,7 +467,10 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         settings = settings._replace(batch_size=min(WEIGHT_BATCH, problem.n_rows()), shuffle=True)
         rule = self._rule(WEIGHT_RATE, WEIGHT_CEILING)
         result = self._train(problem, rule, problem.init_params(), settings, problem.score)
-        self._weights, self.readout_ = problem.model(result.best_params)
+        with np.errstate(all="ignore"):
+            better = problem.score(result.best_params) > problem.score(problem.init_params())
+        if better:
+            self._weights, self.readout_ = problem.model(result.best_params)
         return result.reason
 
     def _rule(self, auto: float, ceiling: float) -> LearningRate:
@@ -665,7 +673,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         n_steps : int
             Rows to forecast.
         X : array-like of shape (n_samples, n_channels) or (1, n_features_in_), default=None
-            Rows, or one window, to read first, from the zero state; None goes on from the end of training.
+            Rows, or one window, to read first, from the zero state; None goes on from the end of training. They want to
+            be at least as many as the longest of `lags_`; what lies before them counts as the mean.
 
         Returns
         -------

@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 
 CHUNK_BYTES = 2**23  # states that are held at once
 LEAST_RELATIVE = 1e-8  # squared error, of the targets' power, below which normal equations do not tell it
+import os
+PRIOR = float(os.environ.get('PRIOR', 1.0))  # variance of the readout's weights that is expected
 DENSE_UNITS = 32  # below, all eigenvalues are had at once
 
 
@@ -224,7 +226,7 @@ class Normal(NamedTuple):
             try:
                 readout[m] = self._ridge(m, penalty)
                 error = float(self.member(m).errors(readout[m : m + 1])[0])
-                least = error / max(self.n_rows, 1) ** 2 if error > LEAST_RELATIVE * self.power else 0.0
+                least = error / (PRIOR * max(self.n_rows, 1) ** 2) if error > LEAST_RELATIVE * self.power else 0.0
                 if least > penalty.min():
                     readout[m] = self._ridge(m, np.maximum(penalty, least))
             except (LinAlgError, ValueError):  # singular, or not finite

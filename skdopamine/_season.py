@@ -10,6 +10,7 @@ Array = npt.NDArray[Any]
 N_RECENT = 50  # values of the last rows
 N_SEASONAL = 3  # rows around the season
 LEAST_CORRELATION = 0.4  # of rows one season apart
+FIRST_PEAK = 0.95  # share of the highest peak at which an earlier one is taken
 
 
 def season(series: Array) -> int:
@@ -27,7 +28,7 @@ def season(series: Array) -> int:
     peak = (inner >= correlation[:-2]) & (inner >= correlation[2:])
     if not peak.any():
         return 0
-    lag = 1 + int(np.argmax(np.where(peak, inner, -np.inf)))
+    lag = 1 + int(np.argmax(peak & (inner >= FIRST_PEAK * inner[peak].max())))  # not a multiple of the season
     return lag if lag > 1 and correlation[lag] > LEAST_CORRELATION else 0
 
 

@@ -15,6 +15,7 @@ from skdopamine._reservoir import Gains, Population, Weights
 
 Array = npt.NDArray[Any]
 
+LEAST_UNIT = 1e-20  # of the loss
 MEMBER_BYTES = 2**24  # states of the members that are simulated at once
 
 
@@ -59,6 +60,8 @@ class WeightsProblem:
                 self.sizes.append(group.size)
                 units.append(np.full(group.size, np.sqrt(np.mean(group**2))))
         self.units = np.concatenate(units)
+        self.unit = 1.0  # of the loss
+        self.unit = max(float(self.member_losses(self.init_params()[None], self.origins).mean()), LEAST_UNIT)
 
     def n_rows(self) -> int:
         return len(self.origins)
@@ -119,7 +122,7 @@ class WeightsProblem:
         return -float(self.member_losses(params[None], self.held_back).mean())
 
     def window_losses(self, population: Population, readout: Array, origins: Array) -> Array:
-        """Loss (members, windows) of given reservoirs and readouts."""
+        """Loss (members, windows) of given reservoirs and readouts, in units of the loss at the start."""
         task, reader = self.task, self.task.reader
         members, units = population.n_members, population.n_units
         state, total = _reservoir.init_state(population, len(origins)), np.zeros((members, len(origins)))
@@ -140,4 +143,4 @@ class WeightsProblem:
         if task.closed and task.horizon > 1:
             total += path_values(task, population, readout, state, origins)[..., 1:].sum(axis=-1)
             steps += task.horizon - 1
-        return np.asarray(total / steps)
+        return np.asarray(total / (steps * self.unit))
