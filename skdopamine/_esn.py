@@ -37,11 +37,13 @@ TUNING_READS = 20_000  # rows x lags of windows for that
 TUNING_WINDOWS = 400  # and no fewer windows
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
+WINDOW_BATCH = 200  # rows that are windows of their own
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
 JUDGING_ROWS = 4000  # of the tail that are kept for intervals
 JUDGING_ORIGINS = 200  # closed loops that tell of their spread
 LATEST_ERRORS = 250  # that tell of the width of intervals along a series
+ROWS_AT_ONCE = 2000
 BOUND = 0.5  # ranges of the training rows by which a prediction that is fed back may leave them
 
 
@@ -147,7 +149,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     n_outputs_ : int
         Number of target columns.
     n_iter_ : int
-        Epochs run by the last `fit`.
+        Epochs run by the last `fit`, at least 1.
     loss_ : float
         Training loss of the last epoch: of gains the mean logarithm of the error, of weights the loss in units of that
         of the ridge readout.
@@ -200,6 +202,9 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = _validation.ESN_CONSTRAINTS
 
+    n_channels_: int
+    n_outputs_: int
+    _closed: bool  # whether the targets are the next rows
     _normal: Normal | None  # None: the readout is not a ridge solution
     _tail: _Tail | None  # None: nothing was held back
 
@@ -306,6 +311,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     def _fit(self, inputs: Array, target: Array) -> list[str]:
         trainable = self._trainable()
+        self._unlearnt = len(target) < len(inputs)  # whether the last row still waits for its target
         self._begin(inputs, target)
         task = self._task(inputs, target)
         reasons = [self._tune_gains(task)] if "gains" in trainable else []
@@ -313,22 +319,24 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         normal = _reservoir.init_normal(1, self.n_units + task.n_features, task.target.shape[1])
         head, state = learn(task, population, normal, zero, (0, task.split), self._seed)
         self.readout_ = self._solve(head)
-        weights_trained = False
+        ridge, weights = self.readout_, self._weights
         for name in ("recurrent", "readout"):
             if name in trainable and "interrupted" not in reasons:
                 reasons.append(self._train_weights(task, head, recurrent=name == "recurrent"))
-                weights_trained = True
-        if weights_trained:
+        trained = self.readout_ is not ridge or self._weights is not weights
+        if trained or self.state_noise:  # read again, without noise and by the present weights
             population = self._population()
             state = self._read(task.reader, zero, 0, task.split)
-            self._normal = None
         self._tail = self._judges(task, state)
-        if not weights_trained:
+        if trained:
+            self._normal = None
+            self._state = self._read(task.reader, state, task.split, len(inputs))
+        else:
+            clean = state
             self._normal, state = learn(task, population, head, state, (task.split, len(task.target)), self._seed)
             self.readout_ = self._solve(self._normal)
-            self._state = self._read(task.reader, state, len(task.target), len(inputs))
-        else:
-            self._state = self._read(task.reader, state, task.split, len(inputs))
+            first, state = (task.split, clean) if self.state_noise else (len(task.target), state)
+            self._state = self._read(task.reader, state, first, len(inputs))
         self._history = task.reader.inputs[-1 - int(self.lags_.max()) if self.stateful else -1 :].copy()
         self._published()
         return reasons
@@ -424,13 +432,13 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     def _tune_gains(self, task: Task) -> str:
         """Find better gains; returns how it ended."""
         most = (
-            max(TUNING_ROWS, 4 * task.washout)
+            max(TUNING_ROWS, 4 * task.washout, 8 * task.horizon)
             if self.stateful
             else max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
         )
         first = max(0, len(task.target) - most)
         if first:
-            n_tail = min(len(task.target) - task.split, int(most * self.validation_fraction))
+            n_tail = min(len(task.target) - task.split, max(1, int(most * self.validation_fraction), 2 * task.horizon))
             reader = task.reader._replace(inputs=task.reader.inputs[first : len(task.target)])
             task = task._replace(reader=reader, target=task.target[first:], split=most - n_tail)
         n_pairs = GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations)
@@ -458,20 +466,21 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             start,
             task,
             recurrent=recurrent,
-            n_windows=WEIGHT_WINDOWS,
+            n_windows=WEIGHT_WINDOWS if self.stateful else task.split,
             n_pairs=WEIGHT_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),
             scale=WEIGHT_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale),
             seed=self._seed,
         )
         settings = self._settings(problem, self.max_iter)
-        settings = settings._replace(batch_size=min(WEIGHT_BATCH, problem.n_rows()), shuffle=True)
+        batch_size = WEIGHT_BATCH if self.stateful else WINDOW_BATCH
+        settings = settings._replace(batch_size=min(batch_size, problem.n_rows()), shuffle=True)
         rule = self._rule(WEIGHT_RATE, WEIGHT_CEILING)
         result = self._train(problem, rule, problem.init_params(), settings, problem.score)
         with np.errstate(all="ignore"):
             better = problem.score(result.best_params) > problem.score(problem.init_params())
         if better:
             self._weights, self.readout_ = problem.model(result.best_params)
-        return result.reason
+        return "cut short" if result.reason == "exhausted" and self.max_iter < SCHEDULE else result.reason
 
     def _rule(self, auto: float, ceiling: float) -> LearningRate:
         initial = auto if self.learning_rate_init == "auto" else float(self.learning_rate_init)
@@ -524,6 +533,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         return _Tail(reader, task.target[task.split :].copy(), task.split - first, state, self.readout_)
 
     def _published(self) -> None:
+        self.n_iter_ = max(1, self.n_iter_)  # the ridge solution is one
         self.n_outputs_ = self.readout_.shape[1]
         self.gains_ = {name: float(getattr(self._gains, name)[0]) for name in TRAINED}
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
@@ -566,14 +576,25 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         self._check_index(X)
         self._trainable()
         self._objective()
+        least = 2 if reset else 1
         if y is None and self.stateful:
-            X = validate_data(self, X, dtype=np.float64, reset=reset, ensure_min_samples=2 if reset else 1)
+            X = validate_data(self, X, dtype=np.float64, order="C", reset=reset, ensure_min_samples=least)
         else:
             X, y = validate_data(
-                self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=reset, ensure_min_samples=2
+                self,
+                X,
+                y,
+                dtype=np.float64,
+                order="C",
+                multi_output=True,
+                y_numeric=True,
+                reset=reset,
+                ensure_min_samples=least,
             )
         inputs = self._shaped(X)
         if y is None:
+            if not reset and not (self._closed and self.n_outputs_ == self.n_channels_):
+                raise ValueError("y must be given, as in fit: the targets were not the next rows of X, got None.")
             if reset and not np.ptp(X, axis=0).any():
                 raise ValueError("X must vary: a constant series cannot be learnt from.")
             target, flat = inputs[1:], X.shape[1] == 1
@@ -662,7 +683,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         """
         if y is None and self.stateful:
             X = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
-            return float(r2_score(X[1:], self.predict(X)[:-1], sample_weight=sample_weight))
+            weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
+            return float(r2_score(X[1:], self.predict(X)[:-1], sample_weight=weight))
         return float(super().score(X, y, sample_weight))
 
     def forecast(self, n_steps: int, X: Any = None) -> Array:
@@ -689,7 +711,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         self._check_steps(n_steps)
         path = self._path(int(n_steps), X)
         low, high = self._bounds
-        held = int(((path <= low) | (path >= high)).any(axis=1).sum())
+        held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
         if held:
             warnings.warn(
                 f"The forecast left the range of the training rows by more than half of it and was held there in "
@@ -763,7 +785,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             latest = max(LATEST_ERRORS, ceil(1 / (1 - coverage)))
             known = np.concatenate([error[-latest:], seen])
             windows = sliding_window_view(known, min(latest, len(error)), axis=0)[-len(rows) :]
-            width = _half_width(np.moveaxis(windows, 2, 0), coverage)
+            pieces = np.array_split(windows, 1 + len(rows) // ROWS_AT_ONCE)
+            width = np.concatenate([_half_width(np.moveaxis(piece, 2, 0), coverage) for piece in pieces])
         half = width * self._target_unit
         half = half[..., 0] if self._ravel else half
         return center - half, center + half
@@ -868,7 +891,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
                 shape = (longest, self.n_channels_) if self.stateful else (0, *inputs.shape[1:])
                 self._history = np.zeros(shape)
             assert self._normal is not None
-            self._normal = self._accumulate(self._normal, inputs, target, y is None and not first)
+            self._normal = self._accumulate(self._normal, inputs, target, y is None and not first and self._unlearnt)
+            self._unlearnt = y is None
             self.readout_ = self._solve(self._normal)
             self._published()
         return self
@@ -889,7 +913,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         task = Task(kind(rows, self.lags_), padded, False, 0, 0, 1, self._bounds, None)
         span = (len(before), len(before) + len(goal))
         normal, state = learn(task, population, normal, self._state, span, self._seed)
-        self._state = self._read(task.reader, state, span[1], len(rows))
+        first, state = (span[0], self._state) if self.state_noise else (span[1], state)
+        self._state = self._read(task.reader, state, first, len(rows))
         self._history = rows[-1 - int(self.lags_.max()) :].copy() if self.stateful else scaled[-1:].copy()
         return normal
 

@@ -113,7 +113,7 @@ def learn(
     task: Task, population: Population, normal: Normal, state: Array, rows: tuple[int, int], seed: int
 ) -> tuple[Normal, Array]:
     """Normal equations with rows from .. to added, those of the washout but read, and the state after them."""
-    noise = np.random.Generator(np.random.PCG64([seed, rows[0]])) if population.noise.any() else None
+    noise = np.random.Generator(np.random.PCG64([seed, normal.n_rows, rows[0]])) if population.noise.any() else None
     for row, states, past in task.reader.read(population, *rows, state, noise):
         skipped = max(0, task.washout - row)
         if skipped < len(states):

@@ -87,7 +87,7 @@ class GainsProblem:
 
     def credit(self, params: Array, critics: tuple[Array, ...], batch: Any, update: int) -> Estimate:
         if update == 0:  # look everywhere once
-            design = qmc.Sobol(len(TRAINED), rng=np.random.default_rng(0)).random(N_DESIGN)
+            design = qmc.Sobol(len(TRAINED), seed=np.random.default_rng(0)).random(N_DESIGN)
             members = LEAST + (MOST - LEAST) * design
         elif update == 1:  # penalties span more decades than any other gain
             members = params + np.arange(-7, 3)[:, None] * np.log(10) * PENALTIES

@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackError, eigs
 
 Array = npt.NDArray[Any]
 
 CHUNK_BYTES = 2**23  # states that are held at once
+N_LARGEST = 12  # eigenvalues that are looked for
 LEAST_RELATIVE = 1e-8  # squared error, of the targets' power, below which normal equations do not tell it
-import os
-PRIOR = float(os.environ.get('PRIOR', 1.0))  # variance of the readout's weights that is expected
-DENSE_UNITS = 32  # below, all eigenvalues are had at once
+PRIOR = 0.01  # variance of the readout's weights that is expected
+DENSE_UNITS = 200  # below, all eigenvalues are had at once
 
 
 class Weights(NamedTuple):
@@ -78,9 +79,14 @@ def init_weights(n_units: int, n_channels: int, connectivity: float, rng: np.ran
 
 def spectral_radius(matrix: Array) -> float:
     """Largest absolute eigenvalue."""
+    links = sparse.csr_array(matrix)
+    n_loops, _ = connected_components(links, directed=True, connection="strong")
+    if n_loops == len(matrix) and not matrix.diagonal().any():
+        return 0.0  # no way leads back
     if len(matrix) >= DENSE_UNITS:
         try:
-            found = eigs(sparse.csr_array(matrix), k=1, v0=np.ones(len(matrix)), return_eigenvectors=False, tol=1e-10)
+            # several, since the largest lie close together and one alone may be its neighbour
+            found = eigs(links, k=N_LARGEST, v0=np.ones(len(matrix)), return_eigenvectors=False, tol=1e-10)
             return float(np.abs(found).max())
         except ArpackError:  # not converged, or nothing to iterate on
             pass
@@ -216,8 +222,8 @@ class Normal(NamedTuple):
         """Readouts (members, features, targets) that minimise ``mean |F w - y|^2 + penalty |w|^2``; nan: none.
 
         The penalty is `ridge` for the units, `lag_ridge` for past rows, and the lesser for the constant. It is at least
-        what the noise asks for: the error's variance per row, as if weights were of order one (Hoerl, Kennard and
-        Baldwin, 1975).
+        what the noise asks for: the error's variance per row, over that of the weights (Hoerl, Kennard and Baldwin,
+        1975).
         """
         readout = np.full(self.cross.shape, np.nan)
         for m, (ridge, lag_ridge) in enumerate(zip(gains.ridge, gains.lag_ridge, strict=True)):
@@ -225,7 +231,7 @@ class Normal(NamedTuple):
             penalty[:n_units], penalty[-1] = ridge, min(ridge, lag_ridge)
             try:
                 readout[m] = self._ridge(m, penalty)
-                error = float(self.member(m).errors(readout[m : m + 1])[0])
+                error = float(self.member(m).errors(readout[m : m + 1])[0]) / self.cross.shape[2]
                 least = error / (PRIOR * max(self.n_rows, 1) ** 2) if error > LEAST_RELATIVE * self.power else 0.0
                 if least > penalty.min():
                     readout[m] = self._ridge(m, np.maximum(penalty, least))

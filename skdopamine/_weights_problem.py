@@ -51,7 +51,9 @@ class WeightsProblem:
         last = max(0, task.split - steps)
         first = min(self.reach, last) if self.is_series else 0
         self.origins = np.unique(np.linspace(first, last, n_windows).astype(np.intp))
-        self.held_back = np.unique(np.linspace(task.split, len(task.target) - steps, n_windows // 3).astype(np.intp))
+        self.held_back = np.unique(
+            np.linspace(task.split, len(task.target) - steps, max(1, n_windows // 3)).astype(np.intp)
+        )
         self.sizes = [start.readout.size]
         units = [np.ones(start.readout.size)]
         if recurrent:

@@ -16,6 +16,11 @@ __all__ = ["make_lorenz", "make_mackey_glass", "make_rossler", "make_xor"]
 Array = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-10  # relative and absolute, of the integration
+LARGEST = 1e4  # no attractor of these systems is nearly as wide
+
+
+class _Unbounded(Exception):
+    """A solution runs away."""
 
 
 def make_xor(
@@ -264,8 +269,17 @@ def _integrate(
 
 
 def _solve(derivative: Callable[..., Any], span: tuple[float, float], start: Array, **options: Any) -> Any:
+
+    def bounded(t: float, s: Array) -> Any:
+        if not np.abs(s).max() < LARGEST:
+            raise _Unbounded
+        return derivative(t, s)
+
     with np.errstate(all="ignore"):  # a solution that runs away is told below
-        solution = solve_ivp(derivative, span, start, method="DOP853", rtol=TOLERANCE, atol=TOLERANCE, **options)
+        try:
+            solution = solve_ivp(bounded, span, start, method="DOP853", rtol=TOLERANCE, atol=TOLERANCE, **options)
+        except (OverflowError, _Unbounded) as error:
+            raise ValueError("The parameters give no bounded solution.") from error
     if not solution.success or not np.isfinite(solution.y).all():
         raise ValueError(f"The parameters give no bounded solution: {solution.message}")
     return solution

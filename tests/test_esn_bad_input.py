@@ -1,0 +1,549 @@
+"""The forecaster on bad input: an error that names the parameter; on extreme input: finite forecasts or an error."""
+
+import re
+import warnings
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from skdopamine import DopamineESNForecaster, make_windows
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SERIES = np.sin(0.3 * np.arange(200))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((200, 1))
+WINDOWS, NEXT = make_windows(SERIES[:, 0], 8)
+NAN, INF = np.nan, np.inf
+
+BAD_PARAMETERS = {
+    "n_units": [0, -1, 2.5, "many", None],
+    "n_channels": [0, -1, 1.5, "two"],
+    "stateful": ["yes", 2, None],
+    "horizon": [0, -1, 1.5, "long", None],
+    "spectral_radius": [-0.1, NAN, "big", None],
+    "leak_rate": [0, 0.0, -0.5, 1.1, NAN, "slow"],
+    "input_scaling": [-1, NAN, "big"],
+    "bias_scaling": [-1, NAN, "big"],
+    "ridge": [0, 0.0, -1e-6, NAN, "auto"],
+    "lag_ridge": [0, 0.0, -1e-6, NAN, "auto"],
+    "readout_lags": [0, -1, 1.5, "all", None],
+    "reservoir_connectivity": [0, 0.0, -0.1, 1.1, NAN, "dense"],
+    "state_noise": [-0.1, NAN, "loud"],
+    "washout": [-1, 1.5, "long", None],
+    "trainable": ["weights", ("gains", "inputs"), ["readout", 3], 3, None, "auto"],
+    "loss": ["no_such_loss", "poisson", "log_loss", 3, None],
+    "quantile": [0, 0.0, 1, 1.0, -0.5, NAN, "median"],
+    "perturbation_scale": [0, 0.0, -1, "big", NAN, INF],
+    "n_perturbations": [0, -1, 1.5, "many"],
+    "learning_rate": ["adaptive", 0.1, None],
+    "learning_rate_init": [0, 0.0, -0.1, NAN, "fast"],
+    "power_t": [-0.5, NAN, "half"],
+    "momentum": [1, 1.0, 1.5, -0.1, NAN],
+    "max_iter": [0, -1, 1.5, "many"],
+    "validation_fraction": [0, 0.0, 1, 1.0, 2, NAN],
+    "tol": [-1, NAN, "tight"],
+    "n_iter_no_change": [0, -1, 1.5],
+    "random_state": ["seed", -1, 1.5],
+    "verbose": ["loud", -1],
+}
+
+
+def small(**params):
+    return DopamineESNForecaster(**{"n_units": 10, "max_iter": 2, "random_state": 0, **params})
+
+
+@pytest.fixture(scope="module")
+def series_model():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return small(stateful=True).fit(SERIES)
+
+
+@pytest.fixture(scope="module")
+def window_model():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return small().fit(WINDOWS, NEXT)
+
+
+def test_every_parameter_has_bad_values():
+    assert set(BAD_PARAMETERS) == set(DopamineESNForecaster().get_params())
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("name", "value"), [(name, v) for name, values in BAD_PARAMETERS.items() for v in values])
+def test_a_bad_parameter_is_named_with_its_value(name, value, method):
+    model = small(**{name: value})
+    expected = "random_state|-1" if name == "random_state" else rf"(?s)\b{name}\b.*{re.escape(repr(value))}"
+    with pytest.raises((ValueError, TypeError), match=expected):
+        getattr(model, method)(WINDOWS, NEXT)
+    with pytest.raises(NotFittedError):
+        model.predict(WINDOWS)
+
+
+@pytest.mark.parametrize("name", ["spectral_radius", "input_scaling", "bias_scaling", "ridge", "lag_ridge"])
+def test_an_infinite_gain_is_refused_or_gives_finite_forecasts(name):
+    try:
+        forecast = small(stateful=True, trainable=(), **{name: INF}).fit(SERIES).forecast(3)
+    except ValueError as error:
+        assert name in str(error)
+    else:
+        assert np.isfinite(forecast).all()
+
+
+# ---- values, shapes, types ----
+
+
+def _with(array, value):
+    changed = np.array(array, dtype=float)
+    changed.flat[3] = value
+    return changed
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("value", "word"), [(NAN, "NaN"), (INF, "infinity"), (-INF, "infinity")])
+def test_missing_and_infinite_values(value, word, method):
+    with pytest.raises(ValueError, match=f"X contains {word}"):
+        getattr(small(stateful=True), method)(_with(SERIES, value))
+    with pytest.raises(ValueError, match=f"X contains {word}"):
+        getattr(small(), method)(_with(WINDOWS, value), NEXT)
+    with pytest.raises(ValueError, match=f"y contains {word}"):
+        getattr(small(), method)(WINDOWS, _with(NEXT, value))
+
+
+@pytest.mark.parametrize("value", [NAN, INF])
+def test_missing_values_at_prediction(series_model, window_model, value):
+    for call in (
+        lambda: series_model.predict(_with(SERIES, value)),
+        lambda: series_model.forecast(3, _with(SERIES, value)),
+        lambda: series_model.predict_interval(_with(SERIES, value)),
+        lambda: series_model.score(_with(SERIES, value)),
+        lambda: window_model.predict(_with(WINDOWS, value)),
+        lambda: window_model.forecast(3, _with(WINDOWS[:1], value)),
+    ):
+        with pytest.raises(ValueError, match=r"(?i)X contains|y_true|Input"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X[:, 0], y), "Expected 2D array, got 1D array"),
+        (lambda X, y: (X[:, :, None], y), "Found array with dim 3"),
+        (lambda X, y: (X[:-1], y), "inconsistent numbers of samples"),
+        (lambda X, y: (X[:0], y[:0]), r"0 sample\(s\)"),
+        (lambda X, y: (X[:1], y[:1]), r"1 sample\(s\)|minimum of 2"),
+        (lambda X, y: (X[:, :0], y), r"0 feature\(s\)"),
+        (lambda X, y: (np.full(X.shape, "blue"), y), "(?i)string.*blue"),
+        (lambda X, y: (X + 1j, y), "(?i)complex"),
+        (lambda X, y: (sparse.csr_array(X), y), "(?i)sparse"),
+        (lambda X, y: (X, np.stack([[y, y]] * 2).T), r"(?i)dim 3|\by\b.*shape|3d"),
+    ],
+)
+@pytest.mark.parametrize("stateful", [False, True])
+def test_wrong_shapes_and_types(stateful, change, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        small(stateful=stateful).fit(*change(WINDOWS, NEXT))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_windows_need_targets(method):
+    with pytest.raises(ValueError, match=r"requires y|y cannot be None"):
+        getattr(small(), method)(WINDOWS)
+
+
+def test_windows_at_prediction_have_the_width_of_those_of_fit(window_model):
+    for call in (
+        window_model.predict,
+        window_model.predict_interval,
+        lambda X: window_model.forecast(2, X[:1]),
+        lambda X: window_model.partial_fit(X, NEXT),
+    ):
+        with pytest.raises(ValueError, match=r"X has 5 features, but .* is expecting 8 features"):
+            call(WINDOWS[:, :5])
+
+
+def test_a_series_at_prediction_has_the_channels_of_that_of_fit(series_model):
+    with pytest.raises(ValueError, match=r"X has 2 features, but .* is expecting 1 features"):
+        series_model.predict(np.ones((5, 2)))
+
+
+@pytest.mark.parametrize("n_channels", [3, 5, 16])
+def test_columns_of_windows_are_a_multiple_of_the_channels(n_channels):
+    with pytest.raises(ValueError, match=rf"n_channels={n_channels}.*got 8"):
+        small(n_channels=n_channels).fit(WINDOWS, NEXT)
+
+
+def test_targets_of_later_calls_have_the_columns_of_those_of_fit(window_model):
+    with pytest.raises(ValueError, match="y must have 1 columns"):
+        window_model.partial_fit(WINDOWS, np.column_stack([NEXT, NEXT]))
+
+
+# ---- lengths ----
+
+
+@pytest.mark.parametrize(("n", "washout"), [(3, "auto"), (40, 30), (40, 100), (200, 200)])
+def test_a_series_too_short_for_its_washout_is_refused(n, washout):
+    with pytest.raises(ValueError, match=r"too few.*washout"):
+        small(stateful=True, washout=washout).fit(SERIES[:n])
+
+
+def test_a_series_too_short_for_the_horizon_is_refused():
+    with pytest.raises(ValueError, match="horizon=60"):
+        small(stateful=True, horizon=60).fit(SERIES)
+    small(stateful=True, horizon=40).fit(SERIES)
+
+
+def test_a_horizon_longer_than_what_tuning_looks_at_is_refused_or_works():
+    series = np.resize(SERIES, (8000, 1))  # 2,000 rows are held back, but of the 6,000 that are tuned on 1,500
+    model = small(stateful=True, horizon=1800, readout_lags=2, max_iter=1)
+    try:
+        model.fit(series)
+    except ValueError as error:
+        assert "horizon" in str(error)
+
+
+def test_a_tiny_share_held_back_is_enough_to_tune_on():
+    X, y = make_windows(np.resize(SERIES[:, 0], 1200), 100)
+    model = small(validation_fraction=0.001).fit(X, y)
+    assert np.isfinite(model.loss_curve_).all()
+    assert model.best_loss_ < 0
+
+
+def test_two_rows_are_the_least():
+    with pytest.raises(ValueError, match=r"minimum of 2|1 sample"):
+        small(stateful=True).fit(SERIES[:1])
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_more_readout_lags_than_rows_are_refused(stateful):
+    X, n = (SERIES, 200) if stateful else (WINDOWS, 8)
+    with pytest.raises(ValueError, match=rf"readout_lags must be at most the {n} .*got {n + 1}"):
+        small(stateful=stateful, readout_lags=n + 1).fit(X, SERIES[: len(X), 0])
+    if not stateful:
+        small(readout_lags=n).fit(X, NEXT)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -1e6])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_constant_series_is_refused(method, value):
+    with pytest.raises(ValueError, match="constant"):
+        getattr(small(stateful=True), method)(np.full((100, 1), value))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_constant_channel_beside_others_is_forecast_as_it_is_without_a_warning():
+    X = np.column_stack([SERIES, np.full(200, 5.0)])
+    path = small(stateful=True).fit(X).forecast(10)
+    np.testing.assert_allclose(path[:, 1], 5.0)
+    assert np.isfinite(path).all()
+
+
+def test_constant_windows_and_targets_are_learnt():
+    model = small().fit(np.full((50, 4), 3.0), np.full(50, 7.0))
+    np.testing.assert_allclose(model.predict(np.full((2, 4), 3.0)), 7.0, rtol=1e-6)
+
+
+# ---- time ----
+
+
+@pytest.mark.parametrize("change", [lambda t: t[::-1], lambda t: t[[1, 0, *range(2, 200)]]])
+def test_rows_out_of_time_order_are_refused(series_model, change):
+    times = change(pd.date_range("2020-01-01", periods=200, freq="D"))
+    frame = pd.DataFrame(SERIES, index=times)
+    for call in (
+        small(stateful=True).fit,
+        small(stateful=True).partial_fit,
+        series_model.predict,
+        series_model.predict_interval,
+        series_model.partial_fit,
+        lambda X: series_model.forecast(2, X),
+    ):
+        with pytest.raises(ValueError, match="time order"):
+            call(frame)
+    order = change(np.arange(len(WINDOWS))[:200]) if len(WINDOWS) == 200 else np.arange(len(WINDOWS))[::-1]
+    small().fit(pd.DataFrame(WINDOWS[order], index=order), NEXT[order])  # windows have no order
+
+
+# ---- calls ----
+
+
+@pytest.mark.parametrize("n_steps", [0, -1, 1.0, 2.5, True, None, "ten"])
+def test_steps_are_a_positive_integer(series_model, window_model, n_steps):
+    for model in (series_model, window_model):
+        for method in (model.forecast, model.forecast_interval):
+            with pytest.raises(ValueError, match=rf"n_steps must be a positive integer, got {n_steps!r}"):
+                method(n_steps)
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_nothing_but_fitting_works_before_fit(stateful):
+    model = small(stateful=stateful)
+    for call in (
+        lambda: model.predict(SERIES),
+        lambda: model.predict_interval(SERIES),
+        lambda: model.score(SERIES, SERIES[:, 0]),
+        lambda: model.forecast(3),
+        lambda: model.forecast(0),
+        lambda: model.forecast_interval(3),
+    ):
+        with pytest.raises(NotFittedError):
+            call()
+
+
+def test_a_loop_that_cannot_be_closed_is_told():
+    for model in (
+        small(stateful=True).fit(SERIES, SERIES[::-1, 0]),
+        small(stateful=True).fit(SERIES[:-3], SERIES[3:]),
+        small().fit(WINDOWS[::2], NEXT[::2]),
+        small(n_channels=2).fit(*make_windows(SERIES.reshape(-1, 2), 4)[0:1], NEXT[:96]),
+    ):
+        for method in (model.forecast, model.forecast_interval):
+            with pytest.raises(ValueError, match="were not the next rows"):
+                method(3)
+
+
+@pytest.mark.parametrize("n_rows", [0, 2, 5])
+def test_a_forecast_from_windows_starts_from_one(window_model, n_rows):
+    with pytest.raises(ValueError, match=r"one window|0 sample\(s\)"):
+        window_model.forecast(3, WINDOWS[:n_rows])
+
+
+@pytest.mark.parametrize("coverage", [0, 0.0, 1, 1.0, -0.5, 1.5, NAN, "most", None, True])
+def test_coverage_is_between_zero_and_one(series_model, coverage):
+    for call in (
+        lambda: series_model.predict_interval(SERIES, coverage),
+        lambda: series_model.forecast_interval(3, coverage),
+    ):
+        with pytest.raises(ValueError, match="coverage must be between 0 and 1"):
+            call()
+
+
+def test_coverage_beyond_the_rows_held_back_tells_how_many_are_needed(series_model):
+    with pytest.raises(ValueError, match=r"coverage=0\.99 needs at least 99 errors .* got 49"):
+        series_model.predict_interval(SERIES, 0.99)
+
+
+def test_an_interval_beyond_the_rows_held_back_is_refused(series_model):
+    with pytest.raises(ValueError, match="n_steps must be at most"):
+        series_model.forecast_interval(100)
+
+
+def test_intervals_need_rows_held_back():
+    model = small(stateful=True).partial_fit(SERIES)
+    for call in (lambda: model.predict_interval(SERIES), lambda: model.forecast_interval(3)):
+        with pytest.raises(ValueError, match="held back"):
+            call()
+
+
+@pytest.mark.parametrize("trainable", ["readout", ("recurrent",), ("gains", "readout")])
+def test_partial_fit_does_not_undo_trained_weights(trainable):
+    model = small(stateful=True, trainable=trainable, loss="pinball", quantile=0.9, max_iter=40).fit(SERIES)
+    with pytest.raises(ValueError, match="trainable"):
+        model.partial_fit(SERIES)
+
+
+def test_partial_fit_without_targets_needs_targets_that_were_the_next_rows():
+    model = small(stateful=True).fit(SERIES, 2 * SERIES)
+    with pytest.raises(ValueError, match=r"\by\b"):
+        model.partial_fit(SERIES)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 5), (1, 1)])
+def test_a_loss_of_a_wrong_shape_is_told(shape):
+    with pytest.raises(ValueError, match="loss must return one number or one per row"):
+        small(stateful=True, loss=lambda y_true, y_pred: np.zeros(shape)).fit(SERIES)
+
+
+def test_an_error_in_a_loss_is_passed_on():
+    def loss(y_true, y_pred):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        small(stateful=True, loss=loss).fit(SERIES)
+
+
+@pytest.mark.parametrize("value", [NAN, INF])
+def test_a_loss_that_is_never_finite_leaves_a_finite_model(value):
+    for trainable in ("gains", "readout"):
+        model = small(stateful=True, trainable=trainable, loss=lambda y_true, y_pred: value, n_perturbations=1)
+        assert np.isfinite(model.fit(SERIES).forecast(3)).all()
+
+
+FAILING_FITS = {
+    "X contains": lambda model: model.fit(_with(SERIES, NAN)),
+    "max_iter": lambda model: model.set_params(max_iter=0).fit(SERIES),
+    "trainable": lambda model: model.set_params(trainable="all").fit(SERIES),
+    "washout": lambda model: model.set_params(washout=190).fit(np.column_stack([SERIES, SERIES])),
+    "horizon": lambda model: model.set_params(horizon=190).fit(np.column_stack([SERIES, SERIES])),
+    "reservoir_connectivity": lambda model: model.set_params(reservoir_connectivity=1e-9).fit(SERIES),
+    "readout_lags": lambda model: model.set_params(readout_lags=300).fit(SERIES),
+    "finite variance": lambda model: model.fit(SERIES * 1e300),
+    "constant": lambda model: model.fit(np.ones((50, 3))),
+    "divi": lambda model: model.set_params(loss=lambda y_true, y_pred: 1 // 0).fit(SERIES),
+    "y must have": lambda model: model.partial_fit(SERIES, np.column_stack([SERIES, SERIES])),
+    "y contains": lambda model: model.partial_fit(SERIES, _with(SERIES, NAN)),
+}
+
+
+@pytest.mark.parametrize("message", FAILING_FITS)
+def test_a_failed_fit_leaves_the_forecaster_as_it_was(message):
+    model = small(stateful=True).fit(SERIES)
+    before, forecast, prediction = set(vars(model)), model.forecast(5), model.predict(SERIES[:9])
+    with pytest.raises((ValueError, ZeroDivisionError), match=message):
+        FAILING_FITS[message](model)
+    assert set(vars(model)) == before
+    np.testing.assert_array_equal(model.forecast(5), forecast)
+    np.testing.assert_array_equal(model.predict(SERIES[:9]), prediction)
+    fresh = small(stateful=True)
+    if not message.startswith("y "):
+        with pytest.raises((ValueError, ZeroDivisionError), match=message):
+            FAILING_FITS[message](fresh)
+        assert set(vars(fresh)) == set(fresh.get_params())
+
+
+# ---- extremes ----
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e-6, 1e6, 1e150, 1e300])
+@pytest.mark.parametrize("stateful", [False, True])
+def test_extreme_scales_give_finite_forecasts_or_a_clear_error(stateful, scale):
+    model = small(stateful=stateful)
+    try:
+        model.fit(SERIES * scale) if stateful else model.fit(WINDOWS * scale, NEXT * scale)
+    except ValueError as error:
+        assert scale > 1e100
+        assert "finite variance" in str(error)
+    else:
+        assert np.isfinite(model.predict(SERIES * scale if stateful else WINDOWS * scale)).all()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            assert np.isfinite(model.forecast(5)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
+def test_modest_scales_and_offsets_change_no_forecast_beyond_rounding(series_model, scale):
+    for offset in (0.0, 10.0 * scale):
+        model = small(stateful=True).fit(SERIES * scale + offset)
+        np.testing.assert_allclose((model.forecast(5) - offset) / scale, series_model.forecast(5), atol=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e150])
+def test_predictions_of_rows_far_outside_are_finite(series_model, window_model, factor):
+    assert np.isfinite(series_model.predict(SERIES * factor)).all()
+    assert np.isfinite(window_model.predict(WINDOWS * factor)).all()
+
+
+@pytest.mark.parametrize("params", [{"ridge": 1e-300, "lag_ridge": 1e-300}, {"ridge": 1e-14, "lag_ridge": 1e-14}])
+def test_too_small_a_penalty_works_or_is_named(params):
+    for X in (np.repeat(SERIES, 3, axis=1), np.sin(0.1 * np.arange(200))[:, None]):
+        try:
+            forecast = small(stateful=True, trainable=(), **params).fit(X).forecast(3)
+        except ValueError as error:
+            assert "ridge" in str(error)
+        else:
+            assert np.isfinite(forecast).all()
+
+
+# ---- whatever goes in ----
+
+THOROUGH = settings(
+    max_examples=150,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink],
+)
+NUMBERS = {
+    "normal": lambda rng, shape: rng.standard_normal(shape),
+    "walk": lambda rng, shape: rng.standard_normal(shape).cumsum(axis=0),
+    "sine": lambda rng, shape: np.sin(rng.uniform(0.1, 3) * np.arange(shape[0]))[:, None] + np.zeros(shape),
+    "grid": lambda rng, shape: rng.integers(-1, 2, shape).astype(float),
+    "constant": lambda rng, shape: np.full(shape, rng.choice([-1.0, 0.0, 1.0])),
+    "step": lambda rng, shape: (np.arange(shape[0]) > shape[0] // 2)[:, None] + np.zeros(shape),
+}
+EXPONENT = st.one_of(st.just(0), st.integers(-6, 6), st.sampled_from([-300, -150, -40, 40, 150, 300]))
+
+
+def log_uniform(low, high):
+    return st.floats(low, high).map(lambda exponent: 10.0**exponent)
+
+
+PARAMETERS = st.fixed_dictionaries(
+    {"n_units": st.integers(5, 20), "max_iter": st.integers(1, 2), "random_state": st.integers(0, 2**31 - 1)},
+    optional={
+        "horizon": st.integers(1, 30),
+        "spectral_radius": st.one_of(st.just(0.0), log_uniform(-6, 2)),
+        "leak_rate": st.one_of(st.just(1.0), log_uniform(-6, 0)),
+        "input_scaling": st.one_of(st.just(0.0), log_uniform(-6, 3)),
+        "bias_scaling": st.one_of(st.just(0.0), log_uniform(-6, 3)),
+        "ridge": log_uniform(-14, 3),
+        "lag_ridge": log_uniform(-14, 3),
+        "readout_lags": st.integers(1, 12),
+        "reservoir_connectivity": log_uniform(-2, 0),
+        "state_noise": log_uniform(-3, 1),
+        "washout": st.integers(0, 50),
+        "trainable": st.lists(st.sampled_from(["gains", "recurrent", "readout"]), max_size=3),
+        "loss": st.sampled_from(["squared_error", "absolute_error", "huber", "pinball"]),
+        "quantile": st.floats(0.01, 0.99),
+        "perturbation_scale": log_uniform(-8, 2),
+        "n_perturbations": st.integers(1, 3),
+        "learning_rate": st.sampled_from(["dopamine", "constant", "invscaling"]),
+        "learning_rate_init": log_uniform(-6, 3),
+        "momentum": st.sampled_from([0.0, 0.5, 0.99]),
+        "validation_fraction": st.floats(0.01, 0.95),
+    },
+)
+CAUSES = "washout|horizon|readout_lags|reservoir_connectivity|ridge|constant|finite variance|sample"
+
+
+@THOROUGH
+@given(
+    params=PARAMETERS,
+    n=st.integers(1, 150),
+    channels=st.integers(1, 3),
+    kind=st.sampled_from(sorted(NUMBERS)),
+    exponent=EXPONENT,
+    mode=st.sampled_from(["series", "series with targets", "windows"]),
+    n_lags=st.integers(1, 10),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_whatever_goes_in(params, n, channels, kind, exponent, mode, n_lags, seed):
+    series = NUMBERS[kind](np.random.default_rng(seed), (n, channels)) * 10.0**exponent
+    model = DopamineESNForecaster(**params, stateful=mode != "windows", n_channels=channels)
+    if mode == "series":
+        X, y = series, None
+    elif mode == "series with targets":
+        X, y = series, np.roll(series, 3, axis=0)
+    else:
+        try:
+            X, y = make_windows(series, n_lags)
+        except ValueError:
+            return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(X, y)
+        except ValueError as error:
+            assert re.search(CAUSES, str(error)), error
+            return
+        finally:
+            unexpected = [str(w.message) for w in caught if not issubclass(w.category, ConvergenceWarning)]
+            assert unexpected == []
+    assert np.isfinite(model.readout_).all()
+    assert max(1, len(model.loss_curve_)) == model.n_iter_
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prediction = model.predict(X)
+        assert np.isfinite(prediction).all()
+        assert len(prediction) == len(X)
+        if mode != "series with targets" and model._closed:
+            warnings.filterwarnings("ignore", "The forecast left", UserWarning)
+            path = model.forecast(7)
+            assert np.isfinite(path).all()
+            assert path.shape == ((7,) if channels == 1 and mode == "windows" else (7, channels)) or channels == 1
