@@ -127,7 +127,8 @@ class GainsProblem:
             if task.closed and task.horizon > 1:
                 ahead = path_levels(task, population, readout, starts, self.origins)
                 levels = ONE_STEP_SHARE * one_step + (1 - ONE_STEP_SHARE) * ahead
-        return np.minimum(np.where(np.isnan(levels), WORST, levels), WORST)
+        worst = WORST if task.objective.degree else np.inf  # a user's loss may be of any size
+        return np.minimum(np.where(np.isnan(levels), worst, levels), worst)
 
     def _no_rows(self, members: Array) -> Normal:
         n_features = self.weights.bias.size + self.task.n_features

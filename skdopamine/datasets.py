@@ -236,7 +236,7 @@ def make_mackey_glass(
     _check_number("tau", tau, above=0.0)
     times = _times(n_samples, dt, transient)
     start = check_random_state(random_state).uniform(1.1, 1.3)
-    past: Callable[[float], Any] = lambda t: start  # noqa: E731 - it is replaced by the solution of each interval
+    past: Callable[[float], Any] = np.polynomial.Polynomial([start])  # then the solution of each interval
     level, series = np.array([start]), np.empty(n_samples)
     edges = np.arange(0, times[-1] + tau, tau)
     for begin, end in pairwise([*edges, edges[-1] + tau]):

@@ -647,7 +647,20 @@ def test_a_loop_that_runs_away_is_held_and_told():
 
 @pytest.mark.filterwarnings("error")
 def test_a_loop_that_stays_is_not_told():
-    stream().fit(SERIES).forecast(500)
+    path = stream().fit(SERIES).forecast(500)
+    assert np.abs(path).max() < np.abs(SERIES).max() + 0.5 * np.ptp(SERIES)
+
+
+@quietly
+def test_a_loss_of_any_size_tunes_the_gains():
+    """Targets in thousands: what is lost is far above any logarithm of an error."""
+
+    def absolute(y_true, y_pred):
+        return np.abs(y_true - y_pred)
+
+    model = small(stateful=True, loss=absolute, max_iter=6).fit(1e4 * SERIES)
+    assert model.best_loss_ > 5
+    assert model.best_loss_ < model.loss_curve_[0]
 
 
 # ---- skill ----
