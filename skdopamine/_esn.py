@@ -835,8 +835,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         for row, states, _ in tail.reader.read(population, tail.first, len(tail.reader.inputs), tail.state):
             inside = (origins + tail.first >= row) & (origins + tail.first < row + len(states))
             starts[:, inside] = states[origins[inside] + tail.first - row].T
-        rows = tail.first + origins[:, None] + np.arange(-int(self.lags_.max()), 1)
-        history = tail.reader.inputs[np.maximum(rows, 0)]
+        back = np.arange(int(self.lags_.max()), -1, -1)
+        history = _reservoir.lagged(tail.reader.inputs, back, tail.first + origins)
         path = _reservoir.closed_loop(
             population, tail.readout[None], starts, history, self.lags_, n_steps, self._bounds
         )

@@ -73,7 +73,8 @@ class SeriesReader(NamedTuple):
     ) -> Iterator[tuple[int, Array, Array]]:
         for start, states in _reservoir.run(population, self.inputs[first:last], state, noise):
             row = first + start
-            yield row, states, _reservoir.lagged(self.inputs, self.lags, row, row + len(states))
+            past = _reservoir.lagged(self.inputs, self.lags, np.arange(row, row + len(states)))
+            yield row, states, past.reshape(len(states), -1)
 
 
 class WindowReader(NamedTuple):
@@ -132,16 +133,14 @@ def read_on(
     and the normal equations with these rows added.
     """
     values = np.empty((population.n_members, len(task.target) - task.split))
-    before = {int(origin): k for k, origin in enumerate(origins)}
     starts = np.empty((len(state), len(origins)))
     for row, states, past in task.reader.read(population, task.split, len(task.target), state):
         seen, target = _reservoir.features(population, states, past), task.target[row : row + len(states)]
         normal = normal.add(seen, target)
         at = row - task.split
         values[:, at : at + len(states)] = task.objective.values(np.matmul(seen, readout), target)
-        for t in range(row, row + len(states)):
-            if t in before:
-                starts[:, before[t]] = states[t - row]
+        inside = (origins >= row) & (origins < row + len(states))
+        starts[:, inside] = states[origins[inside] - row].T
     return values, starts, normal
 
 
@@ -166,11 +165,8 @@ def path_values(task: Task, population: Population, readout: Array, starts: Arra
 
     `starts` (members x units, windows) are the states after those rows; the first prediction is made from them.
     """
-    past = int(task.reader.lags.max()) + 1
     channels = task.reader.inputs.shape[1]
-    rows = origins[:, None] + np.arange(1 - past, 1)
-    history = task.reader.inputs[np.maximum(rows, 0)]
-    history[rows < 0] = 0.0
+    history = _reservoir.lagged(task.reader.inputs, np.arange(int(task.reader.lags.max()), -1, -1), origins)
     path = _reservoir.closed_loop(
         population, readout, starts, history, task.reader.lags, task.horizon, task.bounds
     )  # (steps, members, windows, channels)

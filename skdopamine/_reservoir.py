@@ -169,12 +169,12 @@ def drive_of(population: Population, inputs: Array) -> Array:
     return np.asarray(drive)
 
 
-def lagged(series: Array, lags: npt.NDArray[np.intp], first: int, last: int) -> Array:
-    """Rows first .. last - 1 of the series with the rows before them, (n, lags x channels); zero before its start."""
-    rows = np.arange(first, last)[:, None] - lags
-    values = series[np.maximum(rows, 0)]
-    values[rows < 0] = 0.0
-    return np.asarray(values.reshape(last - first, -1))
+def lagged(series: Array, lags: npt.NDArray[np.intp], rows: npt.NDArray[np.intp]) -> Array:
+    """What lies `lags` before each of the rows, (rows, lags, channels); zero before the series begins."""
+    before = rows[:, None] - lags
+    values = series[np.maximum(before, 0)]
+    values[before < 0] = 0.0
+    return np.asarray(values)
 
 
 def features(population: Population, states: Array, past: Array) -> Array:

@@ -135,7 +135,7 @@ class WeightsProblem:
             if t <= -self.judged:
                 continue
             if self.is_series:
-                past = reader.inputs[np.maximum(rows[:, None] - reader.lags, 0)]
+                past = _reservoir.lagged(reader.inputs, reader.lags, rows)
             else:
                 past = reader.inputs[rows[:, None], -1 - reader.lags]
             states = state.reshape(members, units, -1).transpose(2, 0, 1).reshape(len(origins), -1)

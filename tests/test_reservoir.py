@@ -183,7 +183,9 @@ def test_lagged_rows_are_those_before_and_zero_before_the_start():
             np.concatenate([series[t - lag] if t >= lag else np.zeros(CHANNELS) for lag in lags])
             for t in range(first, last)
         ]
-        np.testing.assert_array_equal(_reservoir.lagged(series, lags, first, last), expected)
+        np.testing.assert_array_equal(
+            _reservoir.lagged(series, lags, np.arange(first, last)).reshape(last - first, -1), expected
+        )
 
 
 def test_features_are_state_past_and_one():
