@@ -1,22 +1,23 @@
 """DopamineESNForecaster: the scikit-learn contract, windows, forecasts and intervals."""
 
 import warnings
+from itertools import pairwise
 from math import ceil
-from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdopamine import _reservoir, _season, _trainer, _validation
-from skdopamine._forecast import FunctionLoss, SeriesReader, Task, WindowReader, learn
+from skdopamine import _intervals, _reservoir, _season, _trainer, _validation
+from skdopamine._forecast import FunctionLoss, SeriesReader, Task, WindowReader, learn, predicted, read_over
 from skdopamine._gains_problem import TRAINED, GainsProblem, decode, encode
+from skdopamine._intervals import SPREAD_ROWS, Judge, Record
 from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
 from skdopamine._losses import HUBER_KNEE
 from skdopamine._reservoir import Gains, Normal, Population
@@ -40,21 +41,9 @@ WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WINDOW_BATCH = 200  # rows that are windows of their own
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
-JUDGING_ROWS = 4000  # of the tail that are kept for intervals
-JUDGING_ORIGINS = 200  # closed loops that tell of their spread
-LATEST_ERRORS = 250  # that tell of the width of intervals along a series
-ROWS_AT_ONCE = 2000
+FEW_ROWS = 400  # closed loops in fewer than these are judged by cross-validation
+N_FOLDS = 4  # of it
 BOUND = 0.5  # ranges of the training rows by which a prediction that is fed back may leave them
-
-
-class _Tail(NamedTuple):
-    """Rows that a model has not learnt from, with the model, to tell how far off it is."""
-
-    reader: Any
-    target: Array
-    first: int  # of the reader's rows, the rest being history
-    state: Array
-    readout: Array
 
 
 class DopamineESNForecaster(RegressorMixin, BaseEstimator):
@@ -206,7 +195,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     n_outputs_: int
     _closed: bool  # whether the targets are the next rows
     _normal: Normal | None  # None: the readout is not a ridge solution
-    _tail: _Tail | None  # None: nothing was held back
+    _record: Record | None  # None: no rows yet but those that the readout has learnt from
 
     def __init__(
         self,
@@ -326,18 +315,18 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         trained = self.readout_ is not ridge or self._weights is not weights
         if trained or self.state_noise:  # read again, without noise and by the present weights
             population = self._population()
-            state = self._read(task.reader, zero, 0, task.split)
-        self._tail = self._judges(task, state)
+            state = read_over(task.reader, population, zero, 0, task.split)
+        held_out, clean = self.readout_, state
         if trained:
             self._normal = None
-            self._state = self._read(task.reader, state, task.split, len(inputs))
+            self._state = read_over(task.reader, population, state, task.split, len(inputs))
         else:
-            clean = state
             self._normal, state = learn(task, population, head, state, (task.split, len(task.target)), self._seed)
             self.readout_ = self._solve(self._normal)
             first, state = (task.split, clean) if self.state_noise else (len(task.target), state)
-            self._state = self._read(task.reader, state, first, len(inputs))
-        self._history = task.reader.inputs[-1 - int(self.lags_.max()) if self.stateful else -1 :].copy()
+            self._state = read_over(task.reader, population, state, first, len(inputs))
+        self._history = task.reader.inputs[-self._n_history() :].copy()
+        self._record = self._judged(task, population, clean, held_out)
         self._published()
         return reasons
 
@@ -408,7 +397,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         goal = (target - self._target_centre) / self._target_unit if own else scaled[1:]
         reader = SeriesReader(scaled, self.lags_) if self.stateful else WindowReader(scaled, self.lags_)
         n = len(goal)
-        n_tail = min(max(1, int(n * self.validation_fraction)), JUDGING_ROWS)
+        n_tail = min(max(1, int(n * self.validation_fraction)), _intervals.MOST_ROWS)
         split, washout, horizon = n - n_tail, 0, 1
         if self.stateful:
             longest = int(self.lags_.max())
@@ -526,11 +515,26 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             "readout has no solution."
         )
 
-    def _judges(self, task: Task, state: Array) -> _Tail:
-        """What intervals are told from: the rows that the present readout has not learnt from."""
-        first = max(0, task.split - 1 - int(self.lags_.max())) if self.stateful else task.split
-        reader = task.reader._replace(inputs=task.reader.inputs[first : len(task.target)].copy())
-        return _Tail(reader, task.target[task.split :].copy(), task.split - first, state, self.readout_)
+    def _judged(self, task: Task, population: Population, state: Array, readout: Array) -> Record:
+        """What intervals are told from: rows held back from `readout`, in a short series those of all folds."""
+        judges, n_rows = [Judge(task.split, readout)], len(task.target)
+        if n_rows < FEW_ROWS and self._normal is not None:
+            edges = np.unique(np.linspace(task.washout, n_rows, 1 + N_FOLDS).astype(int))
+            start = after = read_over(task.reader, population, self._zero_state(), 0, edges[0])
+            folds = []
+            for first, last in pairwise(edges):
+                empty = _reservoir.init_normal(1, *self.readout_.shape)
+                fold, after = learn(task, population, empty, after, (first, last), self._seed)
+                others = self._normal.without(fold).solve(self._gains, population.n_units)[0]
+                folds.append(Judge(first, others))
+            if all(np.isfinite(fold.readout).all() for fold in folds):
+                judges, state = folds, start
+        held = task.split if self.stateful else judges[0].first  # windows need not be the latest
+        return _intervals.record(task.reader, task.target, state, judges, held, self._n_history())
+
+    def _n_history(self) -> int:
+        """Last rows that closed loops begin from."""
+        return max(1 + int(self.lags_.max()), SPREAD_ROWS) if self.stateful else 1
 
     def _published(self) -> None:
         self.n_iter_ = max(1, self.n_iter_)  # the ridge solution is one
@@ -547,21 +551,6 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     def _zero_state(self) -> Array:
         return np.zeros((self._weights.bias.size, 1))
-
-    def _read(self, reader: Any, state: Array, first: int, last: int) -> Array:
-        """State after rows that are but read."""
-        for _, states, _ in reader.read(self._population(), first, last, state) if self.stateful else ():
-            state = states[-1][:, None].copy()
-        return state
-
-    def _predicted(self, reader: Any, first: int, state: Array, readout: Array) -> Array:
-        """Predictions (n, targets) in standardised units, of the rows from `first` on."""
-        population = self._population()
-        pieces = [
-            _reservoir.features(population, states, past)[0] @ readout
-            for _, states, past in reader.read(population, first, len(reader.inputs), state)
-        ]
-        return np.concatenate(pieces)
 
     def _restored(self, values: Array) -> Array:
         """Predictions (..., targets) in the user's units, one target without its axis."""
@@ -657,12 +646,15 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         self._check_index(X)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         inputs = (self._shaped(X) - self._centre) / self._unit
-        if not self.stateful:
-            return self._restored(
-                self._predicted(WindowReader(inputs, self.lags_), 0, self._zero_state(), self.readout_)
-            )
-        reader = SeriesReader(np.concatenate([self._history, inputs]), self.lags_)
-        return self._restored(self._predicted(reader, len(self._history), self._state, self.readout_))
+        return self._restored(self._predicted(inputs))
+
+    def _predicted(self, inputs: Array) -> Array:
+        """Predictions (n, targets) of the rows that follow, all in standardised units."""
+        reader: Any = WindowReader(inputs, self.lags_)
+        if self.stateful:
+            reader = SeriesReader(np.concatenate([self._history, inputs]), self.lags_)
+        last = len(reader.inputs)
+        return predicted(reader, self._population(), self.readout_, self._state, last - len(inputs), last)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination of the predictions.
@@ -731,20 +723,18 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         if not self.stateful:
             if inputs is not None and len(inputs) != 1:
                 raise ValueError(f"X must be one window, got {len(inputs)} rows.")
-            return self._slide(self._history if inputs is None else inputs, n_steps)
+            reader, only = WindowReader(self._history if inputs is None else inputs, self.lags_), np.array([0])
+            paths = reader.paths(self._population(), self.readout_, self._state, 0, only, n_steps, self._bounds)
+            return np.asarray(paths[0])
         population, state, history = self._population(), self._state, self._history
         if inputs is not None:
             missing = np.zeros((max(0, 1 + int(self.lags_.max()) - len(inputs)), inputs.shape[1]))
-            state = self._read(SeriesReader(inputs, self.lags_), self._zero_state(), 0, len(inputs))
+            state = read_over(SeriesReader(inputs, self.lags_), population, self._zero_state(), 0, len(inputs))
             history = np.concatenate([missing, inputs])
         path = _reservoir.closed_loop(
             population, self.readout_[None], state, history[None], self.lags_, n_steps, self._bounds
         )
         return np.asarray(path[:, 0, 0])
-
-    def _slide(self, window: Array, n_steps: int) -> Array:
-        """Closed loop of windows (1, n_lags, channels): each prediction enters the next window."""
-        return _slid(self, window, self.readout_, n_steps)[:, 0]
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.
@@ -776,17 +766,12 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
            regression. https://arxiv.org/abs/1604.04173
         """
         center = self.predict(X)
-        tail = self._calibrated()
-        error = tail.target - self._predicted(tail.reader, tail.first, tail.state, tail.readout)
-        width = _half_width(error, coverage)
+        error = _intervals.one_step_errors(self._known(), self._population())
+        width = _intervals.half_width(error, coverage)
         if self.stateful and self._closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
             seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
-            latest = max(LATEST_ERRORS, ceil(1 / (1 - coverage)))
-            known = np.concatenate([error[-latest:], seen])
-            windows = sliding_window_view(known, min(latest, len(error)), axis=0)[-len(rows) :]
-            pieces = np.array_split(windows, 1 + len(rows) // ROWS_AT_ONCE)
-            width = np.concatenate([_half_width(np.moveaxis(piece, 2, 0), coverage) for piece in pieces])
+            width = _intervals.rolling_half_width(error, seen, coverage)
         half = width * self._target_unit
         half = half[..., 0] if self._ravel else half
         return center - half, center + half
@@ -815,38 +800,18 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             If an argument is not valid, or too few rows were held back.
         """
         self._check_steps(n_steps)
-        tail, n_steps = self._calibrated(), int(n_steps)
-        room = len(tail.target) - n_steps
-        if room < 0:
-            raise ValueError(f"n_steps must be at most the {len(tail.target)} rows held back, got {n_steps}.")
-        origins = np.unique(np.linspace(0, room, JUDGING_ORIGINS).astype(np.intp))
-        channels = self.n_channels_
-        truth = tail.target[origins[:, None] + np.arange(n_steps), :channels]
-        error = (truth - self._tail_paths(tail, origins, n_steps)).reshape(len(origins), -1)
-        half = _half_width(error, coverage).reshape(n_steps, channels)
+        known, n_steps = self._known(), int(n_steps)
+        error = _intervals.loop_errors(known, self._population(), n_steps, self._bounds)
+        now = known.reader._replace(inputs=self._history)
+        recent = now.recent(np.array([len(self._history) - 1]), SPREAD_ROWS)
+        half = _intervals.half_width(error, coverage) * _intervals.spread(recent)
         path = self._path(n_steps, None)
         return self._restored(path - half), self._restored(path + half)
 
-    def _tail_paths(self, tail: _Tail, origins: Array, n_steps: int) -> Array:
-        """Closed loops (origins, n_steps, channels) in rows held back."""
-        if not self.stateful:
-            return _slid(self, tail.reader.inputs[origins], tail.readout, n_steps).transpose(1, 0, 2)
-        population, starts = self._population(), np.empty((len(tail.state), len(origins)))
-        for row, states, _ in tail.reader.read(population, tail.first, len(tail.reader.inputs), tail.state):
-            inside = (origins + tail.first >= row) & (origins + tail.first < row + len(states))
-            starts[:, inside] = states[origins[inside] + tail.first - row].T
-        back = np.arange(int(self.lags_.max()), -1, -1)
-        history = _reservoir.lagged(tail.reader.inputs, back, tail.first + origins)
-        path = _reservoir.closed_loop(
-            population, tail.readout[None], starts, history, self.lags_, n_steps, self._bounds
-        )
-        return np.asarray(path[:, 0].transpose(1, 0, 2))
-
-    def _calibrated(self) -> _Tail:
-        tail: _Tail | None = self._tail
-        if tail is None:
-            raise ValueError("Intervals need rows held back by fit: there are none after partial_fit alone.")
-        return tail
+    def _known(self) -> Record:
+        if self._record is None:
+            raise ValueError("Intervals need rows that were not learnt from: there are none after one partial_fit.")
+        return self._record
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
@@ -882,41 +847,53 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             inputs, target = self._check_data(X, y, reset=first)
             if first:
                 self._begin(inputs, target)
-                self._tail = None
+                self._record = None
                 self._normal = _reservoir.init_normal(
                     1, self.n_units + len(self.lags_) * self.n_channels_ + 1, target.shape[1]
                 )
                 self._state = self._zero_state()
-                longest = 1 + int(self.lags_.max())
-                shape = (longest, self.n_channels_) if self.stateful else (0, *inputs.shape[1:])
-                self._history = np.zeros(shape)
+                self._history = np.zeros((self._n_history() if self.stateful else 0, *inputs.shape[1:]))
             assert self._normal is not None
-            self._normal = self._accumulate(self._normal, inputs, target, y is None and not first and self._unlearnt)
+            self._normal = self._accumulate(self._normal, inputs, target, joined=not first and self._unlearnt)
             self._unlearnt = y is None
             self.readout_ = self._solve(self._normal)
             self._published()
         return self
 
-    def _accumulate(self, normal: Normal, inputs: Array, target: Array, joined: bool) -> Normal:
+    def _accumulate(self, normal: Normal, inputs: Array, target: Array, *, joined: bool) -> Normal:
         """Add rows to the normal equations; `joined`: the first of them is also the target of the last row before."""
         scaled = (inputs - self._centre) / self._unit
         goal = (target - self._target_centre) / self._target_unit
-        population = self._population()
+        population, n_known = self._population(), normal.n_rows
         normal = normal._replace(gram=normal.gram.copy(), cross=normal.cross.copy())
+        before = self._history if self.stateful else scaled[:0]
+        kind = SeriesReader if self.stateful else WindowReader
+        reader = kind(np.concatenate([before, scaled]), self.lags_)
+        padded = np.concatenate([np.zeros((len(before), goal.shape[1])), goal])
+        span = (len(before), len(padded))
+        if n_known:
+            self._record = self._watched(reader, padded, span, joined=joined)
         if joined:
             past = self._history[::-1][self.lags_].reshape(1, -1)
             normal = normal.add(_reservoir.features(population, self._state.T, past), scaled[:1])
-        before = self._history if self.stateful else scaled[:0]
-        rows = np.concatenate([before, scaled])
-        kind = SeriesReader if self.stateful else WindowReader
-        padded = np.concatenate([np.zeros((len(before), goal.shape[1])), goal])
-        task = Task(kind(rows, self.lags_), padded, False, 0, 0, 1, self._bounds, None)
-        span = (len(before), len(before) + len(goal))
+        task = Task(reader, padded, False, 0, 0, 1, self._bounds, None)
         normal, state = learn(task, population, normal, self._state, span, self._seed)
         first, state = (span[0], self._state) if self.state_noise else (span[1], state)
-        self._state = self._read(task.reader, state, first, len(rows))
-        self._history = rows[-1 - int(self.lags_.max()) :].copy() if self.stateful else scaled[-1:].copy()
+        self._state = read_over(reader, population, state, first, len(reader.inputs))
+        self._history = reader.inputs[-self._n_history() :].copy()
         return normal
+
+    def _watched(self, reader: Any, target: Array, span: tuple[int, int], *, joined: bool) -> Record:
+        """The record with rows from .. to, and if `joined` the one before: the readout has not learnt from them."""
+        first, last = span
+        if self._record is None:
+            before = reader._replace(inputs=reader.inputs[:first])
+            known, joined = Record(before, target[:first], self._state, (Judge(first, self.readout_),), first), False
+        else:
+            known = self._record
+        goals = np.concatenate([reader.inputs[first : first + 1], target[first:last]]) if joined else target[first:last]
+        rows = reader.inputs[first - joined : last]
+        return _intervals.extended(known, rows, goals, self.readout_, self._population())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -947,26 +924,3 @@ def _moments(values: Array) -> tuple[Array, Array]:
     deviation = values.std(axis=0)
     constant = deviation <= 1e-12 * np.abs(values).max(axis=0)
     return values.mean(axis=0), np.where(constant, 1.0, deviation)
-
-
-def _half_width(error: Array, coverage: Any) -> Array:
-    """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
-    if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
-        raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
-    n = len(error)
-    rank = ceil((n + 1) * float(coverage) - 1e-9)
-    if rank > n:
-        least = ceil(float(coverage) / (1 - float(coverage)) - 1e-9)
-        raise ValueError(f"coverage={coverage} needs at least {least} errors of rows held back, got {n}.")
-    return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
-
-
-def _slid(estimator: DopamineESNForecaster, windows: Array, readout: Array, n_steps: int) -> Array:
-    """Closed loops (n_steps, windows, channels), each prediction entering the next window."""
-    path = np.empty((n_steps, len(windows), windows.shape[2]))
-    for step in path:
-        reader = WindowReader(windows, estimator.lags_)
-        predicted = estimator._predicted(reader, 0, estimator._zero_state(), readout)[:, : windows.shape[2]]
-        np.clip(predicted, *estimator._bounds, out=step)
-        windows = np.concatenate([windows[:, 1:], step[:, None]], axis=1)
-    return path

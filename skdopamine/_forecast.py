@@ -53,13 +53,25 @@ def _flat(values: Array) -> Array:
 class Reader(Protocol):
     """How rows of the data are read through a reservoir."""
 
-    inputs: Array
-    lags: npt.NDArray[np.intp]
-
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
     ) -> Iterator[tuple[int, Array, Array]]:
         """Yield pieces: number of the first row, states (n, members x units), past rows (n, lags x channels)."""
+
+    def paths(
+        self,
+        population: Population,
+        readout: Array,
+        state: Array,
+        first: int,
+        origins: npt.NDArray[np.intp],
+        n_steps: int,
+        bounds: tuple[Array, Array],
+    ) -> Array:
+        """Closed loops (origins, n_steps, channels) after those rows, of one reservoir; `state` is before `first`."""
+
+    def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
+        """Values (rows, n, channels) at the last n times before each of the rows, which counts too."""
 
 
 class SeriesReader(NamedTuple):
@@ -76,6 +88,27 @@ class SeriesReader(NamedTuple):
             past = _reservoir.lagged(self.inputs, self.lags, np.arange(row, row + len(states)))
             yield row, states, past.reshape(len(states), -1)
 
+    def paths(
+        self,
+        population: Population,
+        readout: Array,
+        state: Array,
+        first: int,
+        origins: npt.NDArray[np.intp],
+        n_steps: int,
+        bounds: tuple[Array, Array],
+    ) -> Array:
+        starts = np.empty((len(state), len(origins)))
+        for row, states, _ in self.read(population, first, int(origins[-1]) + 1, state):
+            inside = (origins >= row) & (origins < row + len(states))
+            starts[:, inside] = states[origins[inside] - row].T
+        history = self.recent(origins, int(self.lags.max()) + 1)
+        path = _reservoir.closed_loop(population, readout[None], starts, history, self.lags, n_steps, bounds)
+        return np.asarray(path[:, 0].transpose(1, 0, 2))
+
+    def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
+        return _reservoir.lagged(self.inputs, np.arange(n - 1, -1, -1), rows)
+
 
 class WindowReader(NamedTuple):
     """Rows that are windows, each read from the zero state."""
@@ -90,6 +123,28 @@ class WindowReader(NamedTuple):
             windows = self.inputs[row : min(row + ROW_CHUNK, last)]
             states = _reservoir.read_windows(population, windows, noise).T
             yield row, states, windows[:, -1 - self.lags].reshape(len(windows), -1)
+
+    def paths(
+        self,
+        population: Population,
+        readout: Array,
+        state: Array,
+        first: int,
+        origins: npt.NDArray[np.intp],
+        n_steps: int,
+        bounds: tuple[Array, Array],
+    ) -> Array:
+        windows = self.inputs[origins]
+        path = np.empty((len(windows), n_steps, windows.shape[2]))
+        for step in range(n_steps):
+            slid = WindowReader(windows, self.lags)
+            ahead = predicted(slid, population, readout, state, 0, len(windows))[:, : windows.shape[2]]
+            np.clip(ahead, *bounds, out=path[:, step])
+            windows = np.concatenate([windows[:, 1:], path[:, step, None]], axis=1)
+        return path
+
+    def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
+        return np.asarray(self.inputs[rows, -n:])
 
 
 class Task(NamedTuple):
@@ -108,6 +163,21 @@ class Task(NamedTuple):
     def n_features(self) -> int:
         """Of the readout, without the units."""
         return len(self.reader.lags) * int(self.reader.inputs.shape[-1]) + 1
+
+
+def read_over(reader: Reader, population: Population, state: Array, first: int, last: int) -> Array:
+    """State after rows that are but read."""
+    if isinstance(reader, WindowReader):
+        return state
+    for _, states, _ in reader.read(population, first, last, state):
+        state = states[-1][:, None].copy()
+    return state
+
+
+def predicted(reader: Reader, population: Population, readout: Array, state: Array, first: int, last: int) -> Array:
+    """Predictions (rows, targets) of one reservoir in training units; `state` is that before the first row."""
+    pieces = reader.read(population, first, last, state)
+    return np.concatenate([_reservoir.features(population, states, past)[0] @ readout for _, states, past in pieces])
 
 
 def learn(
@@ -166,7 +236,7 @@ def path_values(task: Task, population: Population, readout: Array, starts: Arra
     `starts` (members x units, windows) are the states after those rows; the first prediction is made from them.
     """
     channels = task.reader.inputs.shape[1]
-    history = _reservoir.lagged(task.reader.inputs, np.arange(int(task.reader.lags.max()), -1, -1), origins)
+    history = task.reader.recent(origins, int(task.reader.lags.max()) + 1)
     path = _reservoir.closed_loop(
         population, readout, starts, history, task.reader.lags, task.horizon, task.bounds
     )  # (steps, members, windows, channels)

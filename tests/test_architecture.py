@@ -10,6 +10,7 @@ ARROWS = {
     "__init__": {"_esn", "_mlp", "windows"},
     "_esn": {
         "_trainer",
+        "_intervals",
         "_reservoir",
         "_forecast",
         "_gains_problem",
@@ -22,6 +23,7 @@ ARROWS = {
     },
     "_reservoir": set(),
     "_forecast": {"_reservoir"},
+    "_intervals": {"_forecast", "_reservoir"},
     "_gains_problem": {"_credit", "_forecast", "_objectives", "_problem", "_reservoir"},
     "_weights_problem": {"_credit", "_forecast", "_problem", "_reservoir"},
     "_season": set(),

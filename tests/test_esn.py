@@ -16,7 +16,8 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdopamine import DopamineESNForecaster, make_windows
+from skdopamine import DopamineESNForecaster, _esn, _intervals, make_windows
+from skdopamine._forecast import SeriesReader, read_over
 from skdopamine._gains_problem import GainsProblem
 from skdopamine._weights_problem import WeightsProblem
 from skdopamine.datasets import make_lorenz, make_mackey_glass
@@ -417,8 +418,8 @@ def test_noise_on_the_units_is_new_in_every_chunk():
 def test_noise_on_the_units_ends_with_learning():
     """Forecasts begin from the state that the rows lead to, not from that of a noisy run."""
     model = stream(state_noise=0.5, leak_rate=0.3, **STIFF).fit(SERIES)
-    reader = model._tail.reader._replace(inputs=(SERIES - model._centre) / model._unit)
-    clean = model._read(reader, np.zeros((20, 1)), 0, 300)
+    reader = SeriesReader((SERIES - model._centre) / model._unit, model.lags_)
+    clean = read_over(reader, model._population(), np.zeros((20, 1)), 0, 300)
     np.testing.assert_allclose(model._state, clean, atol=1e-3)
 
 
@@ -494,12 +495,56 @@ def test_intervals_of_a_series_widen_where_it_becomes_noisier_and_those_of_windo
     np.testing.assert_allclose(widths[1], widths[1][0])
 
 
-def test_intervals_stay_those_of_fit_in_a_stream_of_windows():
-    X, y = make_windows(SERIES[:, 0], 8)
-    model = plain().fit(X[:200], y[:200])
-    before = np.subtract(*model.predict_interval(X[200:]))
-    model.partial_fit(X[200:250], y[200:250])
-    np.testing.assert_allclose(np.subtract(*model.predict_interval(X[200:])), before, rtol=1e-9)
+@pytest.mark.parametrize("stateful", [False, True])
+def test_intervals_of_closed_loops_learn_from_a_stream(stateful):
+    series = autoregressive(3000)
+    series[1500:] *= 4
+    X, y = (series[:-1], series[1:, 0]) if stateful else make_windows(series[:, 0], 5)
+    model = plain(stateful=stateful, readout_lags=2).fit(X[:1400], y[:1400])
+    before, calm = np.ptp(model.forecast_interval(5), axis=0), np.ptp(model.predict_interval(X[1400:1500]), axis=0)
+    for first in range(1500, 2900, 100):
+        model.partial_fit(X[first : first + 100], y[first : first + 100])
+    assert np.ptp(model.forecast_interval(5), axis=0).mean() > 2 * before.mean()
+    assert np.ptp(model.predict_interval(X[2900:]), axis=0).mean() > 2 * calm.mean()
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_a_stream_has_intervals_from_its_second_rows_on(stateful):
+    series = autoregressive(1000)
+    X, y = (series[:-1], series[1:, 0]) if stateful else make_windows(series[:, 0], 5)
+    model = plain(stateful=stateful, readout_lags=2)
+    for first in range(0, 900, 100):
+        model.partial_fit(X[first : first + 100], y[first : first + 100])
+    low, high = model.predict_interval(X[900:], 0.8)
+    assert np.mean((low <= y[900:]) & (y[900:] <= high)) == pytest.approx(0.8, abs=0.13)
+    assert np.isfinite(model.forecast_interval(20)).all()
+
+
+@pytest.mark.parametrize("kept", [4000, 70])
+def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_them(monkeypatch, kept):
+    monkeypatch.setattr(_intervals, "STRETCH", 1)
+    monkeypatch.setattr(_intervals, "MOST_ROWS", kept)
+    monkeypatch.setattr(_esn, "FEW_ROWS", 0)
+    model, expected = stream().fit(TWO[:150]), []
+    for first in range(150, 300, 50):
+        ahead = np.concatenate([model.forecast(1), model.predict(TWO[first : first + 49])])
+        expected.append((TWO[first : first + 50] - ahead) / model._unit)
+        model.partial_fit(TWO[first : first + 50])
+    found = _intervals.one_step_errors(model._record, model._population())
+    expected = np.concatenate(expected)[-kept:]
+    np.testing.assert_allclose(found[-len(expected) :], expected, atol=1e-9)
+    assert len(found) == min(kept, 150 + 37)
+
+
+@pytest.mark.parametrize("trainable", [(), ("gains",)])
+def test_a_short_series_has_intervals_of_many_steps(trainable):
+    """As many rows as a monthly series of nine years."""
+    t = np.arange(108)
+    series = (100 + t) * (1 + 0.2 * np.sin(2 * np.pi * t / 12)) + np.random.default_rng(0).standard_normal(108)
+    model = DopamineESNForecaster(n_units=50, stateful=True, trainable=trainable, random_state=0).fit(series[:84, None])
+    low, high = model.forecast_interval(24)
+    assert np.mean((low <= series[84:]) & (series[84:] <= high)) > 0.7
+    assert (high - low).mean() < np.ptp(series)
 
 
 # ---- losses ----

@@ -330,13 +330,13 @@ def test_coverage_beyond_the_rows_held_back_tells_how_many_are_needed(series_mod
 
 def test_an_interval_beyond_the_rows_held_back_is_refused(series_model):
     with pytest.raises(ValueError, match="n_steps must be at most"):
-        series_model.forecast_interval(100)
+        series_model.forecast_interval(300)
 
 
 def test_intervals_need_rows_held_back():
     model = small(stateful=True).partial_fit(SERIES)
     for call in (lambda: model.predict_interval(SERIES), lambda: model.forecast_interval(3)):
-        with pytest.raises(ValueError, match="held back"):
+        with pytest.raises(ValueError, match="none after one partial_fit"):
             call()
 
 
