@@ -53,6 +53,7 @@ class Population(NamedTuple):
     bias: Array  # (members x units, 1)
     leak: Array  # (members x units, 1)
     noise: Array  # (members, 1, 1): standard deviation, of training runs
+    shared: tuple[Any, Array] | None  # (units, units), CSR, and its factors (members,), where members differ by gains
 
     @property
     def n_members(self) -> int:
@@ -113,6 +114,7 @@ def populate(weights: Weights | Sequence[Weights], gains: Gains) -> Population:
         np.concatenate([b * member.bias for b, member in zip(gains.bias_scaling, members, strict=True)])[:, None],
         np.repeat(gains.leak_rate, n_units)[:, None],
         gains.state_noise[:, None, None],
+        (weights.recurrent, gains.spectral_radius) if isinstance(weights, Weights) and n_members > 1 else None,
     )
 
 
@@ -123,13 +125,22 @@ def init_state(population: Population, n_columns: int = 1) -> Array:
 
 def reservoir_step(population: Population, state: Array, drive: Array) -> Array:
     """Advance once; drive (members x units, columns) holds inputs and bias and is overwritten."""
-    drive += (population.recurrent @ (state[:, 0] if state.shape[1] == 1 else state)).reshape(state.shape)
+    drive += _recurrent_product(population, state).reshape(state.shape)
     np.tanh(drive, out=drive)
     # s <- (1 - a) s + a tanh(.)
     drive -= state
     drive *= population.leak
     drive += state
     return drive
+
+
+def _recurrent_product(population: Population, state: Array) -> Array:
+    if state.shape[1] > 1:
+        return np.asarray(population.recurrent @ state)
+    if population.shared is None:
+        return np.asarray(population.recurrent @ state[:, 0])
+    weights, radius = population.shared  # members as columns: half the time, which many columns lose to copying
+    return np.asarray((weights @ np.ascontiguousarray(state.reshape(len(radius), -1).T)).T * radius[:, None])
 
 
 def run(
