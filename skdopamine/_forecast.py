@@ -199,10 +199,10 @@ def read_on(
 ) -> tuple[Array, Array, Normal]:
     """Read the rows from the split on, which the readouts have not learnt from.
 
-    Returns the loss one step ahead (members, rows), the states after the rows `origins`, (members x units, windows),
-    and the normal equations with these rows added.
+    Returns the loss one step ahead (readouts, rows), the states after the rows `origins`, (members x units, windows),
+    and the normal equations with these rows added. Several readouts may share one reservoir.
     """
-    values = np.empty((population.n_members, len(task.target) - task.split))
+    values = np.empty((len(readout), len(task.target) - task.split))
     starts = np.empty((len(state), len(origins)))
     for row, states, past in task.reader.read(population, task.split, len(task.target), state):
         seen, target = _reservoir.features(population, states, past), task.target[row : row + len(states)]

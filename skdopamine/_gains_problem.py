@@ -110,22 +110,27 @@ class GainsProblem:
     def member_losses(self, members: Array) -> Array:
         """Loss (members, windows) of gains in coordinates."""
         task, gains = self.task, decode(members, self.state_noise)
+        alike = not np.ptp(members[:, PENALTIES == 0], axis=0).any()  # but for penalties: one reservoir serves all
+        run = members[:1] if alike else members
         with np.errstate(all="ignore"):  # a member that fails is the worst
-            population = _reservoir.populate(self.weights, gains)
+            population = _reservoir.populate(self.weights, decode(run, self.state_noise))
             state, folds = _reservoir.init_state(population), []
             edges = np.linspace(0, task.split, N_FOLDS).astype(int)
             for first, last in pairwise(edges):
-                normal, state = learn(task, population, self._no_rows(members), state, (first, last), self.seed)
-                folds.append(normal)
+                normal, state = learn(task, population, self._no_rows(run), state, (first, last), self.seed)
+                folds.append(normal.shared_by(len(members)))
             readout = total(folds).solve(gains, population.n_units)
-            values, starts, last_fold = read_on(task, population, readout, self._no_rows(members), state, self.origins)
+            values, starts, normal = read_on(task, population, readout, self._no_rows(run), state, self.origins)
+            last_fold = normal.shared_by(len(members))
             pieces = np.array_split(values, len(self.origins), axis=1)
             one_step = level(np.stack([piece.mean(axis=1) for piece in pieces], axis=1), task.objective)
             if isinstance(task.objective, SquaredError):
                 one_step = self._with_folds(one_step, [*folds, last_fold], gains)
             levels = one_step
             if task.closed and task.horizon > 1:
-                ahead = path_levels(task, population, readout, starts, self.origins)
+                everybody = _reservoir.populate(self.weights, gains)
+                starts = np.tile(starts, (len(members) // len(run), 1))
+                ahead = path_levels(task, everybody, readout, starts, self.origins)
                 levels = ONE_STEP_SHARE * one_step + (1 - ONE_STEP_SHARE) * ahead
         worst = WORST if task.objective.degree else np.inf  # a user's loss may be of any size
         return np.minimum(np.where(np.isnan(levels), worst, levels), worst)

@@ -214,6 +214,11 @@ class Normal(NamedTuple):
         power = self.power + float(np.einsum("nk,nk->", target, target))
         return self._replace(power=power, n_rows=self.n_rows + len(target))
 
+    def shared_by(self, n_members: int) -> "Normal":
+        """The same for as many members, of one or as many; only to be read."""
+        gram, cross = (np.broadcast_to(field, (n_members, *field.shape[1:])) for field in (self.gram, self.cross))
+        return self._replace(gram=gram, cross=cross)
+
     def without(self, part: "Normal") -> "Normal":
         """The rows that are not in `part`."""
         return Normal(
