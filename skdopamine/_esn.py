@@ -739,9 +739,10 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.
 
-        Split-conformal: as wide as the quantile of the absolute errors on the last rows of training
-        (`validation_fraction`), by a readout that had not learnt from them [1]_. With ``stateful=True`` the errors on
-        the rows of X read so far count too, the last 250 in all, so that the intervals follow a series that changes.
+        Split-conformal: as wide as the quantile of the absolute errors on rows that the readout had not learnt from,
+        the last rows of `fit` (`validation_fraction`) and those of `partial_fit` when they came [1]_. With
+        ``stateful=True`` the errors on the rows of X read so far count too, the last 250 in all, so that the intervals
+        follow a series that changes.
 
         Parameters
         ----------
@@ -758,7 +759,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `coverage` or X is not valid, or too few rows were held back for such a coverage.
+            If `coverage` or X is not valid, or too few errors are known for such a coverage.
 
         References
         ----------
@@ -779,8 +780,9 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
         """Forecast intervals, each step's by itself, from the end of training.
 
-        As `predict_interval`, from the errors of closed loops that begin in the last rows of training; that these are
-        like those to come is assumed.
+        As `predict_interval`, from the errors of closed loops in rows that the readout had not learnt from, the last
+        4,000 at most. They are counted in units of the spread of the 24 rows before, as restless times are harder to
+        forecast [1]_. In fewer than 400 rows, four-fold cross-validation takes the place of the last rows.
 
         Parameters
         ----------
@@ -797,7 +799,12 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If an argument is not valid, or too few rows were held back.
+            If an argument is not valid, or too few errors are known.
+
+        References
+        ----------
+        .. [1] Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018). Distribution-free predictive inference for
+           regression, 5.2. https://arxiv.org/abs/1604.04173
         """
         self._check_steps(n_steps)
         known, n_steps = self._known(), int(n_steps)
@@ -821,7 +828,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
         The normal equations are accumulated and solved anew, so that the cost does not depend on how many rows came
         before. Gains and scales stay those of `fit` or, where there was none, the parameters and the scales of the
-        first rows.
+        first rows. The errors on the new rows, before they are learnt from, tell intervals from then on.
 
         Parameters
         ----------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 
@@ -24,6 +25,13 @@ TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "regression": lambda z: z[:, 0],
     "multioutput": lambda z: z[:, :2],
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS: matrices are so small here that its threads would only wait for each other."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 class Task(NamedTuple):
