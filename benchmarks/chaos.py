@@ -352,7 +352,7 @@ def tuning_summary(tuned: list[Tuned]) -> list[str]:
 def main() -> None:
     parser = _harness.parser(__doc__, seeds=3, sets=tuple(SYSTEMS))
     parser.add_argument(
-        "--tuning-seeds", type=int, default=1, help="seeds of the second table (default 1; 0: no table)"
+        "--tuning-seeds", type=int, default=3, help="seeds of the second table (default 3; 0: no table)"
     )
     args = _harness.parse(parser)
     names = ["lorenz"] if args.quick and args.sets == list(SYSTEMS) else args.sets

@@ -28,6 +28,7 @@ ARROWS = {
     "_weights_problem": {"_credit", "_forecast", "_problem", "_reservoir"},
     "_season": set(),
     "datasets": set(),
+    "inspection": set(),
     "windows": set(),
     "_mlp": {
         "_trainer",

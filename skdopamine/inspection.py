@@ -1,0 +1,404 @@
+"""Displays of training, of forecasts and of searches; they need matplotlib (``pip install skdopamine[plot]``)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["ForecastDisplay", "PerturbationScaleDisplay", "TrainingDisplay"]
+
+Array = npt.NDArray[Any]
+
+N_HISTORY = 4  # times the length of a forecast are shown before it, at most
+
+
+class TrainingDisplay:
+    """Loss, learning rate and reward prediction error over the epochs of a fit.
+
+    Parameters
+    ----------
+    loss : array-like of shape (n_epochs,)
+        Training loss.
+    learning_rate : array-like of shape (n_epochs,)
+        Learning rate at the end of each epoch.
+    reward_prediction_error : array-like of shape (n_epochs,)
+        Mean reward prediction error of each epoch, positive where the loss fell.
+    estimator_name : str, default=None
+        Name for the legend.
+
+    Attributes
+    ----------
+    axes_ : ndarray of shape (3,)
+        Axes of loss, learning rate and reward prediction error.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    lines_ : list of matplotlib Line2D
+        The three curves.
+
+    See Also
+    --------
+    TrainingDisplay.from_estimator : Plot a fitted estimator.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdopamine import DopamineMLPClassifier
+    >>> from skdopamine.inspection import TrainingDisplay
+    >>> model = DopamineMLPClassifier(random_state=0, max_iter=300).fit(*load_iris(return_X_y=True))
+    >>> display = TrainingDisplay.from_estimator(model)
+    >>> [axes.get_ylabel() for axes in display.axes_]
+    ['Loss', 'Learning rate', 'Reward prediction error']
+    """
+
+    def __init__(
+        self, *, loss: Any, learning_rate: Any, reward_prediction_error: Any, estimator_name: str | None = None
+    ) -> None:
+        self.loss = loss
+        self.learning_rate = learning_rate
+        self.reward_prediction_error = reward_prediction_error
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, axes: Sequence[Any] | None = None, name: str | None = None, **kwargs: Any
+    ) -> Self:
+        """Plot the traces of a fitted estimator of this package.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted; of a pipeline, its last step.
+        axes : sequence of three matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        name : str, default=None
+            Name for the legend; None is that of the class.
+        **kwargs : dict
+            Passed on to matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            The plotted display.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no traces.
+        """
+        if not hasattr(type(estimator), "fit"):
+            raise TypeError(f"estimator must be an estimator, got {estimator!r}.")
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "reward_prediction_error_curve_"):
+            raise TypeError(f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}.")
+        display = cls(
+            loss=estimator.loss_curve_,
+            learning_rate=estimator.learning_rate_curve_,
+            reward_prediction_error=estimator.reward_prediction_error_curve_,
+            estimator_name=type(estimator).__name__ if name is None else name,
+        )
+        return display.plot(axes, **kwargs)
+
+    def plot(self, axes: Sequence[Any] | None = None, *, name: str | None = None, **kwargs: Any) -> Self:
+        """Plot the three curves.
+
+        Parameters
+        ----------
+        axes : sequence of three matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        name : str, default=None
+            Name for the legend; None is `estimator_name`.
+        **kwargs : dict
+            Passed on to matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            This display.
+        """
+        if axes is None:
+            axes = _pyplot().subplots(1, 3, figsize=(8, 2.6), layout="constrained")[1]
+        if len(axes) != 3:
+            raise ValueError(f"axes must be three, got {len(axes)}.")
+        self.axes_ = np.asarray(axes, dtype=object)
+        self.figure_ = self.axes_[0].figure
+        name = self.estimator_name if name is None else name
+        curves = (("Loss", self.loss), ("Learning rate", self.learning_rate))
+        self.lines_ = []
+        for ax, (label, values) in zip(
+            self.axes_, (*curves, ("Reward prediction error", self.reward_prediction_error)), strict=True
+        ):
+            epochs = np.arange(1, 1 + len(values))
+            self.lines_ += ax.plot(epochs, values, label=name, **kwargs)
+            ax.set(xlabel="Epoch", ylabel=label)
+        if np.all(np.asarray(self.learning_rate) > 0):
+            self.axes_[1].set_yscale("log")
+        self.axes_[2].axhline(0, color="0.6", linewidth=0.8, zorder=0)
+        if name is not None:
+            self.axes_[0].legend(frameon=False)
+        return self
+
+
+class ForecastDisplay:
+    """A series and its forecast, with the interval and what came after.
+
+    Parameters
+    ----------
+    history : array-like of shape (n_history,)
+        The rows before the forecast, of one channel.
+    forecast : array-like of shape (n_steps,)
+        The rows that were forecast.
+    lower, upper : array-like of shape (n_steps,), default=None
+        Ends of the interval.
+    truth : array-like of shape (n_rows,), default=None
+        The rows that came.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the plot.
+    figure_ : matplotlib Figure
+        Figure that holds it.
+    lines_ : list of matplotlib Line2D
+        History, truth where there is one, and forecast.
+    band_ : matplotlib FillBetweenPolyCollection or None
+        The interval.
+
+    See Also
+    --------
+    ForecastDisplay.from_estimator : Forecast with a fitted estimator and plot it.
+
+    Examples
+    --------
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.datasets import make_mackey_glass
+    >>> from skdopamine.inspection import ForecastDisplay
+    >>> series = make_mackey_glass(1100, random_state=0)
+    >>> esn = DopamineESNForecaster(n_units=100, stateful=True, random_state=0).fit(series[:1000])
+    >>> display = ForecastDisplay.from_estimator(esn, series[:1000], 100, truth=series[1000:])
+    >>> len(display.lines_)
+    3
+    """
+
+    def __init__(self, *, history: Any, forecast: Any, lower: Any = None, upper: Any = None, truth: Any = None) -> None:
+        self.history = history
+        self.forecast = forecast
+        self.lower = lower
+        self.upper = upper
+        self.truth = truth
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        history: Any,
+        n_steps: int,
+        *,
+        truth: Any = None,
+        coverage: float | None = 0.9,
+        channel: int = 0,
+        ax: Any = None,
+    ) -> Self:
+        """Forecast with a fitted `DopamineESNForecaster` and plot it.
+
+        Parameters
+        ----------
+        estimator : DopamineESNForecaster
+            Fitted to a series.
+        history : array-like of shape (n_history, n_channels) or (n_history,)
+            The last rows that it has seen, as many as are to be shown; at most four times `n_steps` of them are.
+        n_steps : int
+            Rows to forecast.
+        truth : array-like of shape (n_rows, n_channels) or (n_rows,), default=None
+            The rows that came.
+        coverage : float or None, default=0.9
+            Share of the rows that the interval is to hold; None draws no interval.
+        channel : int, default=0
+            Which channel to show.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : ForecastDisplay
+            The plotted display.
+        """
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "forecast"):
+            raise TypeError(f"estimator must be a forecaster, got {type(estimator).__name__}.")
+        ends = (None, None) if coverage is None else estimator.forecast_interval(n_steps, coverage)
+        lower, upper = (None if end is None else _channel(end, channel, "forecast") for end in ends)
+        display = cls(
+            history=_channel(history, channel, "history")[-N_HISTORY * n_steps :],
+            forecast=_channel(estimator.forecast(n_steps), channel, "forecast"),
+            lower=lower,
+            upper=upper,
+            truth=None if truth is None else _channel(truth, channel, "truth")[:n_steps],
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Plot the series and the forecast; 0 is the last row before it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : ForecastDisplay
+            This display.
+        """
+        if ax is None:
+            ax = _pyplot().subplots(figsize=(8, 3), layout="constrained")[1]
+        self.ax_, self.figure_ = ax, ax.figure
+        ahead = np.arange(1, 1 + len(self.forecast))
+        self.lines_ = ax.plot(np.arange(1 - len(self.history), 1), self.history, color="0.5", label="History")
+        if self.truth is not None:
+            self.lines_ += ax.plot(1 + np.arange(len(self.truth)), self.truth, color="0.5", ls="--", label="Truth")
+        self.lines_ += ax.plot(ahead, self.forecast, color="C0", label="Forecast")
+        self.band_ = None
+        if self.lower is not None and self.upper is not None:
+            self.band_ = ax.fill_between(ahead, self.lower, self.upper, color="C0", alpha=0.25, lw=0, label="Interval")
+        ax.set(xlabel="Steps ahead", ylabel="Value")
+        ax.legend(frameon=False, loc="upper left")
+        return self
+
+
+class PerturbationScaleDisplay:
+    """Score of a search over the size of the perturbation.
+
+    Parameters
+    ----------
+    scales : array-like of shape (n_scales,)
+        The sizes, increasing.
+    mean_scores, std_scores : array-like of shape (n_scales,)
+        Mean score over the splits and its standard deviation.
+    score_name : str, default="Score"
+        Label of the scores.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the plot.
+    figure_ : matplotlib Figure
+        Figure that holds it.
+    line_ : matplotlib Line2D
+        The mean scores.
+    band_ : matplotlib FillBetweenPolyCollection
+        One standard deviation around them.
+
+    See Also
+    --------
+    PerturbationScaleDisplay.from_cv_results : Plot a search.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skdopamine import DopamineMLPClassifier
+    >>> from skdopamine.inspection import PerturbationScaleDisplay
+    >>> grid = {"perturbation_scale": [0.01, 0.1, 1.0]}
+    >>> search = GridSearchCV(DopamineMLPClassifier(max_iter=300, random_state=0), grid, cv=3)
+    >>> display = PerturbationScaleDisplay.from_cv_results(search.fit(*load_iris(return_X_y=True)).cv_results_)
+    >>> display.ax_.get_xscale()
+    'log'
+    """
+
+    def __init__(self, *, scales: Any, mean_scores: Any, std_scores: Any, score_name: str = "Score") -> None:
+        self.scales = scales
+        self.mean_scores = mean_scores
+        self.std_scores = std_scores
+        self.score_name = score_name
+
+    @classmethod
+    def from_cv_results(
+        cls, cv_results: Mapping[str, Any], *, param_name: str | None = None, scorer: str = "score", ax: Any = None
+    ) -> Self:
+        """Plot the `cv_results_` of a search; where other parameters vary too, the best of each scale is shown.
+
+        Parameters
+        ----------
+        cv_results : dict
+            Attribute `cv_results_` of `GridSearchCV`, `RandomizedSearchCV` and the like.
+        param_name : str, default=None
+            Full name of the parameter; None is the one that ends with ``perturbation_scale``.
+        scorer : str, default="score"
+            Which scorer, where the search had several.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : PerturbationScaleDisplay
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If the search has no such parameter, several, or no numbers of it, or no such scorer.
+        """
+        searched = [name.removeprefix("param_") for name in cv_results if name.startswith("param_")]
+        names = [name for name in searched if name.split("__")[-1] == "perturbation_scale"]
+        if param_name is None and len(names) == 1:
+            param_name = names[0]
+        if param_name not in searched:
+            raise ValueError(f"param_name must be one of the parameters of the search, {searched}, got {param_name!r}.")
+        if f"mean_test_{scorer}" not in cv_results:
+            raise ValueError(f"scorer must be one of those of the search, got {scorer!r}.")
+        means, stds = (np.asarray(cv_results[f"{kind}_test_{scorer}"], dtype=float) for kind in ("mean", "std"))
+        values = np.array(
+            [v if isinstance(v, int | float) else np.nan for v in list(cv_results[f"param_{param_name}"])]
+        )
+        scales = np.unique(values[np.isfinite(values)])
+        if not len(scales):
+            raise ValueError(f"{param_name} must have been searched over numbers, got none in cv_results.")
+        known = np.where(np.isnan(means), -np.inf, means)  # nan: the fit failed
+        best = [max(np.flatnonzero(values == scale), key=known.__getitem__) for scale in scales]
+        display = cls(
+            scales=scales,
+            mean_scores=means[best],
+            std_scores=stds[best],
+            score_name="Score" if scorer == "score" else scorer,
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Plot the scores over the logarithm of the size.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : PerturbationScaleDisplay
+            This display.
+        """
+        if ax is None:
+            ax = _pyplot().subplots(figsize=(5, 3), layout="constrained")[1]
+        self.ax_, self.figure_ = ax, ax.figure
+        mean, std = np.asarray(self.mean_scores), np.asarray(self.std_scores)
+        (self.line_,) = ax.plot(self.scales, mean, marker="o")
+        self.band_ = ax.fill_between(self.scales, mean - std, mean + std, alpha=0.25, lw=0)
+        ax.set(xscale="log", xlabel="Perturbation scale", ylabel=self.score_name)
+        return self
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("Displays need matplotlib: pip install 'skdopamine[plot]'.") from error
+    return plt
+
+
+def _channel(rows: Any, channel: int, name: str) -> Array:
+    values = np.asarray(rows, dtype=float)
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or not 0 <= channel < values.shape[1]:
+        raise ValueError(f"{name} must have a channel {channel}, got an array of shape {values.shape}.")
+    return np.asarray(values[:, channel])

@@ -1,0 +1,176 @@
+"""Displays: what they draw, from what, and what they say where they cannot."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier
+from skdopamine.inspection import ForecastDisplay, PerturbationScaleDisplay, TrainingDisplay
+
+plt = pytest.importorskip("matplotlib.pyplot")
+SERIES = np.sin(0.3 * np.arange(600))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((600, 2))
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return DopamineMLPClassifier(random_state=0, max_iter=300).fit(*load_iris(return_X_y=True))
+
+
+@pytest.fixture(scope="module")
+def forecaster():
+    return DopamineESNForecaster(n_units=20, stateful=True, trainable=(), random_state=0).fit(SERIES[:500])
+
+
+@pytest.fixture(scope="module")
+def search():
+    X, y = load_iris(return_X_y=True)
+    pipe = make_pipeline(StandardScaler(), DopamineMLPClassifier(max_iter=150, tol=0.1, random_state=0))
+    grid = {
+        "dopaminemlpclassifier__perturbation_scale": [1.0, 0.01, "auto", 0.1],
+        "dopaminemlpclassifier__hidden_layer_sizes": [(3,), (10,)],
+    }
+    return GridSearchCV(pipe, grid, cv=3, scoring=["accuracy", "f1_macro"], refit="accuracy").fit(X, y)
+
+
+def test_training_shows_the_three_traces(classifier):
+    display = TrainingDisplay.from_estimator(classifier)
+    expected = (
+        classifier.loss_curve_,
+        classifier.learning_rate_curve_,
+        classifier.reward_prediction_error_curve_,
+    )
+    for ax, line, values in zip(display.axes_, display.lines_, expected, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), values)
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 1 + classifier.n_iter_))
+        assert line in ax.lines
+        assert ax.get_xlabel() == "Epoch"
+    assert [ax.get_yscale() for ax in display.axes_] == ["linear", "log", "linear"]
+    assert display.axes_[0].get_legend_handles_labels()[1] == ["DopamineMLPClassifier"]
+    assert display.figure_ is display.axes_[2].figure
+
+
+def test_a_second_fit_is_drawn_over_the_first(classifier):
+    first = TrainingDisplay.from_estimator(classifier, name="one", color="red")
+    second = TrainingDisplay.from_estimator(classifier, axes=first.axes_, name="two")
+    assert second.figure_ is first.figure_
+    assert len(plt.get_fignums()) == 1
+    assert first.axes_[0].get_legend_handles_labels()[1] == ["one", "two"]
+    assert all(line.get_color() == "red" for line in first.lines_)
+
+
+def test_traces_of_a_forecaster_and_of_none(forecaster):
+    tuned = DopamineESNForecaster(n_units=10, stateful=True, random_state=0).fit(SERIES[:300])
+    display = TrainingDisplay.from_estimator(tuned, name="gains")
+    assert len(display.lines_[0].get_ydata()) == tuned.n_iter_
+    assert len(TrainingDisplay.from_estimator(forecaster).lines_[0].get_ydata()) == 0  # nothing was trained
+
+
+def test_what_has_no_traces_is_refused(classifier):
+    with pytest.raises(TypeError, match="must be an estimator"):
+        TrainingDisplay.from_estimator("model")
+    with pytest.raises(NotFittedError):
+        TrainingDisplay.from_estimator(DopamineMLPClassifier())
+    with pytest.raises(TypeError, match="traces of a fit by perturbation, got LinearRegression"):
+        TrainingDisplay.from_estimator(LinearRegression().fit([[0.0], [1.0]], [0, 1]))
+    with pytest.raises(ValueError, match="axes must be three, got 2"):
+        TrainingDisplay.from_estimator(classifier, axes=plt.subplots(1, 2)[1])
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_forecast_stands_between_history_and_truth(forecaster, channel):
+    display = ForecastDisplay.from_estimator(
+        forecaster, SERIES[:500], 30, truth=SERIES[500:], coverage=0.8, channel=channel
+    )
+    history, truth, ahead = display.lines_
+    np.testing.assert_array_equal(history.get_ydata(), SERIES[380:500, channel])
+    assert history.get_xdata()[-1] == 0
+    np.testing.assert_array_equal(truth.get_ydata(), SERIES[500:530, channel])
+    np.testing.assert_array_equal(ahead.get_ydata(), forecaster.forecast(30)[:, channel])
+    np.testing.assert_array_equal(ahead.get_xdata(), np.arange(1, 31))
+    low, high = forecaster.forecast_interval(30, 0.8)
+    corners = display.band_.get_paths()[0].vertices[:, 1]
+    assert corners.min() == pytest.approx(low[:, channel].min())
+    assert corners.max() == pytest.approx(high[:, channel].max())
+
+
+def test_a_forecast_alone_on_given_axes(forecaster):
+    ax = plt.subplots()[1]
+    display = ForecastDisplay.from_estimator(forecaster, SERIES[:500], 30, coverage=None, ax=ax)
+    assert display.ax_ is ax
+    assert display.band_ is None
+    assert ax.get_legend_handles_labels()[1] == ["History", "Forecast"]
+    flat = ForecastDisplay(history=[1.0, 2.0], forecast=[3.0]).plot()
+    assert len(flat.lines_) == 2
+
+
+def test_a_forecast_that_cannot_be_is_refused(forecaster, classifier):
+    with pytest.raises(TypeError, match="must be a forecaster, got DopamineMLPClassifier"):
+        ForecastDisplay.from_estimator(classifier, SERIES, 3)
+    with pytest.raises(ValueError, match=r"history must have a channel 2, got an array of shape \(500, 2\)"):
+        ForecastDisplay.from_estimator(forecaster, SERIES[:500], 3, channel=2, coverage=None)
+
+
+@pytest.mark.parametrize("scorer", ["accuracy", "f1_macro"])
+def test_a_search_shows_the_best_of_each_scale(search, scorer):
+    display = PerturbationScaleDisplay.from_cv_results(search.cv_results_, scorer=scorer)
+    np.testing.assert_array_equal(display.line_.get_xdata(), [0.01, 0.1, 1.0])
+    results = search.cv_results_
+    for scale, mean in zip(*display.line_.get_data(), strict=True):
+        own = [
+            results[f"mean_test_{scorer}"][i]
+            for i, params in enumerate(results["params"])
+            if params["dopaminemlpclassifier__perturbation_scale"] == scale
+        ]
+        assert mean == max(own)
+    assert display.ax_.get_xscale() == "log"
+    assert display.ax_.get_ylabel() == scorer
+
+
+def test_a_search_over_something_else_is_refused(search):
+    results = search.cv_results_
+    for name in ("nothing", None):
+        other = {key: value for key, value in results.items() if "perturbation" not in key or name}
+        with pytest.raises(ValueError, match="param_name must be one of the parameters of the search"):
+            PerturbationScaleDisplay.from_cv_results(other, param_name=name, scorer="accuracy")
+    with pytest.raises(ValueError, match="scorer must be one of those of the search, got 'score'"):
+        PerturbationScaleDisplay.from_cv_results(results)
+    with pytest.raises(ValueError, match="must have been searched over numbers"):
+        PerturbationScaleDisplay.from_cv_results(
+            results, param_name="dopaminemlpclassifier__hidden_layer_sizes", scorer="accuracy"
+        )
+
+
+def test_scales_whose_fits_failed_are_gaps():
+    results = {
+        "param_perturbation_scale": [0.1, 0.1, 1.0],
+        "mean_test_score": [np.nan, 0.5, np.nan],
+        "std_test_score": [np.nan, 0.1, np.nan],
+    }
+    display = PerturbationScaleDisplay.from_cv_results(results)
+    np.testing.assert_array_equal(display.line_.get_ydata(), [0.5, np.nan])
+
+
+def test_matplotlib_is_asked_for_only_to_draw():
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from skdopamine.inspection import TrainingDisplay\n"
+        "display = TrainingDisplay(loss=[1.0], learning_rate=[1.0], reward_prediction_error=[0.0])\n"
+        "try:\n    display.plot()\nexcept ImportError as error:\n    print(error)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == "Displays need matplotlib: pip install 'skdopamine[plot]'.\n"
