@@ -25,10 +25,24 @@ PRIOR = 0.01  # variance of the readout's weights that is expected
 DENSE_UNITS = 200  # below, all eigenvalues are had at once
 
 
+class Links(NamedTuple):
+    """A sparse square matrix by rows, in the arrays of CSR; plain arrays are what skops trusts."""
+
+    data: Array
+    indices: npt.NDArray[np.int32]
+    indptr: npt.NDArray[np.int32]
+
+    @property
+    def matrix(self) -> Any:
+        """The matrix, CSR."""
+        size = len(self.indptr) - 1
+        return sparse.csr_array((self.data, self.indices, self.indptr), shape=(size, size))
+
+
 class Weights(NamedTuple):
     """One reservoir, of spectral radius 1."""
 
-    recurrent: Any  # (units, units), CSR
+    recurrent: Links  # (units, units)
     inputs: Array  # (units, channels)
     bias: Array  # (units,)
 
@@ -75,7 +89,9 @@ def init_weights(n_units: int, n_channels: int, connectivity: float, rng: np.ran
             f"reservoir_connectivity={connectivity} with n_units={n_units} gives recurrent weights of spectral radius "
             "zero, which cannot be scaled: more of either is needed."
         )
-    return Weights(sparse.csr_array(dense / radius), inputs, bias)
+    scaled = sparse.csr_array(dense / radius)
+    # narrow indices: they are read at every step
+    return Weights(Links(scaled.data, scaled.indices.astype(np.int32), scaled.indptr.astype(np.int32)), inputs, bias)
 
 
 def spectral_radius(matrix: Array) -> float:
@@ -99,22 +115,18 @@ def populate(weights: Weights | Sequence[Weights], gains: Gains) -> Population:
     n_members = len(gains.ridge)
     members = [weights] * n_members if isinstance(weights, Weights) else list(weights)
     blocks = [member.recurrent for member in members]
-    offsets = np.cumsum([0, *(block.nnz for block in blocks)])
-    n_units = blocks[0].shape[0]
+    offsets = np.cumsum([0, *(len(block.data) for block in blocks)])
+    n_units = len(blocks[0].indptr) - 1
     data = np.concatenate([r * block.data for r, block in zip(gains.spectral_radius, blocks, strict=True)])
     indices = np.concatenate([block.indices + m * n_units for m, block in enumerate(blocks)])
     indptr = np.concatenate([[0], *(block.indptr[1:] + offset for block, offset in zip(blocks, offsets, strict=False))])
-    size = n_members * n_units
-    recurrent = sparse.csr_array(
-        (data, indices.astype(np.int32), indptr.astype(np.int32)), shape=(size, size)
-    )  # narrow indices: they are read at every step
     return Population(
-        recurrent,
+        Links(data, indices.astype(np.int32), indptr.astype(np.int32)).matrix,
         np.stack([i * member.inputs for i, member in zip(gains.input_scaling, members, strict=True)]),
         np.concatenate([b * member.bias for b, member in zip(gains.bias_scaling, members, strict=True)])[:, None],
         np.repeat(gains.leak_rate, n_units)[:, None],
         gains.state_noise[:, None, None],
-        (weights.recurrent, gains.spectral_radius) if isinstance(weights, Weights) and n_members > 1 else None,
+        (weights.recurrent.matrix, gains.spectral_radius) if isinstance(weights, Weights) and n_members > 1 else None,
     )
 
 

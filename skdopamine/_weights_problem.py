@@ -107,8 +107,7 @@ class WeightsProblem:
             return start.weights, readout
         _, links, inputs, bias = np.split(moved, np.cumsum(self.sizes)[:-1])
         old = start.weights
-        recurrent = old.recurrent.copy()
-        recurrent.data = recurrent.data + links
+        recurrent = old.recurrent._replace(data=old.recurrent.data + links)
         return Weights(recurrent, old.inputs + inputs.reshape(old.inputs.shape), old.bias + bias), readout
 
     def member_losses(self, members: Array, origins: Array) -> Array:

@@ -35,7 +35,7 @@ def normals(*shape: int, seed: int = 1) -> np.ndarray:
 def written_out(w: Weights, member: int, state: np.ndarray, u: np.ndarray) -> np.ndarray:
     """One step, unit by unit."""
     g = {name: values[member] for name, values in VALUES.items()}
-    W, after = w.recurrent.toarray(), np.empty_like(state)
+    W, after = w.recurrent.matrix.toarray(), np.empty_like(state)
     for i in range(len(state)):
         drive = g["bias_scaling"] * w.bias[i]
         for j in range(len(state)):
@@ -55,12 +55,12 @@ def written_out(w: Weights, member: int, state: np.ndarray, u: np.ndarray) -> np
 )
 def test_new_weights_have_spectral_radius_one(n_units, connectivity, seed):
     w = weights(seed, n_units, connectivity)
-    assert np.abs(np.linalg.eigvals(w.recurrent.toarray())).max() == pytest.approx(1, abs=1e-8)
+    assert np.abs(np.linalg.eigvals(w.recurrent.matrix.toarray())).max() == pytest.approx(1, abs=1e-8)
 
 
 def test_new_weights_are_uniform_and_of_the_connectivity_asked_for():
     w = weights(0, 300, 0.1)
-    assert w.recurrent.nnz == pytest.approx(0.1 * 300**2, rel=0.05)
+    assert len(w.recurrent.data) == pytest.approx(0.1 * 300**2, rel=0.05)
     for values in (w.inputs, w.bias, w.recurrent.data / np.abs(w.recurrent.data).max()):
         assert np.abs(values).max() <= 1
         assert abs(values.mean()) < 0.1
@@ -72,7 +72,7 @@ def test_new_weights_are_a_function_of_the_seed():
     for a, b, c in zip(one[1:], same[1:], other[1:], strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
-    np.testing.assert_array_equal(one.recurrent.toarray(), same.recurrent.toarray())
+    np.testing.assert_array_equal(one.recurrent.matrix.toarray(), same.recurrent.matrix.toarray())
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -82,7 +82,7 @@ def test_recurrent_weights_without_a_loop_are_refused(n_units, connectivity, see
     links = rng.random((n_units, n_units)) < connectivity
     radius = np.abs(np.linalg.eigvals(np.where(links, rng.uniform(-1, 1, links.shape), 0.0))).max()
     if radius > 0:  # a loop by chance
-        found = np.abs(np.linalg.eigvals(weights(seed, n_units, connectivity).recurrent.toarray())).max()
+        found = np.abs(np.linalg.eigvals(weights(seed, n_units, connectivity).recurrent.matrix.toarray())).max()
         assert found == pytest.approx(1, abs=1e-8)
     else:
         with pytest.raises(ValueError, match="reservoir_connectivity"):
@@ -135,7 +135,7 @@ def test_a_member_of_a_population_is_as_it_is_alone(shared):
         own = slice(m * UNITS, (m + 1) * UNITS)
         block = dense[own, own].copy()
         dense[own, own] = 0
-        np.testing.assert_allclose(block, VALUES["spectral_radius"][m] * member.recurrent.toarray(), rtol=1e-14)
+        np.testing.assert_allclose(block, VALUES["spectral_radius"][m] * member.recurrent.matrix.toarray(), rtol=1e-14)
         alone = _reservoir.populate(member, gains(m))
         ((_, expected),) = _reservoir.run(alone, inputs, _reservoir.init_state(alone))
         np.testing.assert_allclose(states[:, own], expected, rtol=1e-12, atol=1e-14)

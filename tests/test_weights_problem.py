@@ -35,7 +35,7 @@ def test_no_change_is_the_start_and_costs_one(series, recurrent):
     own = problem(series, recurrent)
     weights, readout = own.model(own.init_params())
     np.testing.assert_array_equal(readout, own.start.readout)
-    np.testing.assert_array_equal(weights.recurrent.toarray(), own.start.weights.recurrent.toarray())
+    np.testing.assert_array_equal(weights.recurrent.matrix.toarray(), own.start.weights.recurrent.matrix.toarray())
     assert own.losses(own.init_params(), own.batch(slice(None))).mean() == pytest.approx(1)
     assert own.n_rows() == 12
 

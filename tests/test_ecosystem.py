@@ -1,0 +1,125 @@
+"""What users put around the estimators: frames, metadata routing, skops, forecasting packages, other processes."""
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # fits are short here
+
+IRIS, SPECIES = load_iris(return_X_y=True)
+DIABETES, PROGRESSION = load_diabetes(return_X_y=True)
+SERIES = np.sin(0.3 * np.arange(300))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((300, 1))
+
+
+def classifier(**params):
+    return DopamineMLPClassifier(**{"hidden_layer_sizes": (8,), "max_iter": 40, "tol": 0.1, "random_state": 0} | params)
+
+
+def regressor():
+    return DopamineMLPRegressor(hidden_layer_sizes=(8,), max_iter=40, tol=0.1, random_state=0)
+
+
+def forecaster(**params):
+    return DopamineESNForecaster(**{"n_units": 15, "stateful": True, "max_iter": 16, "random_state": 0, **params})
+
+
+FITTED = {
+    "classifier": lambda: (classifier().fit(IRIS, SPECIES), "predict_proba", IRIS),
+    "early stopping": lambda: (classifier(early_stopping=True).fit(IRIS, SPECIES), "predict_proba", IRIS),
+    "metric": lambda: (classifier(loss="balanced_accuracy").fit(IRIS, SPECIES), "predict_proba", IRIS),
+    "stream": lambda: (classifier().partial_fit(IRIS, SPECIES, classes=[0, 1, 2]), "predict_proba", IRIS),
+    "regressor": lambda: (regressor().fit(DIABETES, PROGRESSION), "predict", DIABETES),
+    "forecaster": lambda: (forecaster().fit(SERIES), "predict", SERIES),
+    "trained readout": lambda: (forecaster(trainable="readout", max_iter=200).fit(SERIES), "predict", SERIES),
+    "windows": lambda: (forecaster(stateful=False).fit(IRIS, IRIS[:, 0]), "predict", IRIS),
+}
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_skops_keeps_a_model_and_asks_for_trust_in_our_own_types_alone(name):
+    io = pytest.importorskip("skops.io")
+    model, method, X = FITTED[name]()
+    data = io.dumps(model)
+    untrusted = io.get_untrusted_types(data=data)
+    assert [path for path in untrusted if not path.startswith("skdopamine.")] == []
+    loaded = io.loads(data, trusted=untrusted)
+    np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
+
+
+@pytest.mark.parametrize("name", ["classifier", "regressor", "forecaster"])
+@pytest.mark.parametrize("dump", [pickle.dump, joblib.dump], ids=["pickle", "joblib"])
+def test_a_model_that_was_kept_predicts_the_same_in_another_process(name, dump, tmp_path):
+    model, method, X = FITTED[name]()
+    with open(tmp_path / "model", "wb") as file:
+        dump(model, file)
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import sys, joblib, numpy as np\n"
+        f"X, model = np.load('X.npy'), joblib.load('model')\nnp.save('y.npy', model.{method}(X))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), getattr(model, method)(X))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_are_taken_and_their_names_remembered(library):
+    frames = pytest.importorskip(library)
+    names = [f"column {k}" for k in range(4)]
+    frame = frames.DataFrame({name: IRIS[:, k] for k, name in enumerate(names)})
+    fitted = classifier().fit(frame, frames.Series(SPECIES))
+    assert fitted.feature_names_in_.tolist() == names
+    np.testing.assert_array_equal(fitted.predict_proba(frame), classifier().fit(IRIS, SPECIES).predict_proba(IRIS))
+    species = np.array(["setosa", "versicolor", "virginica"])[SPECIES]
+    assert classifier().fit(frame, frames.Series(species)).predict(frame).dtype.kind in "OUT"
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(frame[names[::-1]])
+
+    series = frames.DataFrame({"value": SERIES[:, 0]})
+    np.testing.assert_array_equal(forecaster().fit(series).forecast(5), forecaster().fit(SERIES).forecast(5))
+    with config_context(transform_output=library):
+        pipe = make_pipeline(StandardScaler(), classifier()).fit(frame, SPECIES)
+    assert pipe[-1].feature_names_in_.tolist() == names
+
+
+def test_weights_of_rows_are_routed_to_the_networks():
+    weight = np.where(SPECIES == 0, 0.0, 1.0)  # as if the first species were not there
+    with config_context(enable_metadata_routing=True):
+        own = (
+            classifier(max_iter=100, tol=1e-4).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        )
+        pipe = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), own)
+        fitted = pipe.fit(IRIS, SPECIES, sample_weight=weight)
+        assert not (fitted.predict(IRIS) == 0).any()
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
+        scores = cross_validate(pipe, IRIS, SPECIES, params={"sample_weight": weight}, scoring=scorer)["test_score"]
+        assert scores.mean() > 0.8
+        grid = {"dopaminemlpclassifier__perturbation_scale": [0.1, 1.0]}
+        search = GridSearchCV(pipe, grid, scoring=scorer, cv=3)
+        assert search.fit(IRIS, SPECIES, sample_weight=weight).best_score_ > 0.8
+        with pytest.raises(TypeError, match="sample_weight"):
+            make_pipeline(classifier()).fit(IRIS, SPECIES, unknown=weight)
+
+
+def test_a_forecasting_package_drives_the_regressor():
+    recursive = pytest.importorskip("skforecast.recursive")
+    pandas = pytest.importorskip("pandas")
+    index = pandas.date_range("2020-01-01", periods=300, freq="h")
+    series = pandas.Series(SERIES[:, 0], index=index, name="value")
+    model = make_pipeline(StandardScaler(), DopamineMLPRegressor(max_iter=100, tol=0.01, random_state=0))
+    ahead = recursive.ForecasterRecursive(model, lags=20)
+    ahead.fit(series[:280])
+    predicted = ahead.predict(20)
+    assert predicted.index.equals(index[280:])
+    assert np.sqrt(np.mean((predicted - np.sin(0.3 * np.arange(280, 300))) ** 2)) < 0.3
