@@ -1,6 +1,7 @@
 """The rooms of the package, the arrows between them, and the size of what is in them; read from the source, not run."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ ARROWS = {
     "_bridge": {"_activations"},
     "_callbacks": set(),
 }
+CONTRIBUTING = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PRIVATE_TO = "_validation"  # the one room that may touch what scikit-learn keeps private
 MOST_LINES = 60
 
@@ -129,6 +131,15 @@ def test_every_room_is_in_the_table():
 @pytest.mark.parametrize("room", ROOMS)
 def test_arrows(room):
     assert wrong_arrows(room, ROOMS[room]) == set()
+
+
+def test_the_map_for_contributors_is_the_table():
+    """A row may hold several rooms; arrows inside a row are not drawn."""
+    rows = re.findall(r"^\| (`\w+\.py`.*?) \|.*\| (.*) \|$", CONTRIBUTING, re.MULTILINE)
+    drawn = {tuple(re.findall(r"`(\w+)\.py`", rooms)): set(re.findall(r"`(\w+)`", arrows)) for rooms, arrows in rows}
+    assert sorted(room for rooms in drawn for room in rooms) == sorted(set(ARROWS) - {"__init__"})
+    for rooms, arrows in drawn.items():
+        assert arrows == set().union(*(ARROWS[room] for room in rooms)) - set(rooms), rooms
 
 
 @pytest.mark.parametrize("room", sorted(set(ROOMS) - {PRIVATE_TO}))
