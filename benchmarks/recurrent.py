@@ -120,7 +120,7 @@ def torch_loss(problem: WeightsProblem, params: torch.Tensor, origins: np.ndarra
     old = start.weights
     readout, links, inputs, bias = torch.split(params * torch.from_numpy(problem.units), problem.sizes)
     readout = torch.from_numpy(start.readout) + readout.reshape(start.readout.shape)
-    matrix = old.recurrent.tocoo()
+    matrix = old.recurrent.matrix.tocoo()
     places = torch.from_numpy(np.stack([matrix.row, matrix.col]).astype(np.int64))
     recurrent = torch.zeros(matrix.shape, dtype=params.dtype)
     recurrent = recurrent.index_put(tuple(places), radius * (torch.from_numpy(matrix.data) + links)).T
