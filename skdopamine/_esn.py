@@ -59,9 +59,11 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     n_units : int, default=300
         Units of the reservoir.
     n_channels : int, default=1
-        Values that were measured at one time; with ``stateful=False`` a row of X has ``n_lags * n_channels`` columns.
+        Values that were measured at one time: a row of X has ``n_lags * n_channels`` columns. With ``stateful=True``
+        it is not looked at, as every column is a channel.
     stateful : bool, default=False
-        Whether the rows of X are consecutive times of one series, and not independent windows.
+        Whether the rows of X are consecutive times of one series, and not independent windows. Cross-validation must
+        then be without a gap: what is predicted follows at once on the rows of `fit`.
     horizon : int or "auto", default="auto"
         Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
         held back if that is less.
@@ -78,15 +80,16 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     lag_ridge : float, default=1e-9
         Penalty of the readout's weights for past rows, per row.
     readout_lags : int or "auto", default="auto"
-        Past rows that the readout sees beside the reservoir; "auto" is as many as hold 50 values and, with
-        ``stateful=True``, three rows one season before the next row where the series has a season.
+        Past rows that the readout sees beside the reservoir; "auto" is as many as hold 50 values, of a series at most
+        an eighth of its rows, and with ``stateful=True`` three rows one season before the next row where the series
+        has a season.
     reservoir_connectivity : float or "auto", default="auto"
         Share of the recurrent links that exist, in (0, 1]; "auto" is ten links a unit.
     state_noise : float, default=0.0
         Standard deviation of Gaussian noise on the units while the readout is learnt.
     washout : int or "auto", default="auto"
-        First rows, with ``stateful=True``, that are read but not learnt from; "auto" is a tenth of the rows, at most
-        100, and at least the longest lag.
+        First rows, with ``stateful=True``, that are read but not learnt from by `fit`; "auto" is a tenth of the rows,
+        at most 100, and at least the longest lag.
     trainable : str or tuple of str, default=("gains",)
         What is trained besides the ridge readout: any of "gains", "recurrent" (all weights) and "readout" (by `loss`),
         in this order; () is a plain echo-state network.
@@ -113,7 +116,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     max_iter : int, default=200
         Most epochs, for weights. Gains have 16 updates, more in proportion from 200 on, and at most `max_iter`.
     validation_fraction : float, default=0.25
-        Share of the rows, the last ones, that training is judged on, in (0, 1). The final readout learns from all.
+        Share of the rows, the last ones and 4,000 at most, that training is judged on, in (0, 1). The final readout
+        learns from all.
     tol : float, default=1e-4
         Least improvement of the loss that counts.
     n_iter_no_change : int, default=10
@@ -143,7 +147,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         Training loss of the last epoch: of gains the mean logarithm of the error, of weights the loss in units of that
         of the ridge readout.
     best_loss_ : float
-        Lowest loss of an epoch.
+        Lowest loss of an epoch, of what was trained last.
     loss_curve_ : list of float
         Loss of each epoch.
     learning_rate_ : float
@@ -166,8 +170,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     the state is carried from row to row; `predict` reads X as the rows that follow those of `fit`, and changes nothing.
     With y the rows after those of X, or None, predictions can be fed back: see `forecast`.
 
-    Inputs and targets are standardised inside. Predictions that are fed back are held within half a range of the
-    training rows around them, so that the loop cannot run away; `forecast` warns where that was needed.
+    Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held within half a range of
+    the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed.
 
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.
@@ -193,6 +197,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     n_channels_: int
     n_outputs_: int
+    _is_series: bool  # stateful when it was fitted
     _closed: bool  # whether the targets are the next rows
     _normal: Normal | None  # None: the readout is not a ridge solution
     _record: Record | None  # None: no rows yet but those that the readout has learnt from
@@ -327,6 +332,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             self._state = read_over(task.reader, population, state, first, len(inputs))
         self._history = task.reader.inputs[-self._n_history() :].copy()
         self._record = self._judged(task, population, clean, held_out)
+        if set(trainable) - {"gains"}:
+            self._normal = None
         self._published()
         return reasons
 
@@ -342,8 +349,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         if self._closed:  # what is fed back is counted as what is read
             channels = self.n_channels_
             self._target_centre[:channels], self._target_unit[:channels] = self._centre, self._unit
-        least, most = ((end(axis=0) - self._centre) / self._unit for end in (flat.min, flat.max))
-        self._bounds = least - BOUND * (most - least), most + BOUND * (most - least)
+        scaled = (flat - self._centre) / self._unit
+        self._range = scaled.min(axis=0), scaled.max(axis=0)
         self.lags_ = self._choose_lags(inputs)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rng = np.random.Generator(np.random.PCG64(self._seed))
@@ -353,7 +360,13 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         self.loss_curve_: list[float] = []
         self.learning_rate_curve_: list[float] = []
         self.reward_prediction_error_curve_: list[float] = []
-        self.n_iter_ = self.n_evaluations_ = 0
+        self.n_iter_ = self.n_evaluations_ = self._last_stage = 0
+
+    @property
+    def _bounds(self) -> tuple[Array, Array]:
+        """Between which predictions that are fed back are held."""
+        least, most = self._range
+        return least - BOUND * (most - least), most + BOUND * (most - least)
 
     def _choose_lags(self, inputs: Array) -> npt.NDArray[np.intp]:
         n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
@@ -395,11 +408,11 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         scaled = (inputs - self._centre) / self._unit
         own = len(target) == len(inputs)  # else the targets are the inputs
         goal = (target - self._target_centre) / self._target_unit if own else scaled[1:]
-        reader = SeriesReader(scaled, self.lags_) if self.stateful else WindowReader(scaled, self.lags_)
+        reader = SeriesReader(scaled, self.lags_) if self._is_series else WindowReader(scaled, self.lags_)
         n = len(goal)
         n_tail = min(max(1, int(n * self.validation_fraction)), _intervals.MOST_ROWS)
         split, washout, horizon = n - n_tail, 0, 1
-        if self.stateful:
+        if self._is_series:
             longest = int(self.lags_.max())
             washout = max(min(MOST_WASHOUT, n // 10), longest) if self.washout == "auto" else int(self.washout)
             if split - washout < 2:
@@ -413,7 +426,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
                     raise ValueError(
                         f"X has {len(inputs)} rows, too few for horizon={self.horizon}: {n_tail} of them are held back."
                     )
-        closed = self._closed and self.stateful
+        closed = self._closed and self._is_series
         return Task(reader, goal, closed, washout, split, horizon, self._bounds, self._objective())
 
     # ---- training ----------------------------------------------------------------------------------------------------
@@ -422,7 +435,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         """Find better gains; returns how it ended."""
         most = (
             max(TUNING_ROWS, 4 * task.washout, 8 * task.horizon)
-            if self.stateful
+            if self._is_series
             else max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
         )
         first = max(0, len(task.target) - most)
@@ -455,13 +468,13 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             start,
             task,
             recurrent=recurrent,
-            n_windows=WEIGHT_WINDOWS if self.stateful else task.split,
+            n_windows=WEIGHT_WINDOWS if self._is_series else task.split,
             n_pairs=WEIGHT_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),
             scale=WEIGHT_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale),
             seed=self._seed,
         )
         settings = self._settings(problem, self.max_iter)
-        batch_size = WEIGHT_BATCH if self.stateful else WINDOW_BATCH
+        batch_size = WEIGHT_BATCH if self._is_series else WINDOW_BATCH
         settings = settings._replace(batch_size=min(batch_size, problem.n_rows()), shuffle=True)
         rule = self._rule(WEIGHT_RATE, WEIGHT_CEILING)
         result = self._train(problem, rule, problem.init_params(), settings, problem.score)
@@ -499,6 +512,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         state = _trainer.init_state(start, problem, rule)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
             result = _trainer.train(problem, rule, state, settings, score=score, observer=_Reporter(self))
+        self._last_stage = len(self.loss_curve_)
         self.loss_curve_ += [epoch.loss for epoch in result.epochs]
         self.learning_rate_curve_ += [epoch.learning_rate for epoch in result.epochs]
         self.reward_prediction_error_curve_ += [epoch.reward_prediction_error for epoch in result.epochs]
@@ -525,23 +539,24 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             for first, last in pairwise(edges):
                 empty = _reservoir.init_normal(1, *self.readout_.shape)
                 fold, after = learn(task, population, empty, after, (first, last), self._seed)
-                others = self._normal.without(fold).solve(self._gains, population.n_units)[0]
-                folds.append(Judge(first, others))
-            if all(np.isfinite(fold.readout).all() for fold in folds):
-                judges, state = folds, start
-        held = task.split if self.stateful else judges[0].first  # windows need not be the latest
+                folds.append(fold)
+            everything = _reservoir.total(folds)
+            readouts = [everything.without(fold).solve(self._gains, population.n_units)[0] for fold in folds]
+            if np.isfinite(readouts).all():
+                judges, state = [Judge(*pair) for pair in zip(edges, readouts, strict=False)], start
+        held = task.split if self._is_series else judges[0].first  # windows need not be the latest
         return _intervals.record(task.reader, task.target, state, judges, held, self._n_history())
 
     def _n_history(self) -> int:
         """Last rows that closed loops begin from."""
-        return max(1 + int(self.lags_.max()), SPREAD_ROWS) if self.stateful else 1
+        return max(1 + int(self.lags_.max()), SPREAD_ROWS) if self._is_series else 1
 
     def _published(self) -> None:
         self.n_iter_ = max(1, self.n_iter_)  # the ridge solution is one
         self.n_outputs_ = self.readout_.shape[1]
         self.gains_ = {name: float(getattr(self._gains, name)[0]) for name in TRAINED}
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.best_loss_ = min(self.loss_curve_, default=np.nan)
+        self.best_loss_ = min(self.loss_curve_[self._last_stage :], default=np.nan)
         self.learning_rate_ = self.learning_rate_curve_[-1] if self.learning_rate_curve_ else np.nan
 
     # ---- the reservoir -----------------------------------------------------------------------------------------------
@@ -562,11 +577,13 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
         """Inputs (n, channels), or windows (n, n_lags, channels), and targets (n or n - 1, targets)."""
+        if reset:
+            self._is_series = bool(self.stateful)
         self._check_index(X)
         self._trainable()
         self._objective()
         least = 2 if reset else 1
-        if y is None and self.stateful:
+        if y is None and self._is_series:
             X = validate_data(self, X, dtype=np.float64, order="C", reset=reset, ensure_min_samples=least)
         else:
             X, y = validate_data(
@@ -580,6 +597,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
                 reset=reset,
                 ensure_min_samples=least,
             )
+        if reset:
+            self.n_channels_ = X.shape[1] if self._is_series else int(self.n_channels)
         inputs = self._shaped(X)
         if y is None:
             if not reset and not (self._closed and self.n_outputs_ == self.n_channels_):
@@ -591,30 +610,36 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             y = np.asarray(y, dtype=np.float64)
             target, flat = y.reshape(len(y), -1), y.ndim == 1
         if reset:
-            self.n_channels_ = inputs.shape[-1]
             self._ravel = flat
-            latest = inputs if self.stateful else inputs[:, -1]
+            latest = inputs if self._is_series else inputs[:, -1]
             channels = self.n_channels_
             fits = target.shape[1] >= channels and len(target) > 1
-            self._closed = y is None or (fits and np.array_equal(latest[1:], target[: len(latest) - 1, :channels]))
+            self._closed = y is None or (fits and self._follow(latest, target))
         elif target.shape[1] != self.n_outputs_:
             raise ValueError(f"y must have {self.n_outputs_} columns, as in fit, got {target.shape[1]}.")
+        elif y is not None and self._is_series and self._closed and not self._follow(inputs, target):
+            raise ValueError("y must hold the rows after those of X, as in fit, got others.")
         return inputs, target
+
+    def _follow(self, rows: Array, target: Array) -> bool:
+        """Whether the first targets are the rows that follow, as far as these are known."""
+        return bool(np.array_equal(rows[1:], target[: len(rows) - 1, : self.n_channels_]))
 
     def _shaped(self, X: Array) -> Array:
         """Rows as they are, or cut into their times."""
-        if self.stateful:
+        if self._is_series:
             return X
-        if X.shape[1] % self.n_channels:
+        if X.shape[1] % self.n_channels_:
             raise ValueError(
-                f"X must have a multiple of n_channels={self.n_channels} columns with stateful=False, got {X.shape[1]}."
+                f"X must have a multiple of n_channels={self.n_channels_} columns with stateful=False, got "
+                f"{X.shape[1]}."
             )
-        return X.reshape(len(X), -1, self.n_channels)
+        return X.reshape(len(X), -1, self.n_channels_)
 
     def _check_index(self, X: Any) -> None:
         """Rows that come out of order in time are no series."""
         index = getattr(X, "index", None)
-        if self.stateful and not getattr(index, "is_monotonic_increasing", True):
+        if self._is_series and not getattr(index, "is_monotonic_increasing", True):
             raise ValueError("X must be in time order with stateful=True, got an index that is not increasing.")
 
     def _check_steps(self, n_steps: Any) -> None:
@@ -635,7 +660,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
-            Windows or, with ``stateful=True``, the rows that follow those of `fit`.
+            Windows or, with ``stateful=True``, the rows that follow at once on those of `fit` and `partial_fit`.
 
         Returns
         -------
@@ -651,7 +676,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
     def _predicted(self, inputs: Array) -> Array:
         """Predictions (n, targets) of the rows that follow, all in standardised units."""
         reader: Any = WindowReader(inputs, self.lags_)
-        if self.stateful:
+        if self._is_series:
             reader = SeriesReader(np.concatenate([self._history, inputs]), self.lags_)
         last = len(reader.inputs)
         return predicted(reader, self._population(), self.readout_, self._state, last - len(inputs), last)
@@ -673,10 +698,13 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         score : float
             R2, 1 at best.
         """
-        if y is None and self.stateful:
+        check_is_fitted(self)
+        if y is None and self._is_series:
             X = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
             weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
             return float(r2_score(X[1:], self.predict(X)[:-1], sample_weight=weight))
+        if y is None:
+            raise ValueError("y must be given with stateful=False, got None.")
         return float(super().score(X, y, sample_weight))
 
     def forecast(self, n_steps: int, X: Any = None) -> Array:
@@ -687,8 +715,9 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         n_steps : int
             Rows to forecast.
         X : array-like of shape (n_samples, n_channels) or (1, n_features_in_), default=None
-            Rows, or one window, to read first, from the zero state; None goes on from the end of training. They want to
-            be at least as many as the longest of `lags_`; what lies before them counts as the mean.
+            Rows, or one window, to read first, from the zero state; None goes on after the last row of X that was
+            learnt from, even where its target was given. They want to be at least as many as the longest of `lags_`;
+            what lies before them counts as the mean.
 
         Returns
         -------
@@ -702,16 +731,19 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         """
         self._check_steps(n_steps)
         path = self._path(int(n_steps), X)
+        self._tell_held(path)
+        return self._restored(path)
+
+    def _tell_held(self, path: Array) -> None:
         low, high = self._bounds
         held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
         if held:
             warnings.warn(
                 f"The forecast left the range of the training rows by more than half of it and was held there in "
-                f"{held} of {n_steps} steps.",
+                f"{held} of {len(path)} steps.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return self._restored(path)
 
     def _path(self, n_steps: int, X: Any) -> Array:
         """Closed loop (n_steps, channels) in standardised units."""
@@ -720,7 +752,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             self._check_index(X)
             rows = validate_data(self, X, dtype=np.float64, reset=False)
             inputs = (self._shaped(rows) - self._centre) / self._unit
-        if not self.stateful:
+        if not self._is_series:
             if inputs is not None and len(inputs) != 1:
                 raise ValueError(f"X must be one window, got {len(inputs)} rows.")
             reader, only = WindowReader(self._history if inputs is None else inputs, self.lags_), np.array([0])
@@ -742,7 +774,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         Split-conformal: as wide as the quantile of the absolute errors on rows that the readout had not learnt from,
         the last rows of `fit` (`validation_fraction`) and those of `partial_fit` when they came [1]_. With
         ``stateful=True`` the errors on the rows of X read so far count too, the last 250 in all, so that the intervals
-        follow a series that changes.
+        follow a series that changes. Gains have been chosen on the last rows of `fit`, which these errors do not show.
 
         Parameters
         ----------
@@ -769,7 +801,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         center = self.predict(X)
         error = _intervals.one_step_errors(self._known(), self._population())
         width = _intervals.half_width(error, coverage)
-        if self.stateful and self._closed and self.n_outputs_ == self.n_channels_:
+        if self._is_series and self._closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
             seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
             width = _intervals.rolling_half_width(error, seen, coverage)
@@ -778,7 +810,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         return center - half, center + half
 
     def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
-        """Forecast intervals, each step's by itself, from the end of training.
+        """Forecast intervals, each step's by itself, after the last row of X that was learnt from.
 
         As `predict_interval`, from the errors of closed loops in rows that the readout had not learnt from, the last
         4,000 at most. They are counted in units of the spread of the 24 rows before, as restless times are harder to
@@ -808,11 +840,13 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         """
         self._check_steps(n_steps)
         known, n_steps = self._known(), int(n_steps)
-        error = _intervals.loop_errors(known, self._population(), n_steps, self._bounds)
+        needed = _intervals.n_needed(coverage)
+        error = _intervals.loop_errors(known, self._population(), n_steps, self._bounds, needed)
         now = known.reader._replace(inputs=self._history)
         recent = now.recent(np.array([len(self._history) - 1]), SPREAD_ROWS)
         half = _intervals.half_width(error, coverage) * _intervals.spread(recent)
         path = self._path(n_steps, None)
+        self._tell_held(path)
         return self._restored(path - half), self._restored(path + half)
 
     def _known(self) -> Record:
@@ -849,7 +883,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         """
         first = not hasattr(self, "readout_")
         if not first and self._normal is None:
-            raise ValueError(f"trainable={self.trainable!r} has trained weights that a ridge solution would undo.")
+            raise ValueError("trainable had weights trained by fit, which a ridge solution of further rows would undo.")
         with _validation.restored_on_error(self):
             inputs, target = self._check_data(X, y, reset=first)
             if first:
@@ -859,7 +893,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
                     1, self.n_units + len(self.lags_) * self.n_channels_ + 1, target.shape[1]
                 )
                 self._state = self._zero_state()
-                self._history = np.zeros((self._n_history() if self.stateful else 0, *inputs.shape[1:]))
+                self._history = np.zeros((self._n_history() if self._is_series else 0, *inputs.shape[1:]))
             assert self._normal is not None
             self._normal = self._accumulate(self._normal, inputs, target, joined=not first and self._unlearnt)
             self._unlearnt = y is None
@@ -872,9 +906,11 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         scaled = (inputs - self._centre) / self._unit
         goal = (target - self._target_centre) / self._target_unit
         population, n_known = self._population(), normal.n_rows
+        flat = scaled.reshape(-1, self.n_channels_)
+        self._range = np.minimum(self._range[0], flat.min(axis=0)), np.maximum(self._range[1], flat.max(axis=0))
         normal = normal._replace(gram=normal.gram.copy(), cross=normal.cross.copy())
-        before = self._history if self.stateful else scaled[:0]
-        kind = SeriesReader if self.stateful else WindowReader
+        before = self._history if self._is_series else scaled[:0]
+        kind = SeriesReader if self._is_series else WindowReader
         reader = kind(np.concatenate([before, scaled]), self.lags_)
         padded = np.concatenate([np.zeros((len(before), goal.shape[1])), goal])
         span = (len(before), len(padded))

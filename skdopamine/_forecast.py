@@ -13,6 +13,7 @@ Array = npt.NDArray[Any]
 
 ROW_CHUNK = 256  # windows that are read at once
 N_HORIZONS = 8  # lengths of the closed loop that count alike, from one step to all
+ONE_STEP_SHARE = 0.3  # of the error one step ahead in the level of a model, the rest being that of the closed loop
 FLOOR = 1e-12  # of a mean loss
 
 
@@ -39,7 +40,9 @@ class FunctionLoss:
         values = np.empty(output.shape[:-1])
         for member in np.ndindex(values.shape[:-1]):
             true, predicted = self.restore(target[member]), self.restore(output[member])
-            loss = np.asarray(self.function(_flat(true), _flat(predicted)), dtype=np.float64)
+            loss = np.asarray(self.function(_flat(true), _flat(predicted)))
+            if loss.dtype.kind not in "fiub":
+                raise TypeError(f"loss must return one number or one per row, got {loss!r}.")
             if loss.shape not in ((), values.shape[-1:]):
                 raise ValueError(f"loss must return one number or one per row, got an array of shape {loss.shape}.")
             values[member] = loss

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.stats import qmc
 
 from skdopamine import _credit, _reservoir
-from skdopamine._forecast import Task, Windows, learn, level, path_levels, read_on
+from skdopamine._forecast import ONE_STEP_SHARE, Task, Windows, learn, level, path_levels, read_on
 from skdopamine._objectives import SquaredError
 from skdopamine._problem import Estimate
 from skdopamine._reservoir import LEAST_RELATIVE, Gains, Normal, Weights, total
@@ -28,7 +28,6 @@ LEAK_LIMIT = 8.0  # of the logit
 N_DESIGN = 16  # members of the first update, spread over that range
 N_BEST = 3  # members that the next gains are the mean of
 SHRINKING = 0.9  # of the perturbation, from one update to the next
-ONE_STEP_SHARE = 0.3  # of the error one step ahead in the loss, the rest being that of the closed loop
 N_FOLDS = 4  # of the rows, the last being those held back
 WORST = 5.0  # log of the error at most
 

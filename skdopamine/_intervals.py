@@ -76,12 +76,14 @@ def one_step_errors(known: Record, population: Population) -> Array:
     return np.concatenate(errors)[known.held - known.judges[0].first :]
 
 
-def loop_errors(known: Record, population: Population, n_steps: int, bounds: tuple[Array, Array]) -> Array:
-    """Errors (origins, n_steps, channels) of closed loops, in units of the spread before each."""
+def loop_errors(
+    known: Record, population: Population, n_steps: int, bounds: tuple[Array, Array], least: int = 1
+) -> Array:
+    """Errors (origins, n_steps, channels) of closed loops, at least so many, in units of the spread before each."""
     first, last = known.judges[0].first, len(known.target) - n_steps
     if last < first:
         raise ValueError(f"n_steps must be at most the {len(known.target) - first} rows held back, got {n_steps}.")
-    origins = np.unique(np.linspace(first, last, ORIGINS).astype(np.intp))
+    origins = np.unique(np.linspace(first, last, max(ORIGINS, least)).astype(np.intp))
     errors, state = [], known.state
     for readout, start, end in known.spans():
         own = origins[(origins >= start) & (origins < end)]
@@ -102,15 +104,19 @@ def spread(rows: Array) -> Array:
     return np.asarray(np.sqrt(told * rows.var(axis=-2) + 1 - told))
 
 
-def half_width(error: Array, coverage: Any) -> Array:
-    """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
+def n_needed(coverage: Any) -> int:
+    """Errors that an interval of this coverage needs at least."""
     if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
         raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
-    n = len(error)
+    return ceil(float(coverage) / (1 - float(coverage)) - 1e-9)
+
+
+def half_width(error: Array, coverage: Any) -> Array:
+    """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
+    n, needed = len(error), n_needed(coverage)
+    if n < needed:
+        raise ValueError(f"coverage={coverage} needs at least {needed} errors of rows held back, got {n}.")
     rank = ceil((n + 1) * float(coverage) - 1e-9)
-    if rank > n:
-        least = ceil(float(coverage) / (1 - float(coverage)) - 1e-9)
-        raise ValueError(f"coverage={coverage} needs at least {least} errors of rows held back, got {n}.")
     return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
 
 

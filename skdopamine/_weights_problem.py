@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skdopamine import _credit, _reservoir
-from skdopamine._forecast import SeriesReader, Task, Windows, path_values
+from skdopamine._forecast import ONE_STEP_SHARE, SeriesReader, Task, Windows, level, path_values
 from skdopamine._problem import Estimate
 from skdopamine._reservoir import Gains, Population, Weights
 
@@ -119,11 +119,26 @@ class WeightsProblem:
         return self.window_losses(population, readout, origins)
 
     def score(self, params: Array) -> float:
-        """Minus the loss on the rows held back."""
-        return -float(self.member_losses(params[None], self.held_back).mean())
+        """Minus the level of the error on the rows held back, as gains are judged.
+
+        In the mean, the errors of loops that have lost the series would hide all that is lost one step ahead.
+        """
+        weights, readout = self.model(params)
+        parts = self.window_parts(_reservoir.populate(weights, self.start.gains), readout[None], self.held_back)
+        levels = [float(level(part.mean(), self.task.objective)) for part in parts]
+        return -(ONE_STEP_SHARE * levels[0] + (1 - ONE_STEP_SHARE) * levels[-1])
 
     def window_losses(self, population: Population, readout: Array, origins: Array) -> Array:
         """Loss (members, windows) of given reservoirs and readouts, in units of the loss at the start."""
+        one_step, *ahead = self.window_parts(population, readout, origins)
+        total, steps = self.judged * one_step, self.judged
+        for path in ahead:
+            total += (self.task.horizon - 1) * path
+            steps += self.task.horizon - 1
+        return np.asarray(total / (steps * self.unit))
+
+    def window_parts(self, population: Population, readout: Array, origins: Array) -> list[Array]:
+        """Mean loss one step ahead and, where it can be closed, on the loop after that; (members, windows) each."""
         task, reader = self.task, self.task.reader
         members, units = population.n_members, population.n_units
         state, total = _reservoir.init_state(population, len(origins)), np.zeros((members, len(origins)))
@@ -140,8 +155,7 @@ class WeightsProblem:
             states = state.reshape(members, units, -1).transpose(2, 0, 1).reshape(len(origins), -1)
             seen = _reservoir.features(population, states, past.reshape(len(origins), -1))
             total += task.objective.values(np.matmul(seen, readout), task.target[rows])
-        steps = self.judged
+        parts = [total / self.judged]
         if task.closed and task.horizon > 1:
-            total += path_values(task, population, readout, state, origins)[..., 1:].sum(axis=-1)
-            steps += task.horizon - 1
-        return np.asarray(total / (steps * self.unit))
+            parts.append(path_values(task, population, readout, state, origins)[..., 1:].mean(axis=-1))
+        return parts

@@ -264,6 +264,8 @@ def _integrate(
     """Rows of a system of three equations, from a start around (1, 1, 1)."""
     times = _times(n_samples, dt, transient)
     start = 1.0 + spread * check_random_state(random_state).uniform(-0.5, 0.5, 3)
+    if times[-1] == 0:
+        return np.asarray(start[None], dtype=np.float64)
     solution = _solve(derivative, (0.0, times[-1]), start, t_eval=times)
     return np.ascontiguousarray(solution.y.T)
 

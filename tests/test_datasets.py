@@ -238,3 +238,8 @@ def test_parameters_without_a_bounded_solution_give_finite_values_or_say_so(make
         assert "bounded" in str(error)
     else:
         assert np.isfinite(series).all()
+
+
+@pytest.mark.parametrize("make", [make_lorenz, make_rossler])
+def test_one_row_without_a_transient_is_the_start(make):
+    np.testing.assert_array_equal(make(1, transient=0, random_state=0), make(5, transient=0, random_state=0)[:1])

@@ -16,8 +16,8 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdopamine import DopamineESNForecaster, _esn, _intervals, make_windows
-from skdopamine._forecast import SeriesReader, read_over
+from skdopamine import DopamineESNForecaster, _esn, _gains_problem, _intervals, _reservoir, _trainer, make_windows
+from skdopamine._forecast import SeriesReader, Task, learn, read_over
 from skdopamine._gains_problem import GainsProblem
 from skdopamine._weights_problem import WeightsProblem
 from skdopamine.datasets import make_lorenz, make_mackey_glass
@@ -217,7 +217,7 @@ def test_direct_targets_of_several_steps():
     predicted = model.predict(X[-40:])
     assert predicted.shape == (40, 5)
     assert (r2_score(y[-40:], predicted, multioutput="raw_values") > 0.9).all()
-    assert model.forecast(7).shape in ((7,), (7, 1))
+    assert model.forecast(7).shape == (7, 1)
     for k in range(5):  # each target is as it is alone
         alone = plain(ridge=1.0, lag_ridge=1.0).fit(X, y[:, k]).predict(X)
         np.testing.assert_allclose(plain(ridge=1.0, lag_ridge=1.0).fit(X, y).predict(X)[:, k], alone, rtol=1e-6)
@@ -423,6 +423,40 @@ def test_noise_on_the_units_ends_with_learning():
     np.testing.assert_allclose(model._state, clean, atol=1e-3)
 
 
+def test_a_stream_widens_the_range_that_forecasts_may_have():
+    n = np.arange(1000)
+    series = (0.01 * n + np.sin(0.3 * n))[:, None]
+    model = stream().fit(series[:200])
+    for first in range(200, 900, 100):
+        model.partial_fit(series[first : first + 100])
+    np.testing.assert_allclose(model.forecast(5), series[900:905, 0], atol=0.05)
+
+
+def test_a_channel_that_began_constant_is_not_frozen():
+    n = np.arange(900)
+    series = np.column_stack([np.sin(0.3 * n), np.where(n < 150, 2.0, np.cos(0.3 * n))])
+    model = stream()
+    for first in range(0, 900, 100):
+        model.partial_fit(series[first : first + 100])
+    np.testing.assert_allclose(model.forecast(4)[:, 1], np.cos(0.3 * np.arange(900, 904)), atol=0.2)
+
+
+def test_targets_of_a_stream_go_on_being_the_next_rows():
+    model = stream().fit(SERIES[:150])
+    with pytest.raises(ValueError, match="y must hold the rows after those of X"):
+        model.partial_fit(SERIES[150:200], -SERIES[151:201])
+    model.partial_fit(SERIES[150:200], SERIES[151:201])
+
+
+def test_parameters_that_are_set_after_fit_wait_for_the_next():
+    for stateful in (True, False):
+        X, y = make_windows(SERIES[:, 0], 8)
+        model = plain(stateful=stateful).fit(X, y)
+        expected = model.predict(X)
+        model.set_params(stateful=not stateful, n_channels=2, n_units=7)
+        np.testing.assert_array_equal(model.predict(X), expected)
+
+
 # ---- intervals ----
 
 
@@ -547,6 +581,48 @@ def test_a_short_series_has_intervals_of_many_steps(trainable):
     assert (high - low).mean() < np.ptp(series)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_intervals_are_told_by_readouts_that_have_not_learnt_from_their_rows(noise):
+    """Each is the ridge of the other rows, by hand."""
+    model = stream(state_noise=noise, **STIFF).fit(TWO)
+    record, population = model._record, model._population()
+    assert len(record.judges) == 4
+    if noise:
+        return
+    first = record.judges[0].first
+    pieces = record.reader.read(population, first, len(record.target), record.state)
+    seen = np.concatenate([_reservoir.features(population, states, past)[0] for _, states, past in pieces])
+    for readout, start, end in record.spans():
+        others = np.r_[0 : start - first, end - first : len(seen)]
+        F, Y = seen[others], record.target[first:][others]
+        penalty = np.full(F.shape[1], model.lag_ridge)
+        penalty[:20], penalty[-1] = model.ridge, min(model.ridge, model.lag_ridge)
+        expected = np.linalg.solve(F.T @ F + len(F) * np.diag(penalty), F.T @ Y)
+        np.testing.assert_allclose(readout, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_intervals_of_a_long_series_are_told_by_the_rows_held_back():
+    series = autoregressive(1000)
+    model = stream(**STIFF).fit(series)
+    (judge,) = model._record.judges
+    assert len(model._record.target) - judge.first == 249
+    scaled = (series[:751] - model._centre) / model._unit
+    rows = SeriesReader(scaled, model.lags_)
+    zero, empty = np.zeros((20, 1)), _reservoir.init_normal(1, *model.readout_.shape)
+    task = Task(rows, scaled[1:], True, 10, 750, 1, model._bounds, None)
+    normal, _ = learn(task, model._population(), empty, zero, (0, 750), 0)
+    np.testing.assert_allclose(judge.readout, normal.solve(model._gains, 20)[0], rtol=1e-4, atol=1e-6)
+    assert not np.allclose(judge.readout, model.readout_, rtol=1e-6)
+
+
+def test_as_many_closed_loops_are_run_as_a_coverage_needs():
+    model = stream(readout_lags=2).fit(autoregressive(2500))
+    low, high = model.forecast_interval(3, 0.995)
+    assert (low < high).all()
+    with pytest.raises(ValueError, match=r"needs at least 999 errors .* got 622"):
+        model.forecast_interval(3, 0.999)
+
+
 # ---- losses ----
 
 
@@ -603,6 +679,52 @@ def test_a_callable_loss_of_two_channels_sees_them_side_by_side():
 
 
 # ---- training ----
+
+
+@quietly
+@pytest.mark.parametrize("trainable", ["readout", "recurrent"])
+def test_weights_that_training_has_not_improved_are_left(monkeypatch, trainable):
+    train = _trainer.train
+
+    def worse(*args, **kwargs):
+        result = train(*args, **kwargs)
+        return result._replace(best_params=result.best_params + 1.0)
+
+    monkeypatch.setattr(_trainer, "train", worse)
+    model = small(stateful=True, trainable=trainable).fit(SERIES)
+    np.testing.assert_array_equal(model.readout_, stream().fit(SERIES).readout_)
+    with pytest.raises(ValueError, match="weights trained by fit"):  # whether they were kept or not
+        model.partial_fit(SERIES)
+
+
+@quietly
+def test_gains_are_tuned_on_the_last_rows_of_a_long_series(monkeypatch):
+    seen = []
+    losses = GainsProblem.member_losses
+
+    def spy(problem, members):
+        seen.append((len(problem.task.target), problem.task.split))
+        return losses(problem, members)
+
+    monkeypatch.setattr(GainsProblem, "member_losses", spy)
+    small(stateful=True, n_units=5, readout_lags=1).fit(autoregressive(20_000))
+    assert set(seen) == {(6000, 4500)}
+
+
+@quietly
+def test_gains_are_tuned_on_the_closed_loop():
+    """With all of the error one step ahead, tuning ends elsewhere, and the loop is worse for it."""
+    series = make_mackey_glass(1500, random_state=0)
+
+    def error(share):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_gains_problem, "ONE_STEP_SHARE", share)
+            model = small(stateful=True, n_units=40, max_iter=16).fit(series[:1000])
+        paths = [model.forecast(80, series[first - 200 : first]) for first in range(1000, 1400, 40)]
+        truth = [series[first : first + 80, 0] for first in range(1000, 1400, 40)]
+        return np.log(np.abs(np.subtract(paths, truth)).mean())
+
+    assert error(_gains_problem.ONE_STEP_SHARE) < error(1.0) - 0.1
 
 
 def test_tuning_gains_lowers_the_loss_and_counts_its_cost():

@@ -100,5 +100,9 @@ def test_members_in_several_runs_are_those_of_one(monkeypatch):
 def test_rows_held_back_tell_the_score():
     own = problem()
     worse = own.init_params() + 1.0
-    assert own.score(worse) < own.score(own.init_params()) < 0
+    assert own.score(worse) < own.score(own.init_params())
+    weights, readout = own.model(worse)
+    population = _reservoir.populate(weights, GAINS)
+    one_step, ahead = (part.mean() for part in own.window_parts(population, readout[None], own.held_back))
+    assert own.score(worse) == pytest.approx(-0.5 * (0.3 * np.log(one_step) + 0.7 * np.log(ahead)))
     assert own.held_back.min() >= own.task.split
