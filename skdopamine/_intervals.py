@@ -15,7 +15,7 @@ from skdopamine._reservoir import Population
 Array = npt.NDArray[Any]
 
 MOST_ROWS = 4000  # that are kept
-STRETCH = 500  # rows of a stream that one readout judges
+STRETCH = 250  # rows of a stream that one readout judges
 ORIGINS = 200  # closed loops that tell of their spread
 LATEST = 250  # errors that tell of the width of intervals along a series
 SPREAD_ROWS = 24  # before a closed loop, whose spread is the unit of its errors

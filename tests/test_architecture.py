@@ -31,7 +31,8 @@ ARROWS = {
     "datasets": set(),
     "inspection": set(),
     "windows": set(),
-    "_mlp": {
+    "_mlp": {"_mlp_base", "_losses", "_scorers", "_validation"},
+    "_mlp_base": {
         "_trainer",
         "_network",
         "_objectives",

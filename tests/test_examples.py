@@ -1,8 +1,10 @@
 """The examples and the README do what they say."""
 
+import ast
 import importlib.util
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,34 +45,214 @@ def check_compare_mlp(printed: str) -> None:
     check_comparison(digits)
 
 
-def check_forecast_lorenz(printed: str) -> None:
-    times = re.findall(r"^(ridge alone|tuned gains) +(\d+\.\d\d) +(\d+\.\d\d) +(\d+\.\d\d)$", printed, re.MULTILINE)
-    (plain, plain_mean, *_), (tuned, tuned_mean, *_) = times
-    assert (plain, tuned) == ("ridge alone", "tuned gains")
-    assert 4 < float(plain_mean) < float(tuned_mean)
-    trace = np.array(
-        re.findall(r"^ +(\d+) +(-\d+\.\d+) +([-+]\d+\.\d+) +(\d\.\d+)$", printed, re.MULTILINE), dtype=float
-    )
-    assert (trace[:, 0] == np.arange(1, len(trace) + 1)).all()
-    assert trace[-1, 1] < trace[0, 1] - 1
-    intervals = re.findall(r"after (\d+) steps: (-?\d+\.\d+) to (-?\d+\.\d+)$", printed, re.MULTILINE)
-    widths = [float(high) - float(low) for _, low, high in intervals]
-    assert len(widths) == 3
-    assert 0 <= widths[0] < widths[-1]
+# ---- the gallery -----------------------------------------------------------------------------------------------------
+
+# script -> constants that make it small
+SMALL = {
+    "plot_callbacks.py": {"N_ROWS": 600, "ENOUGH": 0.9},
+    "plot_demand_intervals.py": {"N_DAYS": 37, "N_UNITS": 60, "MAX_ITER": 20},
+    "plot_digits_beside_mlp.py": {"N_ROWS": 600},
+    "plot_f1_rare_positives.py": {"N_ROWS": 2000, "N_SPLITS": 1, "MAX_ITER": 60},
+    "plot_fine_tune_mlp.py": {"N_ROWS": 2000},
+    "plot_lorenz_rossler.py": {"N_ROWS": 1200, "N_UNITS": 80, "LYAPUNOV_TIMES": 4},
+    "plot_perturbation_scale.py": {"N_ROWS": 300},
+    "plot_quantiles.py": {"N_ROWS": 1000},
+    "plot_step_units.py": {"N_ROWS": 1200},
+    "plot_streaming.py": {"N_DAYS": 36, "N_UNITS": 60, "MAX_ITER": 5},
+    "plot_traces.py": {"N_ROWS": 1200},
+    "plot_xor_landscape.py": {"N_ROWS": 60},
+}
+NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 
 
-CHECKS = {"compare_mlp.py": check_compare_mlp, "forecast_lorenz.py": check_forecast_lorenz}
+def numbers(pattern, printed):
+    """Numbers in each line that the pattern matches, "#" being a number: one row a line."""
+    found = re.findall(pattern.replace("#", NUMBER), printed, re.MULTILINE)
+    assert found, f"no line like {pattern!r} in {printed!r}"
+    return np.array(found, dtype=float).reshape(len(found), -1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_example_prints_its_tables(name, capsys):
-    runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
-    CHECKS[name](capsys.readouterr().out)
+def check_callbacks(printed):
+    epochs, training, validation = numbers(r"^ +# +# +#$", printed).T
+    assert (epochs == 1 + np.arange(len(epochs))).all()
+    assert (validation[:-1] < 0.9).all()
+    assert validation[-1] >= 0.9
+    assert training[-1] > 0.9
+
+
+def check_demand(printed):
+    errors = numbers(r"mean absolute error # MW", printed)[:, 0]
+    (before,) = numbers(r"^the value before: # MW", printed)[0]
+    assert len(errors) == 3
+    assert (errors[[0, 2]] < before).all()
+    error, naive, inside = numbers(r"error # MW \(same day a week before # MW\), #% in the interval", printed)[0]
+    assert error < 1.5 * naive
+    assert inside > 50
+
+
+def check_digits(printed):
+    accuracy, _, epochs = numbers(r"^\w*MLPClassifier +# +# +#$", printed).T
+    assert len(accuracy) == 2
+    assert (accuracy > 0.9).all()
+    assert epochs[1] < epochs[0]
+
+
+def check_f1(printed):
+    assert 2 < numbers(r"^#% positives", printed)[0, 0] < 5
+    scores = numbers(r"^[^%]+? +# +# +#$", printed)[:, 0]
+    assert len(scores) == 5
+    assert ((scores >= 0) & (scores < 1)).all()
+    assert scores.max() > 0.2
+
+
+def check_fine_tune(printed):
+    start, tuned = numbers(r"balanced accuracy #, positives found #, false alarms #$", printed)
+    assert 0.5 <= start[0] < tuned[0] < 1
+    assert start[1] < tuned[1]
+
+
+def check_lorenz_rossler(printed):
+    times = numbers(r"^(?:Lorenz|Rössler): valid for # Lyapunov times, # rows; fit in # s$", printed)[:, 0]
+    assert len(times) == 2
+    assert (times > 1).all()
+
+
+def check_perturbation_scale(printed):
+    scores = numbers(r"accuracy #, #, #, #, #, #; best scale #$", printed)[:, :-1]
+    assert scores.shape == (2, 6)
+    assert (scores > 0.7).all()
+    assert (scores[0] > scores[1]).all()  # relu
+
+
+def check_quantiles(printed):
+    quantile, below, *halves = numbers(r"^quantile #: # of .* below, # on the left and # on the right$", printed).T
+    np.testing.assert_allclose(quantile, [0.1, 0.5, 0.9])
+    np.testing.assert_allclose(below, quantile, atol=0.08)
+    np.testing.assert_allclose(np.mean(halves, axis=0), below, atol=0.02)
+
+
+def check_step_units(printed):
+    accuracy, _ = numbers(r"test accuracy # after # epochs$", printed).T
+    assert len(accuracy) == 2
+    assert (accuracy > 0.93).all()
+
+
+def check_streaming(printed):
+    rows = numbers(r"^(?:before|on the day|after|at the end) +# +# +#% +#$", printed)
+    before, change, after, _ = rows
+    assert change[0] > 2 * before[0]
+    assert after[0] < 0.7 * change[0]
+    assert change[2] < before[2]
+    assert after[3] > 1.5 * after[0]
+
+
+def check_traces(printed):
+    first, third, accuracy = numbers(r"rate # after epoch 1, # after epoch 3, test accuracy #$", printed).T
+    assert first[0] < 0.2 * first[1]
+    assert abs(np.log(third[0] / third[1])) < 0.5 * abs(np.log(first[0] / first[1]))
+    assert (accuracy > 0.9).all()
+
+
+def check_xor(printed):
+    first, last = numbers(r"^accuracy after one update: #, at the end: #$", printed)[0]
+    assert first < 0.9 < last
+    start, solution = np.abs(numbers(r"regret #$", printed)).reshape(2, 2)
+    assert solution.max() < start.max()
+
+
+GALLERY = {  # script -> check of what it prints, number of figures
+    "plot_callbacks.py": (check_callbacks, 0),
+    "plot_demand_intervals.py": (check_demand, 1),
+    "plot_digits_beside_mlp.py": (check_digits, 1),
+    "plot_f1_rare_positives.py": (check_f1, 1),
+    "plot_fine_tune_mlp.py": (check_fine_tune, 1),
+    "plot_lorenz_rossler.py": (check_lorenz_rossler, 1),
+    "plot_perturbation_scale.py": (check_perturbation_scale, 1),
+    "plot_quantiles.py": (check_quantiles, 1),
+    "plot_step_units.py": (check_step_units, 1),
+    "plot_streaming.py": (check_streaming, 1),
+    "plot_traces.py": (check_traces, 1),
+    "plot_xor_landscape.py": (check_xor, 1),
+}
+LIMIT = 80  # lines of a script
+
+
+def made_small(name):
+    """Compile a script whose constants are those of the table."""
+    path = ROOT / "examples" / name
+    tree, left = ast.parse(path.read_text(encoding="utf-8")), dict(SMALL[name])
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in left:
+            ast.literal_eval(node.value)  # a literal, or this fails
+            node.value = ast.copy_location(ast.Constant(left.pop(node.targets[0].id)), node.value)
+    assert not left, f"{name} has no constant {', '.join(left)}"
+    return compile(tree, str(path), "exec")
+
+
+@pytest.fixture
+def pyplot(monkeypatch):
+    """pyplot that draws nowhere, without figures before and after."""
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.close("all")
+    monkeypatch.setattr(plt, "show", lambda: None)
+    yield plt
+    plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # the small sizes ask for few epochs
+@pytest.mark.parametrize("name", SMALL)
+def test_gallery_script_runs_and_prints_what_it_says(name, pyplot, capsys):
+    if name == "plot_callbacks.py":
+        pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
+    check, n_figures = GALLERY[name]
+    exec(made_small(name), {"__name__": "__main__"})
+    check(capsys.readouterr().out)
+    figures = [pyplot.figure(number) for number in pyplot.get_fignums()]
+    assert len(figures) == n_figures
+    for figure in figures:
+        figure.canvas.draw()
+        assert (figure.get_size_inches() <= (8, 4)).all()
+        for ax in figure.axes:
+            assert any(other.get_xlabel() for other in ax.get_shared_x_axes().get_siblings(ax))
+            assert any(other.get_ylabel() for other in ax.get_shared_y_axes().get_siblings(ax))
+    pyplot.close("all")
+    assert pyplot.get_fignums() == []
+
+
+def test_callbacks_script_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)  # as before scikit-learn 1.9
+    with pytest.raises(SystemExit, match=r"scikit-learn 1\.9"):
+        exec(made_small("plot_callbacks.py"), {"__name__": "__main__"})
+
+
+def test_constant_that_is_gone_fails(monkeypatch):
+    monkeypatch.setitem(SMALL, "plot_traces.py", {"N_LINES": 1})
+    with pytest.raises(AssertionError, match="N_LINES"):
+        made_small("plot_traces.py")
 
 
 def test_every_example_is_checked():
-    assert sorted(CHECKS) == EXAMPLES
+    assert sorted(SMALL) == sorted(GALLERY)
+    assert sorted([*SMALL, "compare_mlp.py"]) == EXAMPLES
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_gallery_script_is_short_and_has_a_title(name):
+    text = (ROOT / "examples" / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) < LIMIT
+    title, underline = ast.get_docstring(ast.parse(text)).splitlines()[:2]
+    assert underline == "=" * len(title)
+
+
+# ---- the comparison and the README -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_compare_mlp_prints_its_tables(capsys):
+    runpy.run_path(str(ROOT / "examples" / "compare_mlp.py"), run_name="__main__")
+    check_compare_mlp(capsys.readouterr().out)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # the table shows the epochs
@@ -82,6 +264,12 @@ def test_compare_mlp_on_one_split(monkeypatch, capsys):
     with threadpool_limits(limits=1):
         example.print_trace(example.compare(*load_breast_cancer(return_X_y=True)))
     check_comparison(capsys.readouterr().out)
+
+
+def piece(name):
+    """Find the one piece of Python in the README that imports this estimator."""
+    (text,) = [text for text in PYTHON if f"import {name}\n" in text]
+    return text
 
 
 def test_readme_has_two_commands():
@@ -100,7 +288,7 @@ def test_readme_names_files_that_exist():
 @pytest.mark.slow
 def test_readme_forecast():
     names = {"__name__": "readme"}
-    exec(compile(PYTHON[1], "README.md", "exec"), names)
+    exec(compile(piece("DopamineESNForecaster"), "README.md", "exec"), names)
     series, ahead = names["series"], names["ahead"]
     assert ahead.shape == (200, 3)
     assert np.abs(ahead[:100] - series[3000:3100]).max() < 0.1 * series.std()
@@ -108,15 +296,21 @@ def test_readme_forecast():
     assert np.abs(names["one_step"][:-1] - series[3001:]).max() < 0.01 * series.std()
 
 
-def test_readme_python_runs(capsys):
-    exec(compile(PYTHON[0], "README.md", "exec"), {"__name__": "readme"})
-    score, traces = capsys.readouterr().out.splitlines()[:2]
-    assert 0.9 < float(score) <= 1
+def test_readme_classifier(capsys):
+    exec(compile(piece("DopamineMLPClassifier"), "README.md", "exec"), {"__name__": "readme"})
+    assert 0.9 < float(capsys.readouterr().out) <= 1
+
+
+def test_readme_regressor(capsys):
+    exec(compile(piece("DopamineMLPRegressor"), "README.md", "exec"), {"__name__": "readme"})
+    below, traces = capsys.readouterr().out.splitlines()
+    assert float(below) == pytest.approx(0.9, abs=0.05)
     rate, error, evaluations = map(float, traces.split())
     assert 0 < rate < 1
     assert abs(error) < 1
     assert evaluations > 1e4
 
 
-def test_readme_has_two_pieces_of_python():
-    assert len(PYTHON) == 2
+def test_every_piece_of_python_in_the_readme_is_run():
+    run = [piece(name) for name in ("DopamineMLPClassifier", "DopamineMLPRegressor", "DopamineESNForecaster")]
+    assert sorted(run) == sorted(PYTHON)

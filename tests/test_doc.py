@@ -1,0 +1,89 @@
+"""The pages of the documentation name everything that they are to name; nothing is built for that."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOC = ROOT / "doc"
+MODULES = ("skdopamine", "skdopamine.datasets", "skdopamine.inspection")
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+pytestmark = pytest.mark.skipif(not (DOC / "api.rst").exists(), reason="needs the documentation")
+needs_results = pytest.mark.skipif(not RESULTS.exists(), reason="needs a checkout: a source archive has no benchmarks")
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def listed_names() -> dict[str, list[str]]:
+    """Names in the autosummary tables of api.rst, by module."""
+    names: dict[str, list[str]] = {}
+    module, inside = "", False
+    for line in read(DOC / "api.rst").splitlines():
+        if match := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+            module = match[1]
+        if line and not line.startswith(" "):
+            inside = line == ".. autosummary::"
+        elif inside and (match := re.fullmatch(r" +([A-Za-z_]\w*)", line)):
+            names.setdefault(module, []).append(match[1])
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_api_page_lists_exactly_the_public_names(module: str) -> None:
+    listed = listed_names()[module]
+    assert sorted(listed) == sorted(importlib.import_module(module).__all__)
+
+
+def test_api_page_lists_no_other_module() -> None:
+    assert set(listed_names()) == set(MODULES)
+
+
+@needs_results
+def test_benchmarks_page_shows_each_result_table_once() -> None:
+    shown = re.findall(r"^```\{include\} \.\./benchmarks/results/(\S+)$", read(DOC / "benchmarks.md"), re.MULTILINE)
+    assert sorted(shown) == sorted(path.name for path in RESULTS.glob("*.md"))
+
+
+@needs_results
+def test_each_result_table_tells_its_command() -> None:
+    for path in RESULTS.glob("*.md"):
+        assert re.search(r"^- Command: `python benchmarks/\w+\.py", read(path), re.MULTILINE), path.name
+
+
+def test_index_of_decisions_links_each_of_them() -> None:
+    linked = re.findall(r"^\| \[\d{4}\]\(([^)]+)\) \|", read(DOC / "decisions" / "README.md"), re.MULTILINE)
+    assert linked == sorted(path.name for path in (DOC / "decisions").glob("0*.md"))
+
+
+@needs_results
+def test_plots_read_tables_that_exist() -> None:
+    for script in (DOC / "plots").glob("[!_]*.py"):
+        names = re.findall(r'read_table\("(\w+)"\)', read(script))
+        assert names, script.name
+        assert all((RESULTS / f"{name}.md").exists() for name in names), script.name
+
+
+def test_each_page_of_the_guide_is_in_its_index() -> None:
+    pages = {path.stem for path in (DOC / "user_guide").glob("*.rst")} - {"index"}
+    index = read(DOC / "user_guide" / "index.rst")
+    assert set(re.findall(r":doc:`(\w+)`", index)) == pages
+    assert set(re.findall(r"^   (\w+)$", index, re.MULTILINE)) == pages
+
+
+def code_lines(text: str) -> list[str]:
+    """Lines of literal blocks in reStructuredText that are Python but not an example that is run."""
+    return re.findall(r"^ +(?:from \w[\w.]* import|import \w).*$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [DOC / "getting_started.rst", *sorted((DOC / "user_guide").glob("*.rst"))], ids=str)
+def test_code_of_the_guide_is_run(path: Path) -> None:
+    text = re.sub(r"^\.\. plot::\n(?:(?: +.*)?\n)+", "", read(path), flags=re.MULTILINE)  # run by each build
+    assert not code_lines(text)
+    assert ".. code-block:: python" not in text
+    assert path.stem in ("index", "method") or ">>> " in text
