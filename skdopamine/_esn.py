@@ -545,7 +545,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
             if np.isfinite(readouts).all():
                 judges, state = [Judge(*pair) for pair in zip(edges, readouts, strict=False)], start
         held = task.split if self._is_series else judges[0].first  # windows need not be the latest
-        return _intervals.record(task.reader, task.target, state, judges, held, self._n_history())
+        history = self._n_history()
+        return _intervals.record(task.reader, task.target, state, judges, held, history, population)
 
     def _n_history(self) -> int:
         """Last rows that closed loops begin from."""
@@ -799,7 +800,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
            regression. https://arxiv.org/abs/1604.04173
         """
         center = self.predict(X)
-        error = _intervals.one_step_errors(self._known(), self._population())
+        error = _intervals.held_errors(self._known())
         width = _intervals.half_width(error, coverage)
         if self._is_series and self._closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
@@ -917,8 +918,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         if n_known:
             self._record = self._watched(reader, padded, span, joined=joined)
         if joined:
-            past = self._history[::-1][self.lags_].reshape(1, -1)
-            normal = normal.add(_reservoir.features(population, self._state.T, past), scaled[:1])
+            normal = normal.add(self._joint(population), scaled[:1])
         task = Task(reader, padded, False, 0, 0, 1, self._bounds, None)
         normal, state = learn(task, population, normal, self._state, span, self._seed)
         first, state = (span[0], self._state) if self.state_noise else (span[1], state)
@@ -928,15 +928,24 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     def _watched(self, reader: Any, target: Array, span: tuple[int, int], *, joined: bool) -> Record:
         """The record with rows from .. to, and if `joined` the one before: the readout has not learnt from them."""
-        first, last = span
-        if self._record is None:
+        (first, last), population = span, self._population()
+        ahead = predicted(reader, population, self.readout_, self._state, first, last)
+        goals = target[first:last]
+        known = self._record
+        if known is None:
             before = reader._replace(inputs=reader.inputs[:first])
-            known, joined = Record(before, target[:first], self._state, (Judge(first, self.readout_),), first), False
-        else:
-            known = self._record
-        goals = np.concatenate([reader.inputs[first : first + 1], target[first:last]]) if joined else target[first:last]
+            judge, nothing = Judge(first, self.readout_), np.empty((0, target.shape[1]))
+            known, joined = Record(before, target[:first], self._state, (judge,), first, nothing), False
+        if joined:
+            ahead = np.concatenate([self._joint(population)[0] @ self.readout_, ahead])
+            goals = np.concatenate([reader.inputs[first : first + 1], goals])
         rows = reader.inputs[first - joined : last]
-        return _intervals.extended(known, rows, goals, self.readout_, self._population())
+        return _intervals.extended(known, rows, goals, goals - ahead, self.readout_, population)
+
+    def _joint(self, population: Population) -> Array:
+        """What the readout sees after the last row that was read, (1, 1, features)."""
+        past = self._history[::-1][self.lags_].reshape(1, -1)
+        return _reservoir.features(population, self._state.T, past)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

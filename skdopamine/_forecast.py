@@ -179,8 +179,10 @@ def read_over(reader: Reader, population: Population, state: Array, first: int, 
 
 def predicted(reader: Reader, population: Population, readout: Array, state: Array, first: int, last: int) -> Array:
     """Predictions (rows, targets) of one reservoir in training units; `state` is that before the first row."""
-    pieces = reader.read(population, first, last, state)
-    return np.concatenate([_reservoir.features(population, states, past)[0] @ readout for _, states, past in pieces])
+    ahead = [np.empty((0, readout.shape[1]))]
+    for _, states, past in reader.read(population, first, last, state):
+        ahead.append(_reservoir.features(population, states, past)[0] @ readout)
+    return np.concatenate(ahead)
 
 
 def learn(

@@ -15,7 +15,7 @@ from skdopamine._reservoir import Population
 Array = npt.NDArray[Any]
 
 MOST_ROWS = 4000  # that are kept
-STRETCH = 250  # rows of a stream that one readout judges
+STRETCH = 500  # rows of a stream whose closed loops one readout judges
 ORIGINS = 200  # closed loops that tell of their spread
 LATEST = 250  # errors that tell of the width of intervals along a series
 SPREAD_ROWS = 24  # before a closed loop, whose spread is the unit of its errors
@@ -38,6 +38,7 @@ class Record(NamedTuple):
     state: Array  # before the first judge's first row
     judges: tuple[Judge, ...]
     held: int  # errors one step ahead count from this row on
+    errors: Array  # one step ahead, (rows from the first judge's on, targets), by the readout of their time
 
     def spans(self) -> list[tuple[Array, int, int]]:
         """Readout, first row and row after the last of each judge."""
@@ -45,16 +46,30 @@ class Record(NamedTuple):
         return [(judge.readout, judge.first, end) for judge, end in zip(self.judges, ends, strict=True)]
 
 
-def record(reader: Any, target: Array, state: Array, judges: Sequence[Judge], held: int, history: int) -> Record:
+def record(
+    reader: Any,
+    target: Array,
+    state: Array,
+    judges: Sequence[Judge],
+    held: int,
+    history: int,
+    population: Population,
+) -> Record:
     """Record of the rows from the first judge's on, with copies of these and of the `history` before."""
     first = max(0, judges[0].first - history)
     rows = reader._replace(inputs=reader.inputs[first : len(target)].copy())
     moved = tuple(judge._replace(first=judge.first - first) for judge in judges)
-    return Record(rows, target[first:].copy(), state, moved, held - first)
+    known = Record(rows, target[first:].copy(), state, moved, held - first, np.empty((0, target.shape[1])))
+    return known._replace(errors=one_step_errors(known, population))
 
 
-def extended(known: Record, inputs: Array, target: Array, readout: Array, population: Population) -> Record:
-    """With the rows that follow, which `readout` has not learnt from; the oldest are forgotten."""
+def extended(
+    known: Record, inputs: Array, target: Array, errors: Array, readout: Array, population: Population
+) -> Record:
+    """With the rows that follow and their errors by `readout`, which has not learnt from them; old ones are forgotten.
+
+    A readout judges closed loops for a stretch of rows, even where it has learnt anew meanwhile.
+    """
     judges, reader = known.judges, known.reader._replace(inputs=np.concatenate([known.reader.inputs, inputs]))
     if len(known.target) - judges[-1].first >= STRETCH:
         judges = (*judges, Judge(len(known.target), readout))
@@ -64,16 +79,22 @@ def extended(known: Record, inputs: Array, target: Array, readout: Array, popula
     rows = reader._replace(inputs=reader.inputs[excess:].copy())
     moved = [judge._replace(first=max(first, judge.first - excess)) for judge in judges]
     last = max(i for i, judge in enumerate(moved) if judge.first == first)
-    return Record(rows, target[excess:].copy(), state, tuple(moved[last:]), max(first, known.held - excess))
+    errors = np.concatenate([known.errors, errors])[-MOST_ROWS:]
+    return Record(rows, target[excess:].copy(), state, tuple(moved[last:]), max(first, known.held - excess), errors)
 
 
 def one_step_errors(known: Record, population: Population) -> Array:
-    """Errors (rows, targets) one step ahead."""
+    """Errors (rows, targets) one step ahead, by the judges."""
     state, errors = known.state, []
     for readout, first, end in known.spans():
         errors.append(known.target[first:end] - predicted(known.reader, population, readout, state, first, end))
         state = read_over(known.reader, population, state, first, end)
-    return np.concatenate(errors)[known.held - known.judges[0].first :]
+    return np.concatenate(errors)
+
+
+def held_errors(known: Record) -> Array:
+    """Errors one step ahead of the rows that count."""
+    return known.errors[known.held - known.judges[0].first :]
 
 
 def loop_errors(

@@ -556,7 +556,6 @@ def test_a_stream_has_intervals_from_its_second_rows_on(stateful):
 
 @pytest.mark.parametrize("kept", [4000, 70])
 def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_them(monkeypatch, kept):
-    monkeypatch.setattr(_intervals, "STRETCH", 1)
     monkeypatch.setattr(_intervals, "MOST_ROWS", kept)
     monkeypatch.setattr(_esn, "FEW_ROWS", 0)
     model, expected = stream().fit(TWO[:150]), []
@@ -564,7 +563,7 @@ def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_the
         ahead = np.concatenate([model.forecast(1), model.predict(TWO[first : first + 49])])
         expected.append((TWO[first : first + 50] - ahead) / model._unit)
         model.partial_fit(TWO[first : first + 50])
-    found = _intervals.one_step_errors(model._record, model._population())
+    found = _intervals.held_errors(model._record)
     expected = np.concatenate(expected)[-kept:]
     np.testing.assert_allclose(found[-len(expected) :], expected, atol=1e-9)
     assert len(found) == min(kept, 150 + 37)

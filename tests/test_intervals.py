@@ -25,7 +25,15 @@ def readout(seed):
 
 def series_record(firsts=(10, 30), held=10):
     state = RNG.standard_normal((7, 1))
-    return Record(SeriesReader(ROWS[:-1], LAGS), ROWS[1:], state, tuple(Judge(f, readout(f)) for f in firsts), held)
+    known = Record(
+        SeriesReader(ROWS[:-1], LAGS),
+        ROWS[1:],
+        state,
+        tuple(Judge(f, readout(f)) for f in firsts),
+        held,
+        np.empty((0, 2)),
+    )
+    return known._replace(errors=_intervals.one_step_errors(known, population()))
 
 
 def loop(reservoir, state, row, weights, n_steps):
@@ -57,8 +65,7 @@ def test_each_row_is_judged_by_its_readout():
         expected = ROWS[row + 1] - loop(reservoir, states(reservoir, known, row), row, weights, 1)[0]
         np.testing.assert_allclose(found[row - 10], expected, atol=1e-12)
     assert len(found) == 59 - 10
-    later = _intervals.one_step_errors(known._replace(held=40), reservoir)
-    np.testing.assert_array_equal(later, found[30:])
+    np.testing.assert_array_equal(_intervals.held_errors(known._replace(held=40)), found[30:])
 
 
 def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
@@ -76,7 +83,9 @@ def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
 
 def test_a_closed_loop_of_windows_slides_them():
     windows = np.lib.stride_tricks.sliding_window_view(ROWS[:-1], 5, axis=0).transpose(0, 2, 1)
-    known = Record(WindowReader(windows, LAGS), ROWS[5:], np.zeros((7, 1)), (Judge(0, readout(0)),), 0)
+    known = Record(
+        WindowReader(windows, LAGS), ROWS[5:], np.zeros((7, 1)), (Judge(0, readout(0)),), 0, np.empty((0, 2))
+    )
     reservoir = population()
     found = _intervals.loop_errors(known, reservoir, 3, WIDE)
     window, expected = windows[4], []
@@ -94,17 +103,20 @@ def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypat
     monkeypatch.setattr(_intervals, "MOST_ROWS", most)
     monkeypatch.setattr(_intervals, "STRETCH", stretch)
     reservoir, whole = population(), series_record((24,), 24)  # the history is whole
-    known = whole._replace(reader=SeriesReader(ROWS[:30], LAGS), target=ROWS[1:31])
-    judges = [*whole.judges]
+    known = whole._replace(reader=SeriesReader(ROWS[:30], LAGS), target=ROWS[1:31], errors=whole.errors[:6])
+    judges, given = [*whole.judges], [known.errors]
     for first in range(30, 59, 10):
         last = min(59, first + 10)
-        known = _intervals.extended(known, ROWS[first:last], ROWS[first + 1 : last + 1], readout(first), reservoir)
+        rows, goals, errors = ROWS[first:last], ROWS[first + 1 : last + 1], RNG.standard_normal((last - first, 2))
+        known = _intervals.extended(known, rows, goals, errors, readout(first), reservoir)
+        given.append(errors)
         if stretch < 1000:
             judges.append(Judge(first, readout(first)))
     whole = whole._replace(judges=tuple(judges))
     expected, found = (_intervals.one_step_errors(each, reservoir) for each in (whole, known))
     np.testing.assert_allclose(found, expected[-most:], atol=1e-12)
     assert len(known.target) <= 24 + most
+    np.testing.assert_array_equal(_intervals.held_errors(known), np.concatenate(given)[-most:])
     paths = _intervals.loop_errors(known, reservoir, 4, WIDE)
     np.testing.assert_allclose(paths, _intervals.loop_errors(whole, reservoir, 4, WIDE)[-len(paths) :], atol=1e-12)
 
