@@ -118,7 +118,7 @@ class TrainingDisplay:
             This display.
         """
         if axes is None:
-            axes = _pyplot().subplots(1, 3, figsize=(8, 2.6), layout="constrained")[1]
+            axes = _pyplot().subplots(1, 3, figsize=(9, 2.8), layout="constrained")[1]
         if len(axes) != 3:
             raise ValueError(f"axes must be three, got {len(axes)}.")
         self.axes_ = np.asarray(axes, dtype=object)
@@ -136,7 +136,7 @@ class TrainingDisplay:
             self.axes_[1].set_yscale("log")
         self.axes_[2].axhline(0, color="0.6", linewidth=0.8, zorder=0)
         if name is not None:
-            self.axes_[0].legend(frameon=False)
+            self.axes_[0].legend(frameon=False, fontsize="small", handlelength=1, loc="upper right")
         return self
 
 
