@@ -18,7 +18,7 @@ from skdopamine import _intervals, _reservoir, _season, _trainer, _validation
 from skdopamine._forecast import FunctionLoss, SeriesReader, Task, WindowReader, learn, predicted, read_over
 from skdopamine._gains_problem import TRAINED, GainsProblem, decode, encode
 from skdopamine._intervals import SPREAD_ROWS, Judge, Record
-from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
+from skdopamine._learning_rate import LearningRate, make_rule
 from skdopamine._losses import HUBER_KNEE
 from skdopamine._reservoir import Gains, Normal, Population
 from skdopamine._scorers import LOSSES, Shape, loss_name
@@ -486,11 +486,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
 
     def _rule(self, auto: float, ceiling: float) -> LearningRate:
         initial = auto if self.learning_rate_init == "auto" else float(self.learning_rate_init)
-        if self.learning_rate == "dopamine":
-            return Dopamine(initial, ceiling)
-        if self.learning_rate == "constant":
-            return Constant(initial)
-        return InvScaling(initial, float(self.power_t))
+        return make_rule(self.learning_rate, initial, ceiling, float(self.power_t))
 
     def _settings(self, problem: Any, n_epochs: int) -> _trainer.Settings:
         return _trainer.Settings(

@@ -147,3 +147,10 @@ class InvScaling(NamedTuple):
 
     def step_rate(self, state: RateState, progress: float) -> float:
         return state.rate
+
+
+def make_rule(name: str, initial: float, ceiling: float, power: float) -> LearningRate:
+    """The rule of this name; each takes of the others what it has a use for."""
+    if name == "dopamine":
+        return Dopamine(initial, ceiling)
+    return Constant(initial) if name == "constant" else InvScaling(initial, power)

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdopamine import _bridge, _network, _trainer, _validation
 from skdopamine._activations import check_activation, layer_activations
 from skdopamine._callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
-from skdopamine._learning_rate import Constant, Dopamine, InvScaling, LearningRate
+from skdopamine._learning_rate import LearningRate, make_rule
 from skdopamine._network import Network
 from skdopamine._objectives import Objective, SetObjective
 from skdopamine._problem import Data, NodeProblem, Problem, WeightProblem, make_data, outputs, targets
@@ -318,12 +318,8 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
         return "node" if self.perturbation == "auto" else str(self.perturbation)
 
     def _rule(self) -> LearningRate:
-        if self.learning_rate == "dopamine":
-            ceiling = CEILINGS[self._mode()] * (REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0)
-            return Dopamine(float(self.learning_rate_init), ceiling)
-        if self.learning_rate == "constant":
-            return Constant(float(self.learning_rate_init))
-        return InvScaling(float(self.learning_rate_init), float(self.power_t))
+        ceiling = CEILINGS[self._mode()] * (REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0)
+        return make_rule(self.learning_rate, float(self.learning_rate_init), ceiling, float(self.power_t))
 
     def _settings(self, problem: NodeProblem | WeightProblem, n_past: int = 0) -> tuple[_trainer.Settings, int]:
         """Settings of the trainer, and the epochs that its schedule would like to have; `n_past` of them are over."""

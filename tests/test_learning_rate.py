@@ -4,7 +4,7 @@ from math import exp, inf, nan
 
 import pytest
 
-from skdopamine._learning_rate import JUDGE_EVERY, Constant, Dopamine, InvScaling, RateState
+from skdopamine._learning_rate import JUDGE_EVERY, Constant, Dopamine, InvScaling, RateState, make_rule
 
 RULE = Dopamine(
     initial=0.001,
@@ -173,3 +173,9 @@ def test_fixed_rules_only_watch(rule):
     assert judged == [0, 4, 8, 12]
     assert rule.tolerates(1.0, inf, 1.0)
     assert rule.reject(state) == state
+
+
+def test_rules_by_name():
+    assert make_rule("dopamine", 0.1, 0.5, 2.0) == Dopamine(0.1, 0.5)
+    assert make_rule("constant", 0.1, 0.5, 2.0) == Constant(0.1)
+    assert make_rule("invscaling", 0.1, 0.5, 2.0) == InvScaling(0.1, 2.0)
