@@ -771,7 +771,8 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         Split-conformal: as wide as the quantile of the absolute errors on rows that the readout had not learnt from,
         the last rows of `fit` (`validation_fraction`) and those of `partial_fit` when they came [1]_. With
         ``stateful=True`` the errors on the rows of X read so far count too, the last 250 in all, so that the intervals
-        follow a series that changes. Gains have been chosen on the last rows of `fit`, which these errors do not show.
+        follow a series that changes; while fewer are known, they are counted in units of the spread of the 24 rows
+        before. Gains have been chosen on the last rows of `fit`, which these errors do not show.
 
         Parameters
         ----------
@@ -801,7 +802,14 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         if self._is_series and self._closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
             seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
-            width = _intervals.rolling_half_width(error, seen, coverage)
+            known, unit, ahead = self._known(), np.ones((1, 1)), np.ones((len(rows), 1))
+            if len(error) < _intervals.LATEST:  # too few to follow a series that changes
+                n = len(known.target)
+                unit = _intervals.spread(known.reader.recent(np.arange(n - len(error), n), SPREAD_ROWS))
+                read = np.concatenate([self._history, (rows - self._centre) / self._unit])
+                latest = np.arange(len(read) - len(rows), len(read))
+                ahead = _intervals.spread(SeriesReader(read, self.lags_).recent(latest, SPREAD_ROWS))
+            width = _intervals.rolling_half_width(error / unit, seen / ahead[:-1], coverage) * ahead
         half = width * self._target_unit
         half = half[..., 0] if self._ravel else half
         return center - half, center + half

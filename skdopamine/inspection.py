@@ -118,7 +118,7 @@ class TrainingDisplay:
             This display.
         """
         if axes is None:
-            axes = _pyplot().subplots(1, 3, figsize=(9, 2.8), layout="constrained")[1]
+            axes = _pyplot().subplots(1, 3, figsize=(8, 2.6), layout="constrained")[1]
         if len(axes) != 3:
             raise ValueError(f"axes must be three, got {len(axes)}.")
         self.axes_ = np.asarray(axes, dtype=object)

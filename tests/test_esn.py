@@ -580,6 +580,20 @@ def test_a_short_series_has_intervals_of_many_steps(trainable):
     assert (high - low).mean() < np.ptp(series)
 
 
+def test_few_errors_are_counted_in_units_of_the_spread_before():
+    series = autoregressive(330)
+    series[300:] *= 5  # the width follows before the errors do
+    model = stream(readout_lags=2).fit(series[:260])
+    low, high = model.predict_interval(series[260:])
+    width = high - low
+    assert width[60:].mean() > 3 * width[:40].mean()
+    error = _intervals.held_errors(model._record)
+    rows = model._record.reader.inputs
+    before = [np.sqrt(0.99 * rows[k - 23 : k + 1].var() + 0.01) for k in range(len(rows) - len(error), len(rows))]
+    now = np.sqrt(0.99 * ((series[237:261] - model._centre) / model._unit).var() + 0.01)
+    assert width[0] == pytest.approx(2 * model._unit[0] * now * _intervals.half_width(error[:, 0] / before, 0.9))
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_intervals_are_told_by_readouts_that_have_not_learnt_from_their_rows(noise):
     """Each is the ridge of the other rows, by hand."""
