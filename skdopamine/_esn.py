@@ -797,19 +797,12 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
            regression. https://arxiv.org/abs/1604.04173
         """
         center = self.predict(X)
-        error = _intervals.held_errors(self._known())
-        width = _intervals.half_width(error, coverage)
+        width = _intervals.half_width(_intervals.held_errors(self._known()), coverage)
         if self._is_series and self._closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
+            read = np.concatenate([self._history, (rows - self._centre) / self._unit])
             seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
-            known, unit, ahead = self._known(), np.ones((1, 1)), np.ones((len(rows), 1))
-            if len(error) < _intervals.LATEST:  # too few to follow a series that changes
-                n = len(known.target)
-                unit = _intervals.spread(known.reader.recent(np.arange(n - len(error), n), SPREAD_ROWS))
-                read = np.concatenate([self._history, (rows - self._centre) / self._unit])
-                latest = np.arange(len(read) - len(rows), len(read))
-                ahead = _intervals.spread(SeriesReader(read, self.lags_).recent(latest, SPREAD_ROWS))
-            width = _intervals.rolling_half_width(error / unit, seen / ahead[:-1], coverage) * ahead
+            width = _intervals.series_half_width(self._known(), SeriesReader(read, self.lags_), seen, coverage)
         half = width * self._target_unit
         half = half[..., 0] if self._ravel else half
         return center - half, center + half
@@ -848,8 +841,7 @@ class DopamineESNForecaster(RegressorMixin, BaseEstimator):
         needed = _intervals.n_needed(coverage)
         error = _intervals.loop_errors(known, self._population(), n_steps, self._bounds, needed)
         now = known.reader._replace(inputs=self._history)
-        recent = now.recent(np.array([len(self._history) - 1]), SPREAD_ROWS)
-        half = _intervals.half_width(error, coverage) * _intervals.spread(recent)
+        half = _intervals.half_width(error, coverage) * _intervals.spreads(now, 1)
         path = self._path(n_steps, None)
         self._tell_held(path)
         return self._restored(path - half), self._restored(path + half)

@@ -125,6 +125,12 @@ def spread(rows: Array) -> Array:
     return np.asarray(np.sqrt(told * rows.var(axis=-2) + 1 - told))
 
 
+def spreads(reader: Any, n_rows: int) -> Array:
+    """Those units (rows, channels) after each of the last rows of a reader."""
+    n = len(reader.inputs)
+    return spread(reader.recent(np.arange(n - n_rows, n), SPREAD_ROWS))
+
+
 def n_needed(coverage: Any) -> int:
     """Errors that an interval of this coverage needs at least."""
     if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
@@ -141,9 +147,18 @@ def half_width(error: Array, coverage: Any) -> Array:
     return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
 
 
-def rolling_half_width(error: Array, seen: Array, coverage: float) -> Array:
-    """Such sizes for each of the rows of a series: `seen` has the errors of all of them but the last."""
+def series_half_width(known: Record, reader: Any, seen: Array, coverage: float) -> Array:
+    """Such sizes (rows, channels) for the last rows of a series, `seen` being the errors of all of them but the last.
+
+    They are those of the latest errors or, while there are too few of these to follow a series that changes, of errors
+    in units of the spread before each.
+    """
+    error, n_rows = held_errors(known), len(seen) + 1
+    before, unit = np.ones((len(error), 1)), np.ones((n_rows, 1))
+    if len(error) < LATEST:
+        before, unit = spreads(known.reader, len(error)), spreads(reader, n_rows)
+    error, seen = error / before, seen / unit[:-1]
     latest = max(LATEST, ceil(1 / (1 - coverage)))
     windows = sliding_window_view(np.concatenate([error[-latest:], seen]), min(latest, len(error)), axis=0)
-    pieces = np.array_split(windows[-len(seen) - 1 :], 1 + len(seen) // ROWS_AT_ONCE)
-    return np.concatenate([half_width(np.moveaxis(piece, 2, 0), coverage) for piece in pieces])
+    pieces = np.array_split(windows[-n_rows:], 1 + n_rows // ROWS_AT_ONCE)
+    return np.concatenate([half_width(np.moveaxis(piece, 2, 0), coverage) for piece in pieces]) * unit

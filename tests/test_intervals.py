@@ -135,8 +135,10 @@ def test_few_errors_tell_nothing_of_rare_ones():
 def test_widths_along_a_series_are_those_of_the_latest_errors(monkeypatch):
     monkeypatch.setattr(_intervals, "LATEST", 9)
     monkeypatch.setattr(_intervals, "ROWS_AT_ONCE", 3)
-    error, seen = RNG.standard_normal((20, 2)), RNG.standard_normal((10, 2))
-    found, every = _intervals.rolling_half_width(error, seen, 0.8), np.concatenate([error, seen])
+    known, seen = series_record((39,), 39), RNG.standard_normal((10, 2))
+    error = _intervals.held_errors(known)
+    found, every = _intervals.series_half_width(known, known.reader, seen, 0.8), np.concatenate([error, seen])
+    assert len(error) == 20
     for row in range(11):
         np.testing.assert_array_equal(found[row], _intervals.half_width(every[11 + row : 20 + row], 0.8))
 
