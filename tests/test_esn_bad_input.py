@@ -547,3 +547,13 @@ def test_whatever_goes_in(params, n, channels, kind, exponent, mode, n_lags, see
             path = model.forecast(7)
             assert np.isfinite(path).all()
             assert path.shape == ((7,) if model._ravel else (7, channels))
+
+
+def test_windows_are_scored_with_their_targets(window_model):
+    with pytest.raises(ValueError, match="y must be given with stateful=False, got None"):
+        window_model.score(WINDOWS)
+
+
+def test_a_loss_that_returns_nothing_is_told():
+    with pytest.raises(TypeError, match="loss must return one number or one per row"):
+        small(stateful=True, loss=lambda y_true, y_pred: None).fit(SERIES)
