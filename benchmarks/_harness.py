@@ -55,13 +55,17 @@ def parser(doc: str | None, *, seeds: int, sets: Sequence[str] = ()) -> argparse
 
 
 def parse(script: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse the command line; `save` tells whether the run is a full one, whose table goes to a file."""
+    """Parse the command line; `save` tells whether the run is a full one, whose table goes to a file.
+
+    One on fewer seeds is not, as it would replace a table with a lesser one.
+    """
     args = script.parse_args()
     if args.seeds < 1:
         script.error(f"--seeds must be at least 1, got {args.seeds}")
     if args.quick:
         args.seeds = 1
-    args.save = not args.quick and getattr(args, "sets", None) == script.get_default("sets")
+    args.whole = not args.quick and getattr(args, "sets", None) == script.get_default("sets")
+    args.save = args.whole and args.seeds >= script.get_default("seeds")
     return args
 
 

@@ -131,8 +131,9 @@ def main() -> None:
     setting = f"hidden layers {hidden}" if params else "defaults of both"
     title = f"Tables: scores in points, time of {N_FOLDS} fits, {setting}; medians over the seeds, seeds: {args.seeds}"
     notes = summary(lines, time_target=1.2 if params else 0.8)
+    save = args.whole if params else args.save  # one seed of other layers is a table of its own
     table = "_".join(["tabular", *map(str, hidden)])
-    _harness.write_table(table, title, COLUMNS, [line.cells() for line in lines], notes, save=args.save)
+    _harness.write_table(table, title, COLUMNS, [line.cells() for line in lines], notes, save=save)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,7 @@ for estimator in (MLPClassifier, DopamineMLPClassifier):
     seconds = time.perf_counter() - begin
     name, curve = estimator.__name__, model[-1].loss_curve_
     print(f"{name:24}{model.score(X_test, y_test):9.4f}{seconds:9.2f}{len(curve):8d}")
-    ax.plot(range(1, len(curve) + 1), curve, label=name)
-
-# %%
-# The loss of both is the log-loss on the training rows.
+    ax.plot(range(1, len(curve) + 1), curve, label=name)  # of both, the log-loss on the training rows
 ax.set(yscale="log", xlabel="epoch", ylabel="training log-loss")
 ax.legend(frameon=False)
 plt.show()

@@ -55,8 +55,6 @@ FLAT_WEIGHT_SCALE = 0.1  # perturbation of all weights
 class DopamineMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share: checks, training, publication."""
 
-    _doc_link_module = "skdopamine"
-
     _network_units: tuple[int, ...]
     _state: _trainer.TrainState
     loss_curve_: list[float]

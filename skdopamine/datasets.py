@@ -107,7 +107,8 @@ def make_lorenz(
 
     References
     ----------
-    .. [1] Lorenz (1963). Deterministic nonperiodic flow. https://doi.org/10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2
+    .. [1] Lorenz (1963). Deterministic nonperiodic flow.
+       https://doi.org/10.1175/1520-0469%281963%29020%3C0130:DNF%3E2.0.CO;2
 
     Examples
     --------

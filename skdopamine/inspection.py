@@ -1,6 +1,7 @@
-"""Displays of training, of forecasts and of searches; they need matplotlib (``pip install skdopamine[plot]``)."""
+"""Displays of training, of forecasts and of searches; they need matplotlib, which the extra ``plot`` installs."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -69,7 +70,7 @@ class TrainingDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted; of a pipeline, its last step.
+            Fitted; of a pipeline pass the last step, ``pipeline[-1]``.
         axes : sequence of three matplotlib Axes, default=None
             Axes to draw on; None makes new ones.
         name : str, default=None
@@ -91,7 +92,10 @@ class TrainingDisplay:
             raise TypeError(f"estimator must be an estimator, got {estimator!r}.")
         check_is_fitted(estimator)
         if not hasattr(estimator, "reward_prediction_error_curve_"):
-            raise TypeError(f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}.")
+            raise TypeError(
+                f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}; of a "
+                "pipeline pass the last step."
+            )
         display = cls(
             loss=estimator.loss_curve_,
             learning_rate=estimator.learning_rate_curve_,
@@ -119,9 +123,9 @@ class TrainingDisplay:
         """
         if axes is None:
             axes = _pyplot().subplots(1, 3, figsize=(8, 2.6), layout="constrained")[1]
-        if len(axes) != 3:
-            raise ValueError(f"axes must be three, got {len(axes)}.")
-        self.axes_ = np.asarray(axes, dtype=object)
+        self.axes_ = np.ravel(np.asarray(axes, dtype=object))
+        if len(self.axes_) != 3:
+            raise ValueError(f"axes must be three, got {len(self.axes_)}.")
         self.figure_ = self.axes_[0].figure
         name = self.estimator_name if name is None else name
         curves = (("Loss", self.loss), ("Learning rate", self.learning_rate))
@@ -130,7 +134,7 @@ class TrainingDisplay:
             self.axes_, (*curves, ("Reward prediction error", self.reward_prediction_error)), strict=True
         ):
             epochs = np.arange(1, 1 + len(values))
-            self.lines_ += ax.plot(epochs, values, label=name, **kwargs)
+            self.lines_ += ax.plot(epochs, values, **{"label": name, "marker": _marker(values), **kwargs})
             ax.set(xlabel="Epoch", ylabel=label)
         if np.all(np.asarray(self.learning_rate) > 0):
             self.axes_[1].set_yscale("log")
@@ -207,7 +211,8 @@ class ForecastDisplay:
         estimator : DopamineESNForecaster
             Fitted to a series.
         history : array-like of shape (n_history, n_channels) or (n_history,)
-            The last rows that it has seen, as many as are to be shown; at most four times `n_steps` of them are.
+            The rows up to the last of `fit` and `partial_fit`, as many as are to be shown; at most four times `n_steps`
+            of them are.
         n_steps : int
             Rows to forecast.
         truth : array-like of shape (n_rows, n_channels) or (n_rows,), default=None
@@ -258,7 +263,7 @@ class ForecastDisplay:
         self.lines_ = ax.plot(np.arange(1 - len(self.history), 1), self.history, color="0.5", label="History")
         if self.truth is not None:
             self.lines_ += ax.plot(1 + np.arange(len(self.truth)), self.truth, color="0.5", ls="--", label="Truth")
-        self.lines_ += ax.plot(ahead, self.forecast, color="C0", label="Forecast")
+        self.lines_ += ax.plot(ahead, self.forecast, color="C0", marker=_marker(ahead), label="Forecast")
         self.band_ = None
         if self.lower is not None and self.upper is not None:
             self.band_ = ax.fill_between(ahead, self.lower, self.upper, color="C0", alpha=0.25, lw=0, label="Interval")
@@ -349,12 +354,14 @@ class PerturbationScaleDisplay:
         if f"mean_test_{scorer}" not in cv_results:
             raise ValueError(f"scorer must be one of those of the search, got {scorer!r}.")
         means, stds = (np.asarray(cv_results[f"{kind}_test_{scorer}"], dtype=float) for kind in ("mean", "std"))
-        values = np.array(
-            [v if isinstance(v, int | float) else np.nan for v in list(cv_results[f"param_{param_name}"])]
-        )
+        tried = list(cv_results[f"param_{param_name}"])
+        values = np.array([float(v) if isinstance(v, Real) else np.nan for v in tried])
+        values[values <= 0] = np.nan
         scales = np.unique(values[np.isfinite(values)])
         if not len(scales):
-            raise ValueError(f"{param_name} must have been searched over numbers, got none in cv_results.")
+            raise ValueError(f"{param_name} must have been searched over positive numbers, got {tried}.")
+        if not np.isfinite(means).any():
+            raise ValueError(f"cv_results must have a score that is a number, got {means}.")
         known = np.where(np.isnan(means), -np.inf, means)  # nan: the fit failed
         best = [max(np.flatnonzero(values == scale), key=known.__getitem__) for scale in scales]
         display = cls(
@@ -362,8 +369,10 @@ class PerturbationScaleDisplay:
             mean_scores=means[best],
             std_scores=stds[best],
             score_name="Score" if scorer == "score" else scorer,
-        )
-        return display.plot(ax)
+        ).plot(ax)
+        if not str(param_name).endswith("perturbation_scale"):
+            display.ax_.set_xlabel(str(param_name).split("__")[-1])
+        return display
 
     def plot(self, ax: Any = None) -> Self:
         """Plot the scores over the logarithm of the size.
@@ -392,8 +401,13 @@ def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError("Displays need matplotlib: pip install 'skdopamine[plot]'.") from error
+        raise ImportError("Displays need matplotlib, which the extra skdopamine[plot] installs.") from error
     return plt
+
+
+def _marker(values: Any) -> str | None:
+    """A point alone would not be seen as a line."""
+    return "o" if len(values) == 1 else None
 
 
 def _channel(rows: Any, channel: int, name: str) -> Array:

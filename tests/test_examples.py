@@ -314,3 +314,11 @@ def test_readme_regressor(capsys):
 def test_every_piece_of_python_in_the_readme_is_run():
     run = [piece(name) for name in ("DopamineMLPClassifier", "DopamineMLPRegressor", "DopamineESNForecaster")]
     assert sorted(run) == sorted(PYTHON)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_figures_are_finished_in_the_block_that_begins_them(name):
+    """The gallery keeps and closes what is open after each block."""
+    for block in re.split(r"^# %%", (ROOT / "examples" / name).read_text(encoding="utf-8"), flags=re.MULTILINE):
+        begins = re.search(r"subplots\(|figure\(|Display\.from_", block)
+        assert bool(begins) == ("plt.show()" in block)

@@ -89,6 +89,8 @@ def test_what_has_no_traces_is_refused(classifier):
         TrainingDisplay.from_estimator(LinearRegression().fit([[0.0], [1.0]], [0, 1]))
     with pytest.raises(ValueError, match="axes must be three, got 2"):
         TrainingDisplay.from_estimator(classifier, axes=plt.subplots(1, 2)[1])
+    with pytest.raises(ValueError, match="axes must be three, got 1"):
+        TrainingDisplay.from_estimator(classifier, axes=plt.subplots()[1])
 
 
 @pytest.mark.parametrize("channel", [0, 1])
@@ -149,7 +151,7 @@ def test_a_search_over_something_else_is_refused(search):
             PerturbationScaleDisplay.from_cv_results(other, param_name=name, scorer="accuracy")
     with pytest.raises(ValueError, match="scorer must be one of those of the search, got 'score'"):
         PerturbationScaleDisplay.from_cv_results(results)
-    with pytest.raises(ValueError, match="must have been searched over numbers"):
+    with pytest.raises(ValueError, match="must have been searched over positive numbers"):
         PerturbationScaleDisplay.from_cv_results(
             results, param_name="dopaminemlpclassifier__hidden_layer_sizes", scorer="accuracy"
         )
@@ -165,6 +167,30 @@ def test_scales_whose_fits_failed_are_gaps():
     np.testing.assert_array_equal(display.line_.get_ydata(), [0.5, np.nan])
 
 
+def test_a_search_without_a_score_is_refused():
+    results = {"param_perturbation_scale": [0.1], "mean_test_score": [np.nan], "std_test_score": [np.nan]}
+    with pytest.raises(ValueError, match="must have a score that is a number"):
+        PerturbationScaleDisplay.from_cv_results(results)
+
+
+def test_another_parameter_is_named_and_its_numbers_may_be_of_numpy():
+    results = {
+        "param_mlp__alpha": [np.float32(0.5), np.int64(2), 0.0],
+        "mean_test_score": [0.1, 0.2, 0.3],
+        "std_test_score": [0.0, 0.0, 0.0],
+    }
+    display = PerturbationScaleDisplay.from_cv_results(results, param_name="mlp__alpha")
+    np.testing.assert_array_equal(display.line_.get_xdata(), [0.5, 2])
+    assert display.ax_.get_xlabel() == "alpha"
+
+
+def test_one_epoch_and_one_step_are_seen(forecaster):
+    one = TrainingDisplay(loss=[1.0], learning_rate=[0.1], reward_prediction_error=[0.0]).plot(label="one")
+    assert [line.get_marker() for line in one.lines_] == ["o"] * 3
+    assert one.lines_[0].get_label() == "one"
+    assert ForecastDisplay.from_estimator(forecaster, SERIES[:500], 1).lines_[-1].get_marker() == "o"
+
+
 def test_matplotlib_is_asked_for_only_to_draw():
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
@@ -173,4 +199,4 @@ def test_matplotlib_is_asked_for_only_to_draw():
         "try:\n    display.plot()\nexcept ImportError as error:\n    print(error)\n"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed == "Displays need matplotlib: pip install 'skdopamine[plot]'.\n"
+    assert printed == "Displays need matplotlib, which the extra skdopamine[plot] installs.\n"
