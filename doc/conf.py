@@ -94,7 +94,7 @@ html_theme_options = {
     "logo": {"text": "skdopamine"},
     "navbar_end": ["theme-switcher"],  # light, dark, or as the system has it
     "navbar_persistent": ["search-button"],  # the field would not fit beside the links on a laptop
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
