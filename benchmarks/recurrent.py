@@ -30,7 +30,7 @@ import torch
 from xor import Mark, watch
 
 from skdopamine import DopamineESNForecaster, _reservoir, _trainer
-from skdopamine._esn import LINKS, WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
+from skdopamine._esn_base import LINKS, WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
 from skdopamine._forecast import SeriesReader, Task
 from skdopamine._learning_rate import Constant, Dopamine, LearningRate
 from skdopamine._objectives import SquaredError

@@ -9,7 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "skdopamine"
 ARROWS = {
     "__init__": {"_esn", "_mlp", "windows"},
-    "_esn": {
+    "_esn": {"_esn_base", "_forecast", "_intervals", "_reservoir", "_validation"},
+    "_esn_base": {
         "_trainer",
         "_intervals",
         "_reservoir",
@@ -61,7 +62,7 @@ ARROWS = {
 }
 CONTRIBUTING = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PRIVATE_TO = "_validation"  # the one room that may touch what scikit-learn keeps private
-MOST_LINES = 60
+MOST_LINES, MOST_IN_TRAIN = 44, 60  # of code in a function, and in the training loop
 
 
 def imported(source: str) -> set[str]:
@@ -119,7 +120,7 @@ def long_functions(source: str) -> list[tuple[str, int]]:
         node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     sizes = [(function.name, code_lines(function, source)) for function in functions]
-    return [(name, size) for name, size in sizes if size > MOST_LINES]
+    return [(name, size) for name, size in sizes if size > (MOST_IN_TRAIN if name == "train" else MOST_LINES)]
 
 
 ROOMS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
@@ -195,7 +196,7 @@ def test_a_planted_private_is_found(source, private):
     assert private_names(source) == private
 
 
-@pytest.mark.parametrize(("n_lines", "found"), [(60, []), (61, [("f", 61)])])
+@pytest.mark.parametrize(("n_lines", "found"), [(44, []), (45, [("f", 45)])])
 def test_a_planted_long_function_is_found(n_lines, found):
     head = 'class C:\n    def f(\n        self,\n        a,\n    ):\n        """One.\n\n        Two.\n        """\n'
     body = "        a += 1\n        # comment\n\n" + "        a += 1\n" * (n_lines - 1)

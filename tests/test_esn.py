@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdopamine import DopamineESNForecaster, _esn, _gains_problem, _intervals, _reservoir, _trainer, make_windows
+from skdopamine import DopamineESNForecaster, _esn_base, _gains_problem, _intervals, _reservoir, _trainer, make_windows
 from skdopamine._forecast import SeriesReader, Task, learn, read_over
 from skdopamine._gains_problem import GainsProblem
 from skdopamine._weights_problem import WeightsProblem
@@ -557,7 +557,7 @@ def test_a_stream_has_intervals_from_its_second_rows_on(stateful):
 @pytest.mark.parametrize("kept", [4000, 70])
 def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_them(monkeypatch, kept):
     monkeypatch.setattr(_intervals, "MOST_ROWS", kept)
-    monkeypatch.setattr(_esn, "FEW_ROWS", 0)
+    monkeypatch.setattr(_esn_base, "FEW_ROWS", 0)
     model, expected = stream().fit(TWO[:150]), []
     for first in range(150, 300, 50):
         ahead = np.concatenate([model.forecast(1), model.predict(TWO[first : first + 49])])
