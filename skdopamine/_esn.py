@@ -410,12 +410,14 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
            regression. https://arxiv.org/abs/1604.04173
         """
         center = self.predict(X)
-        width = _intervals.half_width(_intervals.held_errors(self._known()), coverage)
+        known = self._known()
+        error = _intervals.held_errors(known, self._population())
+        width = _intervals.half_width(error, coverage)
         if self._is_series and self._closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
             read = np.concatenate([self._history, (rows - self._centre) / self._unit])
             seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
-            width = _intervals.series_half_width(self._known(), SeriesReader(read, self.lags_), seen, coverage)
+            width = _intervals.series_half_width(known, error, SeriesReader(read, self.lags_), seen, coverage)
         half = width * self._target_unit
         half = half[..., 0] if self._ravel else half
         return center - half, center + half

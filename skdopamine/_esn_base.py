@@ -292,7 +292,7 @@ class DopamineESN(BaseEstimator):
                 judges, state = [Judge(*pair) for pair in zip(edges, readouts, strict=False)], start
         held = task.split if self._is_series else judges[0].first  # windows need not be the latest
         history = self._n_history()
-        return _intervals.record(task.reader, task.target, state, judges, held, history, population)
+        return _intervals.record(task.reader, task.target, state, judges, held, history)
 
     def _n_history(self) -> int:
         """Last rows that closed loops begin from."""

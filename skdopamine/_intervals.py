@@ -38,7 +38,7 @@ class Record(NamedTuple):
     state: Array  # before the first judge's first row
     judges: tuple[Judge, ...]
     held: int  # errors one step ahead count from this row on
-    errors: Array  # one step ahead, (rows from the first judge's on, targets), by the readout of their time
+    errors: Array | None  # one step ahead, (rows from the first judge's on, targets), by the readout of their time
 
     def spans(self) -> list[tuple[Array, int, int]]:
         """Readout, first row and row after the last of each judge."""
@@ -53,14 +53,15 @@ def record(
     judges: Sequence[Judge],
     held: int,
     history: int,
-    population: Population,
 ) -> Record:
-    """Record of the rows from the first judge's on, with copies of these and of the `history` before."""
+    """Record of the rows from the first judge's on, with copies of these and of the `history` before.
+
+    Its errors wait until they are asked for.
+    """
     first = max(0, judges[0].first - history)
     rows = reader._replace(inputs=reader.inputs[first : len(target)].copy())
     moved = tuple(judge._replace(first=judge.first - first) for judge in judges)
-    known = Record(rows, target[first:].copy(), state, moved, held - first, np.empty((0, target.shape[1])))
-    return known._replace(errors=one_step_errors(known, population))
+    return Record(rows, target[first:].copy(), state, moved, held - first, None)
 
 
 def extended(
@@ -79,12 +80,14 @@ def extended(
     rows = reader._replace(inputs=reader.inputs[excess:].copy())
     moved = [judge._replace(first=max(first, judge.first - excess)) for judge in judges]
     last = max(i for i, judge in enumerate(moved) if judge.first == first)
-    errors = np.concatenate([known.errors, errors])[-MOST_ROWS:]
+    errors = np.concatenate([one_step_errors(known, population), errors])[-MOST_ROWS:]
     return Record(rows, target[excess:].copy(), state, tuple(moved[last:]), max(first, known.held - excess), errors)
 
 
 def one_step_errors(known: Record, population: Population) -> Array:
-    """Errors (rows, targets) one step ahead, by the judges."""
+    """Errors (rows, targets) one step ahead, by the judges where they are not known yet."""
+    if known.errors is not None:
+        return known.errors
     state, errors = known.state, []
     for readout, first, end in known.spans():
         errors.append(known.target[first:end] - predicted(known.reader, population, readout, state, first, end))
@@ -92,9 +95,9 @@ def one_step_errors(known: Record, population: Population) -> Array:
     return np.concatenate(errors)
 
 
-def held_errors(known: Record) -> Array:
+def held_errors(known: Record, population: Population) -> Array:
     """Errors one step ahead of the rows that count."""
-    return known.errors[known.held - known.judges[0].first :]
+    return one_step_errors(known, population)[known.held - known.judges[0].first :]
 
 
 def loop_errors(
@@ -147,13 +150,13 @@ def half_width(error: Array, coverage: Any) -> Array:
     return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
 
 
-def series_half_width(known: Record, reader: Any, seen: Array, coverage: float) -> Array:
+def series_half_width(known: Record, error: Array, reader: Any, seen: Array, coverage: float) -> Array:
     """Such sizes (rows, channels) for the last rows of a series, `seen` being the errors of all of them but the last.
 
     They are those of the latest errors or, while there are too few of these to follow a series that changes, of errors
     in units of the spread before each.
     """
-    error, n_rows = held_errors(known), len(seen) + 1
+    n_rows = len(seen) + 1
     before, unit = np.ones((len(error), 1)), np.ones((n_rows, 1))
     if len(error) < LATEST:
         before, unit = spreads(known.reader, len(error)), spreads(reader, n_rows)

@@ -563,7 +563,7 @@ def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_the
         ahead = np.concatenate([model.forecast(1), model.predict(TWO[first : first + 49])])
         expected.append((TWO[first : first + 50] - ahead) / model._unit)
         model.partial_fit(TWO[first : first + 50])
-    found = _intervals.held_errors(model._record)
+    found = _intervals.held_errors(model._record, model._population())
     expected = np.concatenate(expected)[-kept:]
     np.testing.assert_allclose(found[-len(expected) :], expected, atol=1e-9)
     assert len(found) == min(kept, 150 + 37)
@@ -587,7 +587,7 @@ def test_few_errors_are_counted_in_units_of_the_spread_before():
     low, high = model.predict_interval(series[260:])
     width = high - low
     assert width[60:].mean() > 3 * width[:40].mean()
-    error = _intervals.held_errors(model._record)
+    error = _intervals.held_errors(model._record, model._population())
     rows = model._record.reader.inputs
     before = [np.sqrt(0.99 * rows[k - 23 : k + 1].var() + 0.01) for k in range(len(rows) - len(error), len(rows))]
     now = np.sqrt(0.99 * ((series[237:261] - model._centre) / model._unit).var() + 0.01)

@@ -31,7 +31,7 @@ def series_record(firsts=(10, 30), held=10):
         state,
         tuple(Judge(f, readout(f)) for f in firsts),
         held,
-        np.empty((0, 2)),
+        None,
     )
     return known._replace(errors=_intervals.one_step_errors(known, population()))
 
@@ -65,7 +65,7 @@ def test_each_row_is_judged_by_its_readout():
         expected = ROWS[row + 1] - loop(reservoir, states(reservoir, known, row), row, weights, 1)[0]
         np.testing.assert_allclose(found[row - 10], expected, atol=1e-12)
     assert len(found) == 59 - 10
-    np.testing.assert_array_equal(_intervals.held_errors(known._replace(held=40)), found[30:])
+    np.testing.assert_array_equal(_intervals.held_errors(known._replace(held=40), reservoir), found[30:])
 
 
 def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
@@ -113,10 +113,10 @@ def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypat
         if stretch < 1000:
             judges.append(Judge(first, readout(first)))
     whole = whole._replace(judges=tuple(judges))
-    expected, found = (_intervals.one_step_errors(each, reservoir) for each in (whole, known))
+    expected, found = (_intervals.one_step_errors(each._replace(errors=None), reservoir) for each in (whole, known))
     np.testing.assert_allclose(found, expected[-most:], atol=1e-12)
     assert len(known.target) <= 24 + most
-    np.testing.assert_array_equal(_intervals.held_errors(known), np.concatenate(given)[-most:])
+    np.testing.assert_array_equal(_intervals.held_errors(known, reservoir), np.concatenate(given)[-most:])
     paths = _intervals.loop_errors(known, reservoir, 4, WIDE)
     np.testing.assert_allclose(paths, _intervals.loop_errors(whole, reservoir, 4, WIDE)[-len(paths) :], atol=1e-12)
 
@@ -136,8 +136,8 @@ def test_widths_along_a_series_are_those_of_the_latest_errors(monkeypatch):
     monkeypatch.setattr(_intervals, "LATEST", 9)
     monkeypatch.setattr(_intervals, "ROWS_AT_ONCE", 3)
     known, seen = series_record((39,), 39), RNG.standard_normal((10, 2))
-    error = _intervals.held_errors(known)
-    found, every = _intervals.series_half_width(known, known.reader, seen, 0.8), np.concatenate([error, seen])
+    error = _intervals.held_errors(known, population())
+    found, every = _intervals.series_half_width(known, error, known.reader, seen, 0.8), np.concatenate([error, seen])
     assert len(error) == 20
     for row in range(11):
         np.testing.assert_array_equal(found[row], _intervals.half_width(every[11 + row : 20 + row], 0.8))
