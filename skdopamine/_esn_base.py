@@ -44,6 +44,10 @@ BOUND = 0.5  # ranges of the training rows by which a prediction that is fed bac
 class DopamineESN(BaseEstimator):
     """An echo-state network behind the contract of scikit-learn."""
 
+    # scikit-learn shows what a parameter means only where there is a link to more; this one stays on the page
+    _doc_link_module = "skdopamine"
+    _doc_link_template = "#{estimator_name}"
+
     n_channels_: int
     n_outputs_: int
     _is_series: bool  # stateful when it was fitted

@@ -55,6 +55,10 @@ FLAT_WEIGHT_SCALE = 0.1  # perturbation of all weights
 class DopamineMLP(CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share: checks, training, publication."""
 
+    # scikit-learn shows what a parameter means only where there is a link to more; this one stays on the page
+    _doc_link_module = "skdopamine"
+    _doc_link_template = "#{estimator_name}"
+
     _network_units: tuple[int, ...]
     _state: _trainer.TrainState
     loss_curve_: list[float]

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.fixes import parse_version
 
-from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -98,7 +98,7 @@ def test_pickle_in_mid_training_continues_bit_for_bit(task, noisy, assert_same_m
     assert not np.array_equal(model.coefs_[0], at_half[0])  # there was something to continue
 
 
-@CLASSES
+@pytest.mark.parametrize("cls", [DopamineMLPClassifier, DopamineMLPRegressor, DopamineESNForecaster])
 def test_html_repr_shows_every_parameter_with_its_description(cls):
     model = cls(perturbation_scale=0.123)
     html = estimator_html_repr(model)
@@ -107,6 +107,8 @@ def test_html_repr_shows_every_parameter_with_its_description(cls):
     assert "0.123" in html
     if SKLEARN_1_9:  # tooltips, read from the numpydoc section "Parameters"
         assert [name for name in rows if f"--doc-link-{name};" not in html] == []
+        assert f'href="#{cls.__name__}' in html
+        assert 'href="http' not in html  # scikit-learn's pages do not know ours
 
 
 def test_sample_weight_is_routed_through_pipeline_and_search(task, assert_same_model):
