@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine import _intervals, _reservoir, _validation
 from skdopamine._esn_base import DopamineESN
-from skdopamine._forecast import SeriesReader, WindowReader, read_over
+from skdopamine._forecast import SeriesReader, WindowReader
 from skdopamine._intervals import Record
 
 __all__ = ["DopamineESNForecaster"]
@@ -357,26 +357,22 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
 
     def _path(self, n_steps: int, X: Any) -> Array:
         """Closed loop (n_steps, channels) in standardised units."""
-        inputs = None
+        population = self._population()
+        if X is None and self._is_series:
+            return _reservoir.closed_loop(
+                population, self.readout_[None], self._state, self._history[None], self.lags_, n_steps, self._bounds
+            )[:, 0, 0]
+        inputs = self._history
         if X is not None:
             self._check_index(X)
             rows = validate_data(self, X, dtype=np.float64, reset=False)
             inputs = (self._shaped(rows) - self._centre) / self._unit
-        if not self._is_series:
-            if inputs is not None and len(inputs) != 1:
-                raise ValueError(f"X must be one window, got {len(inputs)} rows.")
-            reader, only = WindowReader(self._history if inputs is None else inputs, self.lags_), np.array([0])
-            paths = reader.paths(self._population(), self.readout_, self._state, 0, only, n_steps, self._bounds)
-            return np.asarray(paths[0])
-        population, state, history = self._population(), self._state, self._history
-        if inputs is not None:
-            missing = np.zeros((max(0, 1 + int(self.lags_.max()) - len(inputs)), inputs.shape[1]))
-            state = read_over(SeriesReader(inputs, self.lags_), population, self._zero_state(), 0, len(inputs))
-            history = np.concatenate([missing, inputs])
-        path = _reservoir.closed_loop(
-            population, self.readout_[None], state, history[None], self.lags_, n_steps, self._bounds
-        )
-        return np.asarray(path[:, 0, 0])
+        if not self._is_series and len(inputs) != 1:
+            raise ValueError(f"X must be one window, got {len(inputs)} rows.")
+        reader: Any = (SeriesReader if self._is_series else WindowReader)(inputs, self.lags_)
+        last = np.array([len(inputs) - 1])
+        paths = reader.paths(population, self.readout_, self._zero_state(), 0, last, n_steps, self._bounds)
+        return np.asarray(paths[0])
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.

@@ -46,14 +46,7 @@ class Record(NamedTuple):
         return [(judge.readout, judge.first, end) for judge, end in zip(self.judges, ends, strict=True)]
 
 
-def record(
-    reader: Any,
-    target: Array,
-    state: Array,
-    judges: Sequence[Judge],
-    held: int,
-    history: int,
-) -> Record:
+def record(reader: Any, target: Array, state: Array, judges: Sequence[Judge], held: int, history: int) -> Record:
     """Record of the rows from the first judge's on, with copies of these and of the `history` before.
 
     Its errors wait until they are asked for.
@@ -107,7 +100,8 @@ def loop_errors(
     first, last = known.judges[0].first, len(known.target) - n_steps
     if last < first:
         raise ValueError(f"n_steps must be at most the {len(known.target) - first} rows held back, got {n_steps}.")
-    origins = np.unique(np.linspace(first, last, max(ORIGINS, least)).astype(np.intp))
+    n_origins = min(max(ORIGINS, least), last - first + 1)
+    origins = np.unique(np.linspace(first, last, n_origins).astype(np.intp))
     errors, state = [], known.state
     for readout, start, end in known.spans():
         own = origins[(origins >= start) & (origins < end)]

@@ -632,8 +632,9 @@ def test_as_many_closed_loops_are_run_as_a_coverage_needs():
     model = stream(readout_lags=2).fit(autoregressive(2500))
     low, high = model.forecast_interval(3, 0.995)
     assert (low < high).all()
-    with pytest.raises(ValueError, match=r"needs at least 999 errors .* got 622"):
-        model.forecast_interval(3, 0.999)
+    for coverage, needed in ((0.999, "999"), (1 - 1e-13, r"\d+")):  # and no more loops than there are rows
+        with pytest.raises(ValueError, match=rf"needs at least {needed} errors .* got 622"):
+            model.forecast_interval(3, coverage)
 
 
 # ---- losses ----
@@ -826,6 +827,14 @@ def test_a_loop_that_runs_away_is_held_and_told():
 
 
 @pytest.mark.filterwarnings("error")
+def test_an_interval_around_a_loop_that_runs_away_is_told():
+    model = stream(readout_lags=2).fit(np.exp(0.02 * np.arange(200))[:, None])
+    for call in (lambda: model.forecast(45), lambda: model.forecast_interval(45, 0.5)):
+        with pytest.warns(UserWarning, match="The forecast left the range") as told:
+            call()
+        assert told[0].filename == __file__
+
+
 def test_a_loop_that_stays_is_not_told():
     path = stream().fit(SERIES).forecast(500)
     assert np.abs(path).max() < np.abs(SERIES).max() + 0.5 * np.ptp(SERIES)
