@@ -2,7 +2,7 @@
 
 Four tables: the learning rate (dopamine, constant, invscaling), the estimator (node with and without critic, weight),
 the population, and the size of the perturbation (fixed, "auto", and steered by the reward prediction error, as
-curiosity). The critic is switched off by setting `skdopamine._credit.CRITIC_RATE` to 0 for the run.
+curiosity). The critic is switched off by setting `skdopamine._training.credit.CRITIC_RATE` to 0 for the run.
 
     python benchmarks/ablation.py [--quick] [--seeds N] [--sets digits breast_cancer friedman1]
 """
@@ -21,7 +21,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from xor import Mark, watch
 
-from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor, _credit
+from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._training import credit as _credit
 
 SETS = ("digits", "breast_cancer", "friedman1")
 DEFAULT = "default: node, dopamine"

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
-from skdopamine._metrics import _METRICS, find_metric
+from skdopamine._objectives.metrics import _METRICS, find_metric
 
 MEMBERS, ROWS, CLASSES, LABELS = 64, 2000, 4, 4
 TARGET = 20.0

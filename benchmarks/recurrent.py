@@ -29,12 +29,14 @@ import numpy as np
 import torch
 from xor import Mark, watch
 
-from skdopamine import DopamineESNForecaster, _reservoir, _trainer
-from skdopamine._esn_base import LINKS, WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
-from skdopamine._forecast import SeriesReader, Task
-from skdopamine._learning_rate import Constant, Dopamine, LearningRate
-from skdopamine._objectives import SquaredError
-from skdopamine._weights_problem import Tunable, WeightsProblem
+from skdopamine import DopamineESNForecaster
+from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.base import LINKS, WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
+from skdopamine._esn.forecast import SeriesReader, Task
+from skdopamine._esn.reservoir_weights_problem import Tunable, WeightsProblem
+from skdopamine._objectives.base import SquaredError
+from skdopamine._training import trainer as _trainer
+from skdopamine._training.learning_rate import Constant, Dopamine, LearningRate
 from skdopamine.datasets import make_lorenz, make_rossler
 
 torch.set_num_threads(1)

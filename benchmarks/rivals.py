@@ -23,10 +23,11 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from xor import Mark, watch
 
-from skdopamine import DopamineMLPClassifier, _network
-from skdopamine._activations import ACTIVATIONS
-from skdopamine._network import Network
-from skdopamine._objectives import LogisticLoss
+from skdopamine import DopamineMLPClassifier
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import ACTIVATIONS
+from skdopamine._mlp.network import Network
+from skdopamine._objectives.base import LogisticLoss
 
 try:
     import cma

@@ -19,12 +19,17 @@ import _harness as harness
 import numpy as np
 import numpy.typing as npt
 
-from skdopamine import _credit, _network, _trainer
-from skdopamine._activations import ACTIVATIONS
-from skdopamine._learning_rate import Dopamine
-from skdopamine._network import Network
-from skdopamine._objectives import SoftmaxLoss
-from skdopamine._problem import NodeProblem, Problem, WeightProblem, make_data
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import ACTIVATIONS
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.node import NodeProblem
+from skdopamine._mlp.problem import make_data
+from skdopamine._mlp.weight import WeightProblem
+from skdopamine._objectives.base import SoftmaxLoss
+from skdopamine._training import noise as _noise
+from skdopamine._training import trainer as _trainer
+from skdopamine._training.learning_rate import Dopamine
+from skdopamine._training.problem import Problem
 
 ROWS, FEATURES, WIDTH, OUTPUTS, SCALE = 200, 64, 100, 10, 0.01
 MEMBERS = (2, 4, 16, 64, 256)
@@ -93,9 +98,9 @@ def passes(members: int, dtype: npt.DTypeLike) -> dict[str, Callable[[], Any]]:
     pairs = members // 2
 
     def in_chunks(simulate: Callable[[np.ndarray], Any]) -> None:
-        bits = _credit.member_directions(pairs, len(params), 0)
+        bits = _noise.member_directions(pairs, len(params), 0)
         for chunk in problem.chunks(ROWS):
-            simulate(_credit.unpack_directions(bits[chunk], len(params), params.dtype))
+            simulate(_noise.unpack_directions(bits[chunk], len(params), params.dtype))
 
     def forward(directions: np.ndarray) -> np.ndarray:
         return _network.forward_pairs(problem.network, params, directions, SCALE, batch.X)

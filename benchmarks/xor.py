@@ -20,9 +20,11 @@ import numpy as np
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
-from skdopamine import DopamineMLPClassifier, _network, _trainer
-from skdopamine._activations import ACTIVATIONS
-from skdopamine._network import Network
+from skdopamine import DopamineMLPClassifier
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import ACTIVATIONS
+from skdopamine._mlp.network import Network
+from skdopamine._training import trainer as _trainer
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([0, 1, 1, 0])

@@ -1,7 +1,7 @@
 """Neural networks for scikit-learn, trained without backpropagation: perturb, watch the loss, reinforce."""
 
-from skdopamine._esn import DopamineESNForecaster
-from skdopamine._mlp import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._esn.forecaster import DopamineESNForecaster
+from skdopamine._mlp.estimators import DopamineMLPClassifier, DopamineMLPRegressor
 from skdopamine.windows import make_windows
 
 __all__ = ["DopamineESNForecaster", "DopamineMLPClassifier", "DopamineMLPRegressor", "make_windows"]

@@ -5,12 +5,11 @@ from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["ForecastDisplay", "PerturbationScaleDisplay", "TrainingDisplay"]
+from skdopamine._typing import Array
 
-Array = npt.NDArray[Any]
+__all__ = ["ForecastDisplay", "PerturbationScaleDisplay", "TrainingDisplay"]
 
 N_HISTORY = 4  # times the length of a forecast are shown before it, at most
 

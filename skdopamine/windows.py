@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["make_windows"]
+from skdopamine._typing import Array
 
-Array = npt.NDArray[Any]
+__all__ = ["make_windows"]
 
 
 def make_windows(series: Any, n_lags: int, horizon: int = 1) -> tuple[Array, Array]:

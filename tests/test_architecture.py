@@ -7,62 +7,63 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "skdopamine"
-ARROWS = {
-    "__init__": {"_esn", "_mlp", "windows"},
-    "_esn": {"_esn_base", "_forecast", "_intervals", "_reservoir", "_validation"},
-    "_esn_base": {
-        "_trainer",
-        "_intervals",
-        "_reservoir",
-        "_forecast",
-        "_gains_problem",
-        "_weights_problem",
-        "_season",
-        "_learning_rate",
-        "_losses",
-        "_scorers",
-        "_validation",
+WINGS = {  # wing -> wings that its rooms may import; the public helpers at the top stand alone
+    "_training": set(),
+    "_objectives": set(),
+    "_estimator": {"_training", "_objectives"},
+    "_mlp": {"_training", "_objectives", "_estimator"},
+    "_esn": {"_training", "_objectives", "_estimator"},
+}
+ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
+    "_training": {
+        "trainer": {"learning_rate", "problem"},
+        "problem": set(),
+        "learning_rate": set(),
+        "credit": set(),
+        "noise": set(),
     },
-    "_reservoir": set(),
-    "_forecast": {"_reservoir"},
-    "_intervals": {"_forecast", "_reservoir"},
-    "_gains_problem": {"_credit", "_forecast", "_objectives", "_problem", "_reservoir"},
-    "_weights_problem": {"_credit", "_forecast", "_problem", "_reservoir"},
-    "_season": set(),
+    "_objectives": {
+        "base": set(),
+        "losses": {"base"},
+        "metrics": set(),
+        "tasks": set(),
+        "registry": {"base", "losses", "metrics"},
+        "scorers": {"base", "losses", "metrics", "tasks"},
+        "thresholds": {"base"},
+    },
+    "_estimator": {"callbacks": set(), "validation": set()},
+    "_mlp": {
+        "estimators": {"base"},
+        "base": {"activations", "bridge", "network", "node", "problem", "weight"},
+        "node": {"network", "problem"},
+        "weight": {"network", "problem"},
+        "problem": {"network"},
+        "network": {"activations"},
+        "bridge": {"activations"},
+        "activations": set(),
+    },
+    "_esn": {
+        "forecaster": {"base", "forecast", "intervals", "reservoir"},
+        "base": {"forecast", "gains_problem", "intervals", "reservoir", "reservoir_weights_problem", "season"},
+        "gains_problem": {"forecast", "reservoir"},
+        "reservoir_weights_problem": {"forecast", "reservoir"},
+        "intervals": {"forecast", "reservoir"},
+        "forecast": {"reservoir"},
+        "reservoir": set(),
+        "season": set(),
+    },
+}
+TOP = {  # files beside the wings -> what they may import
+    "__init__": {"_esn.forecaster", "_mlp.estimators", "windows"},
+    "_typing": set(),
     "datasets": set(),
     "inspection": set(),
     "windows": set(),
-    "_mlp": {"_mlp_base", "_losses", "_scorers", "_validation"},
-    "_mlp_base": {
-        "_trainer",
-        "_network",
-        "_objectives",
-        "_learning_rate",
-        "_validation",
-        "_activations",
-        "_bridge",
-        "_callbacks",
-        "_problem",
-        "_losses",
-        "_scorers",
-    },
-    "_trainer": {"_learning_rate", "_problem"},
-    "_problem": {"_credit", "_network", "_objectives"},
-    "_network": {"_activations"},
-    "_credit": set(),
-    "_learning_rate": set(),
-    "_objectives": set(),
-    "_metrics": set(),
-    "_losses": {"_objectives"},
-    "_scorers": {"_losses", "_metrics", "_objectives"},
-    "_activations": set(),
-    "_validation": set(),
-    "_bridge": {"_activations"},
-    "_callbacks": set(),
 }
 CONTRIBUTING = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PRIVATE_TO = "_validation"  # the one room that may touch what scikit-learn keeps private
+PRIVATE_TO = "_estimator.validation"  # the one room that may touch what scikit-learn keeps private
 MOST_LINES, MOST_IN_TRAIN = 44, 60  # of code in a function, and in the training loop
+MOST_IN_FILE = 400  # without docstrings
 
 
 def imported(source: str) -> set[str]:
@@ -83,14 +84,28 @@ def imported(source: str) -> set[str]:
     return names
 
 
+def rooms(wing: str) -> set[str]:
+    return {wing} | {f"{wing}.{room}" for room in ROOMS_OF[wing]}
+
+
+def allowed(room: str) -> set[str]:
+    """Everything that a room may import of the package."""
+    if room in TOP:
+        return TOP[room] | ({"_typing"} if room != "_typing" else set())
+    wing, _, name = room.partition(".")
+    inside = {wing, *(f"{wing}.{other}" for other in ROOMS_OF[wing][name])} if name else set()
+    return inside.union({"_typing"}, *(rooms(other) for other in WINGS[wing]))
+
+
 def wrong_arrows(room: str, source: str) -> set[str]:
     """Rooms that this one imports and may not; a name that is no room lies in ``__init__``."""
+    known = {*TOP, *(name for wing in WINGS for name in rooms(wing))}
     used = set()
     for name in imported(source):
         top, *below = name.split(".")
         if top == "skdopamine":
-            used.add(below[0] if below and below[0] in ARROWS else "__init__")
-    return used - ARROWS[room]
+            used.add(next((r for n in (2, 1) if (r := ".".join(below[:n])) in known), "__init__"))
+    return used - allowed(room)
 
 
 def private_names(source: str) -> set[str]:
@@ -123,11 +138,26 @@ def long_functions(source: str) -> list[tuple[str, int]]:
     return [(name, size) for name, size in sizes if size > (MOST_IN_TRAIN if name == "train" else MOST_LINES)]
 
 
-ROOMS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+def length(source: str) -> int:
+    """Lines of a file that are neither blank nor of a docstring."""
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            first, last = node.body[0].lineno, node.body[0].end_lineno
+            lines[first - 1 : last] = [""] * (last - first + 1)
+    return sum(1 for line in lines if line.strip())
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or "__init__"
+
+
+ROOMS = {room_of(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def test_every_room_is_in_the_table():
-    assert set(ROOMS) == set(ARROWS)
+    assert set(ROOMS) == {*TOP, *(name for wing in WINGS for name in rooms(wing))}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -137,11 +167,16 @@ def test_arrows(room):
 
 def test_the_map_for_contributors_is_the_table():
     """A row may hold several rooms; arrows inside a row are not drawn."""
-    rows = re.findall(r"^\| (`\w+\.py`.*?) \|.*\| (.*) \|$", CONTRIBUTING, re.MULTILINE)
-    drawn = {tuple(re.findall(r"`(\w+)\.py`", rooms)): set(re.findall(r"`(\w+)`", arrows)) for rooms, arrows in rows}
-    assert sorted(room for rooms in drawn for room in rooms) == sorted(set(ARROWS) - {"__init__"})
-    for rooms, arrows in drawn.items():
-        assert arrows == set().union(*(ARROWS[room] for room in rooms)) - set(rooms), rooms
+    drawn = {}
+    for wing, section in re.findall(r"^### `(\w+)/`.*?\n(.*?)(?=^##)", CONTRIBUTING, re.MULTILINE | re.DOTALL):
+        rows = re.findall(r"^\| (`\w+\.py`.*?) \|.*\| (.*) \|$", section, re.MULTILINE)
+        table = {
+            tuple(re.findall(r"`(\w+)\.py`", names)): set(re.findall(r"`(\w+)`", arrows)) for names, arrows in rows
+        }
+        drawn[wing] = sorted(room for names in table for room in names)
+        for names, arrows in table.items():
+            assert arrows == set().union(*(ROOMS_OF[wing][room] for room in names)) - set(names), (wing, names)
+    assert drawn == {wing: sorted(table) for wing, table in ROOMS_OF.items()}
 
 
 @pytest.mark.parametrize("room", sorted(set(ROOMS) - {PRIVATE_TO}))
@@ -154,26 +189,40 @@ def test_functions_are_short(room):
     assert long_functions(ROOMS[room]) == []
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_files_are_short(room):
+    assert length(ROOMS[room]) <= MOST_IN_FILE
+
+
+def test_contributors_are_told_the_same_sizes():
+    told = (
+        f"at most {MOST_IN_FILE} lines in a file, {MOST_LINES} in a function and {MOST_IN_TRAIN} in the training loop"
+    )
+    assert told in " ".join(CONTRIBUTING.split())
+
+
 # ---- the checks catch what they are for ----
 
 
 @pytest.mark.parametrize(
     ("room", "source", "wrong"),
     [
-        ("_credit", "from skdopamine import _network", {"_network"}),
-        ("_credit", "from skdopamine._network import Network", {"_network"}),
-        ("_credit", "import skdopamine._network as net", {"_network"}),
-        ("_credit", "from . import _network", {"_network"}),
-        ("_credit", "from ._network import forward, trace", {"_network"}),
-        ("_credit", "def f():\n    if True:\n        from skdopamine import _network", {"_network"}),
-        ("_credit", "import importlib\nimportlib.import_module('skdopamine._network')", {"_network"}),
-        ("_credit", "from skdopamine import DopamineMLPClassifier", {"__init__"}),
-        ("_credit", "import numpy, skdopamine", {"__init__"}),
-        ("_network", "from skdopamine import _activations, _credit, _problem", {"_credit", "_problem"}),
-        ("_trainer", "from skdopamine._problem import Batch\nimport numpy", set()),
-        ("_trainer", "from skdopamine._mlp import DopamineMLPClassifier", {"_mlp"}),
-        ("__init__", "from skdopamine._trainer import train", {"_trainer"}),
-        ("_credit", "from scipy._lib import _network\nimport numpy._network", set()),
+        ("_training.credit", "from skdopamine._mlp import network", {"_mlp.network"}),
+        ("_training.credit", "from skdopamine._mlp.network import Network", {"_mlp.network"}),
+        ("_training.credit", "import skdopamine._mlp.network as net", {"_mlp.network"}),
+        ("_training.credit", "from . import windows", {"windows"}),
+        ("_training.credit", "def f():\n    if True:\n        from skdopamine._mlp.network import f", {"_mlp.network"}),
+        ("_training.credit", "import importlib\nimportlib.import_module('skdopamine._mlp.base')", {"_mlp.base"}),
+        ("_training.credit", "from skdopamine import DopamineMLPClassifier", {"__init__"}),
+        ("_training.credit", "import numpy, skdopamine", {"__init__"}),
+        ("_training.credit", "from skdopamine._training.trainer import train", {"_training.trainer"}),
+        ("_mlp.network", "from skdopamine._mlp.node import NodeProblem", {"_mlp.node"}),
+        ("_esn.base", "from skdopamine._mlp.network import Network", {"_mlp.network"}),
+        ("_mlp.node", "from skdopamine._training import credit as _credit\nimport numpy", set()),
+        ("_estimator.validation", "from skdopamine._training.trainer import train", set()),
+        ("windows", "from skdopamine._esn.season import season", {"_esn.season"}),
+        ("__init__", "from skdopamine._training.trainer import train", {"_training.trainer"}),
+        ("_training.credit", "from scipy._lib import _network\nimport numpy._network", set()),
     ],
 )
 def test_a_planted_arrow_is_found(room, source, wrong):
@@ -202,3 +251,9 @@ def test_a_planted_long_function_is_found(n_lines, found):
     body = "        a += 1\n        # comment\n\n" + "        a += 1\n" * (n_lines - 1)
     namesake = "def f():\n    return 1\n"
     assert long_functions(head + body + namesake) == found
+
+
+@pytest.mark.parametrize(("n_lines", "found"), [(400, True), (401, False)])
+def test_a_planted_long_file_is_found(n_lines, found):
+    source = '"""One.\n\nTwo.\n"""\n\n' + "a = 1\n\n" * n_lines
+    assert (length(source) <= MOST_IN_FILE) is found

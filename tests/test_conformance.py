@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from skdopamine import _network, _trainer
-from skdopamine._activations import ACTIVATIONS
-from skdopamine._learning_rate import Constant, Dopamine, InvScaling
-from skdopamine._network import Network
-from skdopamine._objectives import LogisticLoss, Objective, SoftmaxLoss, SquaredError
-from skdopamine._problem import NodeProblem, WeightProblem, make_data
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import ACTIVATIONS
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.node import NodeProblem
+from skdopamine._mlp.problem import make_data
+from skdopamine._mlp.weight import WeightProblem
+from skdopamine._objectives.base import LogisticLoss, Objective, SoftmaxLoss, SquaredError
+from skdopamine._training import trainer as _trainer
+from skdopamine._training.learning_rate import Constant, Dopamine, InvScaling
 
 N_EPOCHS = 60
 RULES = {"dopamine": Dopamine(0.01, ceiling=0.05), "constant": Constant(0.02), "invscaling": InvScaling(0.1, 0.4)}

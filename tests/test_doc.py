@@ -92,6 +92,6 @@ def test_code_of_the_guide_is_run(path: Path) -> None:
 def test_names_beside_the_symbols_are_those_of_the_code() -> None:
     table = read(DOC / "user_guide" / "method.rst").split("Credit: weight perturbation")[0]
     names = re.findall(r"``(\w+)``", table)
-    code = "\n".join(read(path) for path in (ROOT / "skdopamine").glob("*.py"))
+    code = "\n".join(read(path) for path in (ROOT / "skdopamine").rglob("*.py"))
     assert len(names) >= 10
     assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []

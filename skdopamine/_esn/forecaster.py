@@ -1,0 +1,516 @@
+"""DopamineESNForecaster: the scikit-learn contract, windows, forecasts and intervals."""
+
+import warnings
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.base import DopamineESN
+from skdopamine._esn.forecast import SeriesReader, WindowReader
+from skdopamine._esn.intervals import Record
+from skdopamine._estimator import validation as _validation
+from skdopamine._typing import Array
+
+__all__ = ["DopamineESNForecaster"]
+
+
+class DopamineESNForecaster(RegressorMixin, DopamineESN):
+    """Echo-state network that tunes itself on its own forecasts, without backpropagation.
+
+    A fixed random recurrent network, the reservoir, reads the series; a ridge readout of its state, and of the last
+    rows themselves, predicts the next row [1]_. What decides whether predictions that are fed back stay good is the
+    reservoir's gains: spectral radius, leak rate, scalings and penalties. They are perturbed, and the error of the
+    closed loop on the last quarter of the rows tells which to keep [2]_.
+
+    Parameters
+    ----------
+    n_units : int, default=300
+        Units of the reservoir.
+    n_channels : int, default=1
+        Values that were measured at one time: a row of X has ``n_lags * n_channels`` columns. With ``stateful=True``
+        it is not looked at, as every column is a channel.
+    stateful : bool, default=False
+        Whether the rows of X are consecutive times of one series, and not independent windows. Cross-validation must
+        then be without a gap: what is predicted follows at once on the rows of `fit`.
+    horizon : int or "auto", default="auto"
+        Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
+        held back if that is less.
+    spectral_radius : float, default=0.4
+        Largest absolute eigenvalue of the recurrent weights. This and the other gains are where tuning begins.
+    leak_rate : float, default=0.99
+        Share of a unit's state that is renewed in one step, in (0, 1].
+    input_scaling : float, default=0.1
+        Scale of the input weights; inputs are standardised.
+    bias_scaling : float, default=1.0
+        Scale of the units' biases.
+    ridge : float, default=1e-10
+        Penalty of the readout's weights for units, per row.
+    lag_ridge : float, default=1e-9
+        Penalty of the readout's weights for past rows, per row.
+    readout_lags : int or "auto", default="auto"
+        Past rows that the readout sees beside the reservoir; "auto" is as many as hold 50 values, of a series at most
+        an eighth of its rows, and with ``stateful=True`` three rows one season before the next row where the series
+        has a season.
+    reservoir_connectivity : float or "auto", default="auto"
+        Share of the recurrent links that exist, in (0, 1]; "auto" is ten links a unit.
+    state_noise : float, default=0.0
+        Standard deviation of Gaussian noise on the units while the readout is learnt.
+    washout : int or "auto", default="auto"
+        First rows, with ``stateful=True``, that are read but not learnt from by `fit`; "auto" is a tenth of the rows,
+        at most 100, and at least the longest lag.
+    trainable : str or tuple of str, default=("gains",)
+        What is trained besides the ridge readout: any of "gains", "recurrent" (all weights) and "readout" (by `loss`),
+        in this order; () is a plain echo-state network.
+    loss : str or callable, default="squared_error"
+        What training minimises: "squared_error", "absolute_error", "huber", "pinball", or a callable
+        ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. The ridge readout
+        minimises squares all the same; "readout" trains it further.
+    quantile : float, default=0.5
+        Quantile of loss="pinball", in (0, 1).
+    perturbation_scale : float or "auto", default="auto"
+        Size sigma of the perturbation. "auto" is 0.5 for gains, in units of half a power of e or more, shrinking from
+        one update to the next, and 0.01 for weights, in units of their root mean square.
+    n_perturbations : int or "auto", default="auto"
+        Antithetic pairs of perturbations of an update; "auto" is 5 for gains and 16 for weights.
+    learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
+        Whether the reward prediction error moves the rate, or it stays constant, or falls as
+        ``learning_rate_init / update ** power_t``.
+    learning_rate_init : float or "auto", default="auto"
+        Start of the learning rate; "auto" is 1 for gains, a full step to the mean of the best, and 0.003 for weights.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float, default=0.9
+        Decay of the running mean of the credit of weights, in [0, 1).
+    max_iter : int, default=200
+        Most epochs, for weights. Gains have 16 updates, more in proportion from 200 on, and at most `max_iter`.
+    validation_fraction : float, default=0.25
+        Share of the rows, the last ones and 4,000 at most, that training is judged on, in (0, 1). The final readout
+        learns from all.
+    tol : float, default=1e-4
+        Least improvement of the loss that counts.
+    n_iter_no_change : int, default=10
+        Epochs without improvement by `tol` after which training stops.
+    random_state : int, RandomState instance or None, default=None
+        Determines the reservoir and the perturbations.
+    verbose : bool or int, default=False
+        Whether to print one line an epoch.
+
+    Attributes
+    ----------
+    gains_ : dict of str to float
+        The gains in use.
+    readout_ : ndarray of shape (n_features_out, n_outputs_)
+        Weights for units, past rows (each lag's channels together) and the constant, in standardised units.
+    lags_ : ndarray of int
+        Which past rows the readout sees, 0 being the last.
+    n_features_in_ : int
+        Number of columns seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had string names.
+    n_outputs_ : int
+        Number of target columns.
+    n_iter_ : int
+        Epochs run by the last `fit`, at least 1.
+    loss_ : float
+        Training loss of the last epoch: of gains the mean logarithm of the error, of weights the loss in units of that
+        of the ridge readout.
+    best_loss_ : float
+        Lowest loss of an epoch, of what was trained last.
+    loss_curve_ : list of float
+        Loss of each epoch.
+    learning_rate_ : float
+        Rate at the end.
+    learning_rate_curve_ : list of float
+        Rate at the end of each epoch.
+    reward_prediction_error_curve_ : list of float
+        Mean reward prediction error of each epoch: by how much the last update had lowered the loss.
+    n_evaluations_ : int
+        Loss evaluations spent, windows times perturbed or unperturbed reservoirs.
+
+    See Also
+    --------
+    DopamineMLPRegressor : A feed-forward network, for windows without an order in them.
+    make_windows : Cuts a series into windows.
+
+    Notes
+    -----
+    With ``stateful=False`` every row is read from the zero state, so that rows are independent. With ``stateful=True``
+    the state is carried from row to row; `predict` reads X as the rows that follow those of `fit`, and changes nothing.
+    With y the rows after those of X, or None, predictions can be fed back: see `forecast`.
+
+    Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held within half a range of
+    the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed.
+
+    Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
+    data does not depend on the length of the series.
+
+    References
+    ----------
+    .. [1] Jaeger and Haas (2004). Harnessing nonlinearity. https://doi.org/10.1126/science.1091277
+    .. [2] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
+       networks. https://arxiv.org/abs/2510.22178
+
+    Examples
+    --------
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.datasets import make_mackey_glass
+    >>> series = make_mackey_glass(1100, random_state=0)
+    >>> esn = DopamineESNForecaster(n_units=100, stateful=True, random_state=0).fit(series[:1000])
+    >>> ahead = esn.forecast(20)
+    >>> bool(abs(ahead - series[1000:1020, 0]).max() < 0.05)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = _validation.ESN_CONSTRAINTS
+
+    def __init__(
+        self,
+        n_units: int = 300,
+        *,
+        n_channels: int = 1,
+        stateful: bool = False,
+        horizon: int | str = "auto",
+        spectral_radius: float = 0.4,
+        leak_rate: float = 0.99,
+        input_scaling: float = 0.1,
+        bias_scaling: float = 1.0,
+        ridge: float = 1e-10,
+        lag_ridge: float = 1e-9,
+        readout_lags: int | str = "auto",
+        reservoir_connectivity: float | str = "auto",
+        state_noise: float = 0.0,
+        washout: int | str = "auto",
+        trainable: Any = ("gains",),
+        loss: Any = "squared_error",
+        quantile: float = 0.5,
+        perturbation_scale: float | str = "auto",
+        n_perturbations: int | str = "auto",
+        learning_rate: str = "dopamine",
+        learning_rate_init: float | str = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        max_iter: int = 200,
+        validation_fraction: float = 0.25,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        random_state: Any = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.n_units = n_units
+        self.n_channels = n_channels
+        self.stateful = stateful
+        self.horizon = horizon
+        self.spectral_radius = spectral_radius
+        self.leak_rate = leak_rate
+        self.input_scaling = input_scaling
+        self.bias_scaling = bias_scaling
+        self.ridge = ridge
+        self.lag_ridge = lag_ridge
+        self.readout_lags = readout_lags
+        self.reservoir_connectivity = reservoir_connectivity
+        self.state_noise = state_noise
+        self.washout = washout
+        self.trainable = trainable
+        self.loss = loss
+        self.quantile = quantile
+        self.perturbation_scale = perturbation_scale
+        self.n_perturbations = n_perturbations
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.max_iter = max_iter
+        self.validation_fraction = validation_fraction
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # ---- fit ---------------------------------------------------------------------------------------------------------
+
+    @_validation.fit_context
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the forecaster to a series, or to windows of one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels) or (n_samples, n_lags * n_channels)
+            With ``stateful=True`` the rows of one series in time order; otherwise one window a row, oldest value first.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, for example the next row, or several next rows side by side. None, with ``stateful=True`` only, is
+            the next row of X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
+        """
+        with _validation.restored_on_error(self):
+            reasons = self._fit(*self._check_data(X, y, reset=True))
+        if "interrupted" in reasons:
+            warnings.warn("Training was interrupted; the best model so far is kept.", UserWarning, stacklevel=3)
+        elif "diverged" in reasons:
+            warnings.warn("The loss diverged; the best model so far is kept.", ConvergenceWarning, stacklevel=3)
+        elif "cut short" in reasons:
+            warnings.warn(
+                f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    # ---- prediction --------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> Array:
+        """Predict the targets of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Windows or, with ``stateful=True``, the rows that follow at once on those of `fit` and `partial_fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
+            Predicted targets.
+        """
+        check_is_fitted(self)
+        self._check_index(X)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        inputs = (self._shaped(X) - self._centre) / self._unit
+        return self._restored(self._predicted(inputs))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Coefficient of determination of the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Rows, as for `predict`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
+            True targets; None, with ``stateful=True`` only, is the next row of X.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            R2, 1 at best.
+        """
+        check_is_fitted(self)
+        if y is None and self._is_series:
+            X = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
+            weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
+            return float(r2_score(X[1:], self.predict(X)[:-1], sample_weight=weight))
+        if y is None:
+            raise ValueError("y must be given with stateful=False, got None.")
+        return float(super().score(X, y, sample_weight))
+
+    def forecast(self, n_steps: int, X: Any = None) -> Array:
+        """Forecast rows by feeding predictions back.
+
+        Parameters
+        ----------
+        n_steps : int
+            Rows to forecast.
+        X : array-like of shape (n_samples, n_channels) or (1, n_features_in_), default=None
+            Rows, or one window, to read first, from the zero state; None goes on after the last row of X that was
+            learnt from, even where its target was given. They want to be at least as many as the longest of `lags_`;
+            what lies before them counts as the mean.
+
+        Returns
+        -------
+        path : ndarray of shape (n_steps,) or (n_steps, n_channels)
+            The rows that follow; one-dimensional where the targets of `fit` were.
+
+        Raises
+        ------
+        ValueError
+            If `n_steps` or X is not valid, or the targets of `fit` were not the next rows.
+        """
+        self._check_steps(n_steps)
+        path = self._path(int(n_steps), X)
+        self._tell_held(path)
+        return self._restored(path)
+
+    def _tell_held(self, path: Array) -> None:
+        low, high = self._bounds
+        held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
+        if held:
+            warnings.warn(
+                f"The forecast left the range of the training rows by more than half of it and was held there in "
+                f"{held} of {len(path)} steps.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _path(self, n_steps: int, X: Any) -> Array:
+        """Closed loop (n_steps, channels) in standardised units."""
+        population = self._population()
+        if X is None and self._is_series:
+            return _reservoir.closed_loop(
+                population, self.readout_[None], self._state, self._history[None], self.lags_, n_steps, self._bounds
+            )[:, 0, 0]
+        inputs = self._history
+        if X is not None:
+            self._check_index(X)
+            rows = validate_data(self, X, dtype=np.float64, reset=False)
+            inputs = (self._shaped(rows) - self._centre) / self._unit
+        if not self._is_series and len(inputs) != 1:
+            raise ValueError(f"X must be one window, got {len(inputs)} rows.")
+        reader: Any = (SeriesReader if self._is_series else WindowReader)(inputs, self.lags_)
+        last = np.array([len(inputs) - 1])
+        paths = reader.paths(population, self.readout_, self._zero_state(), 0, last, n_steps, self._bounds)
+        return np.asarray(paths[0])
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
+        """Predict intervals that hold the targets with a given probability.
+
+        Split-conformal: as wide as the quantile of the absolute errors on rows that the readout had not learnt from,
+        the last rows of `fit` (`validation_fraction`) and those of `partial_fit` when they came [1]_. With
+        ``stateful=True`` the errors on the rows of X read so far count too, the last 250 in all, so that the intervals
+        follow a series that changes; while fewer are known, they are counted in units of the spread of the 24 rows
+        before. Gains have been chosen on the last rows of `fit`, which these errors do not show.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Rows, as for `predict`.
+        coverage : float, default=0.9
+            Share of the targets that an interval is to hold, in (0, 1).
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
+            Ends of the intervals.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` or X is not valid, or too few errors are known for such a coverage.
+
+        References
+        ----------
+        .. [1] Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018). Distribution-free predictive inference for
+           regression. https://arxiv.org/abs/1604.04173
+        """
+        center = self.predict(X)
+        known = self._known()
+        error = _intervals.held_errors(known, self._population())
+        width = _intervals.half_width(error, coverage)
+        if self._is_series and self._closed and self.n_outputs_ == self.n_channels_:
+            rows = validate_data(self, X, dtype=np.float64, reset=False)
+            read = np.concatenate([self._history, (rows - self._centre) / self._unit])
+            seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
+            width = _intervals.series_half_width(known, error, SeriesReader(read, self.lags_), seen, coverage)
+        half = width * self._target_unit
+        half = half[..., 0] if self._ravel else half
+        return center - half, center + half
+
+    def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
+        """Forecast intervals, each step's by itself, after the last row of X that was learnt from.
+
+        As `predict_interval`, from the errors of closed loops in rows that the readout had not learnt from, the last
+        4,000 at most. They are counted in units of the spread of the 24 rows before, as restless times are harder to
+        forecast [1]_. In fewer than 400 rows, four-fold cross-validation takes the place of the last rows.
+
+        Parameters
+        ----------
+        n_steps : int
+            Rows to forecast.
+        coverage : float, default=0.9
+            Share of the rows that an interval is to hold, in (0, 1).
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_steps,) or (n_steps, n_channels)
+            Ends of the intervals.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or too few errors are known.
+
+        References
+        ----------
+        .. [1] Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018). Distribution-free predictive inference for
+           regression, 5.2. https://arxiv.org/abs/1604.04173
+        """
+        self._check_steps(n_steps)
+        known, n_steps = self._known(), int(n_steps)
+        needed = _intervals.n_needed(coverage)
+        error = _intervals.loop_errors(known, self._population(), n_steps, self._bounds, needed)
+        now = known.reader._replace(inputs=self._history)
+        half = _intervals.half_width(error, coverage) * _intervals.spreads(now, 1)
+        path = self._path(n_steps, None)
+        self._tell_held(path)
+        return self._restored(path - half), self._restored(path + half)
+
+    def _known(self) -> Record:
+        if self._record is None:
+            raise ValueError("Intervals need rows that were not learnt from: there are none after one partial_fit.")
+        return self._record
+
+    # ---- streams -----------------------------------------------------------------------------------------------------
+
+    @_validation.fit_context
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from further rows; the readout is then the ridge solution of all rows so far.
+
+        The normal equations are accumulated and solved anew, so that the cost does not depend on how many rows came
+        before. Gains and scales stay those of `fit` or, where there was none, the parameters and the scales of the
+        first rows. The errors on the new rows, before they are learnt from, tell intervals from then on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Windows or, with ``stateful=True``, the rows that follow those seen so far.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
+            Targets; None, with ``stateful=True`` only, is the next row of X, and of the last row seen before.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or the weights were trained otherwise than by ridge.
+        """
+        first = not hasattr(self, "readout_")
+        if not first and self._normal is None:
+            raise ValueError("trainable had weights trained by fit, which a ridge solution of further rows would undo.")
+        with _validation.restored_on_error(self):
+            inputs, target = self._check_data(X, y, reset=first)
+            if first:
+                self._begin(inputs, target)
+                self._record = None
+                self._normal = _reservoir.init_normal(
+                    1, self.n_units + len(self.lags_) * self.n_channels_ + 1, target.shape[1]
+                )
+                self._state = self._zero_state()
+                self._history = np.zeros((self._n_history() if self._is_series else 0, *inputs.shape[1:]))
+            assert self._normal is not None
+            self._normal = self._accumulate(self._normal, inputs, target, joined=not first and self._unlearnt)
+            self._unlearnt = y is None
+            self.readout_ = self._solve(self._normal)
+            self._published()
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.required = not self.stateful
+        return tags

@@ -1,0 +1,556 @@
+"""What classifier and regressor share of the scikit-learn contract."""
+
+import copy
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from math import ceil, isfinite
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
+from skdopamine._mlp import bridge as _bridge
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import check_activation, layer_activations
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.node import NodeProblem
+from skdopamine._mlp.problem import Data, make_data, outputs, targets
+from skdopamine._mlp.weight import WeightProblem
+from skdopamine._objectives.base import Objective, SetObjective
+from skdopamine._objectives.registry import LOSSES, NATURAL, Shape, check_loss, loss_name
+from skdopamine._objectives.scorers import make_objective
+from skdopamine._objectives.tasks import View
+from skdopamine._objectives.thresholds import best_shift
+from skdopamine._training import trainer as _trainer
+from skdopamine._training.learning_rate import LearningRate, make_rule
+from skdopamine._training.problem import Problem
+from skdopamine._typing import Array
+
+AUTO_BATCH = 200
+SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
+SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
+LEARNT = 0.5  # a loss above this share of its start is a plateau to be crossed, not convergence
+AUTO_MEMBERS = {"node": 1, "weight": 16}
+CEILINGS = {"node": 0.01, "weight": 0.02}  # of the learning rate
+REGRESSION_CEILING = 0.7  # of that: residuals are noise to the end, and small sets are soon overfitted
+# for objectives that stand still under small perturbations, as metrics do:
+METRIC_BATCH = 1000  # rows that tell what a metric is
+WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
+WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
+DECISION_SCALE, VALUE_SCALE = 1.0, 0.1  # perturbation of a classifier's and of a regressor's outputs
+FLAT_WEIGHT_SCALE = 0.1  # perturbation of all weights
+
+
+class DopamineMLP(CallbackSupportMixin, BaseEstimator):
+    """What classifier and regressor share: checks, training, publication."""
+
+    # scikit-learn shows what a parameter means only where there is a link to more; this one stays on the page
+    _doc_link_module = "skdopamine"
+    _doc_link_template = "#{estimator_name}"
+
+    _network_units: tuple[int, ...]
+    _state: _trainer.TrainState
+    loss_curve_: list[float]
+    learning_rate_curve_: list[float]
+    reward_prediction_error_curve_: list[float]
+    validation_scores_: list[float] | None
+
+    @abstractmethod
+    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+        """Check y against the task and turn it into numeric targets (n, outputs)."""
+
+    @abstractmethod
+    def _task(self) -> str:
+        """Kind of the target: "binary", "multiclass", "multilabel" or "regression"."""
+
+    @abstractmethod
+    def _publish(self, output: Array) -> Array:
+        """Probabilities or values of outputs, all in the user's units."""
+
+    @abstractmethod
+    def _view(self) -> View:
+        """How the user sees the targets and outputs of training."""
+
+    def _set_units(self, target: Array, weight: Array | None) -> None:
+        """Choose the unit of the targets in training, and what is subtracted from them."""
+        self._scale: float = 1.0
+        self._offset: Array | None = None
+
+    def _shape(self) -> Shape:
+        """What the loss is told besides its name."""
+        return Shape()
+
+    # ---- fit and partial_fit -----------------------------------------------------------------------------------------
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        with _validation.restored_on_error(self):
+            result, cut_short = self._run_fit(X, y, sample_weight)
+        self._warn(result, cut_short)
+        return self
+
+    @with_callbacks
+    def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
+        fresh = not (self.warm_start and hasattr(self, "_state"))
+        given = X
+        X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh)
+        training, held_back = self._split(y, len(target))
+        problem = self._prepare(X, target, weight, training, fresh=fresh)
+        score = self._scorer(problem, X, y, target, weight, held_back)
+        warm, reason = self._warm_up(problem) if fresh and problem.objective.flat else (0, None)
+        settings, needed = self._settings(problem, warm)
+        if reason == "interrupted":
+            settings = settings._replace(n_epochs=0)
+        shown = given if weight is None else X  # the first has feature names, but also the rows of weight zero
+        callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
+        result = self._train(problem, settings, score, _Observer(self, callbacks, self._loss_unit(problem)))
+        result = result._replace(reason=reason or result.reason)
+        self.n_iter_ = len(result.epochs)
+        callbacks.end()
+        return result, settings.n_epochs + warm < needed
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+        fresh = not hasattr(self, "_state")
+        with _validation.restored_on_error(self):
+            X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
+            problem = self._prepare(X, target, weight, None, fresh=fresh, whole=False)
+            settings = self._settings(problem)[0]._replace(n_epochs=1, horizon=0)
+            result = self._train(problem, settings, None, _Observer(self, None, self._loss_unit(problem)))
+            self.n_iter_ = len(self.loss_curve_)
+        self._warn(result, False)
+        return self
+
+    def _check_data(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool
+    ) -> tuple[Any, Any, Array, Array | None]:
+        """Checked X and y, encoded targets, and weights; rows of weight zero are gone."""
+        check_activation(self.activation, len(_validation.check_hidden_layer_sizes(self.hidden_layer_sizes)))
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            order="C",  # rows are gathered
+            y_numeric=isinstance(self, RegressorMixin),
+            dtype=(np.float64, np.float32),
+            reset=fresh,
+        )
+        X = X.tocsr() if sparse.issparse(X) else X
+        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        weight = _validation.check_sample_weight(sample_weight, X.shape[0])
+        if weight is not None and not (weight > 0).all():
+            kept = np.flatnonzero(weight)
+            X, y, weight = X[kept], y[kept], weight[kept]
+        check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
+        target = self._encode(y, classes, fresh=fresh)
+        return X, y, target, self._class_weighted(y, weight)
+
+    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
+        """Sample weights with those of the classes, if there are any."""
+        return weight
+
+    def _split(self, y: Any, n_rows: int) -> tuple[Array | None, Array | None]:
+        """Rows to train on, None for all, and, for early stopping, rows held back."""
+        if not self.early_stopping:
+            return None, None
+        rows = np.arange(n_rows)
+        stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        try:
+            training, held_back = train_test_split(
+                rows, test_size=self.validation_fraction, random_state=seed, stratify=stratify
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_rows} rows cannot be held back: {error}"
+            ) from error
+        return training, held_back
+
+    def _prepare(
+        self, X: Any, target: Array, weight: Array | None, rows: Array | None, *, fresh: bool, whole: bool = True
+    ) -> NodeProblem | WeightProblem:
+        """The problem to train on; with fresh, also the initial state. `whole` tells whether these are all rows."""
+        if rows is not None:
+            X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
+        hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        activations = layer_activations(self.activation, len(hidden))[:-1]
+        network = Network((X.shape[1], *hidden, target.shape[1]), activations)
+        if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
+            raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
+        if fresh:
+            self._set_units(target, weight)
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        elif network.units != self._network_units:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
+                f"units, but the model to go on from has {self._network_units}."
+            )
+        X = X if fresh else X.astype(self._state.params.dtype, copy=False)
+        data = make_data(X, target, weight, 0.0 if self._offset is None else self._offset, self._scale)
+        start = self._initial_params if self.init is None else self._given_params
+        params = start(network, X.dtype) if fresh else self._state.params
+        problem = self._problem(network, data, self._objective(network, data, params, whole=whole))
+        if fresh:
+            self._check_finite_start(problem, params)
+            self._network_units, self._n_epochs = network.units, 0
+            self._state_rule = self._rule()
+            self._state = _trainer.init_state(params, problem, self._state_rule)
+            self.loss_curve_, self.learning_rate_curve_, self.reward_prediction_error_curve_ = [], [], []
+            self.t_ = 0
+        else:
+            self._go_on(problem)
+        return problem
+
+    def _go_on(self, problem: Problem) -> None:
+        """Fit the kept state to parameters set since: another mode has other critics, another rate a new start."""
+        state, critics, rule = self._state, problem.init_critics(), self._rule()
+        if [c.shape for c in critics] != [c.shape for c in state.critics]:
+            state = state._replace(critics=critics)
+        if rule != self._state_rule:
+            state = state._replace(rate=rule.init())
+        self._state, self._state_rule = state, rule
+
+    @staticmethod
+    def _check_finite_start(problem: NodeProblem | WeightProblem, params: Array) -> None:
+        """The loss must be finite before anything is trained."""
+        for start in range(0, problem.n_rows(), AUTO_BATCH):
+            with np.errstate(all="ignore"):
+                batch = problem.batch(slice(start, start + AUTO_BATCH))
+                if isinstance(problem.objective, SetObjective):  # it may be defined later
+                    finite = bool(np.isfinite(_network.forward(problem.network, params, batch.X)).all())
+                else:
+                    finite = isfinite(float(problem.losses(params, batch).sum()))
+            if not finite:
+                raise ValueError(
+                    "X or y contains values too large for the loss to be finite: scale them first, for example by "
+                    "StandardScaler."
+                )
+
+    def _initial_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
+        gain = layer_activations(self.activation, len(network.activations))[-1].gain
+        params = _network.init_params(network, gain, np.random.Generator(np.random.PCG64(self._seed)), dtype)
+        if self._offset is not None:
+            _network.unpack(network, params)[1][-1][...] = 0.0
+        return params
+
+    def _given_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
+        """Parameters that predict what `init` does: the inverse of what is done to them on publication."""
+        weights, biases = _bridge.start_weights(self, DopamineMLP, network.units, self._out_activation)
+        params = _network.pack(weights, biases).astype(np.float64)
+        weights, biases = _network.unpack(network, params)
+        self._from_units(weights[-1], biases[-1])
+        return params.astype(dtype)
+
+    def _objective(self, network: Network, data: Data, params: Array, *, whole: bool) -> Objective | SetObjective:
+        """The loss, as the trainer uses it."""
+        view, everything = self._view(), slice(None)
+        name = loss_name(self.loss, view.task)
+        if isinstance(name, str) and name in LOSSES[view.task]:
+            return LOSSES[view.task][name](self._shape())
+        with np.errstate(all="ignore"):
+            output, target = outputs(network, params, data, everything), targets(data, everything)
+        weighted = data.weight is not None
+        return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
+
+    def _problem(
+        self, network: Network, data: Data, objective: Objective | SetObjective
+    ) -> NodeProblem | WeightProblem:
+        mode, n_hidden = self._mode(), len(network.activations)
+        *hidden, scale = [activation.scale for activation in layer_activations(self.activation, n_hidden)]
+        members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else int(self.n_perturbations)
+        given = None if self.perturbation_scale == "auto" else float(self.perturbation_scale)
+        common = {"alpha": self.alpha, "seed": self._seed}
+        if mode == "weight":
+            scale = max([*hidden, scale, *([FLAT_WEIGHT_SCALE] if objective.flat else [])])
+            common |= {"scale": given or scale, "n_perturbations": members}
+            return WeightProblem(network, objective, data, n_jobs=self.n_jobs, **common)
+        if isinstance(objective, SetObjective):
+            # it is the outputs whose perturbation it judges
+            pairs = objective.n_pairs if self.n_perturbations == "auto" else members
+            scale = given or (VALUE_SCALE if objective.of_values else DECISION_SCALE)
+            return NodeProblem(
+                network, objective, data, hidden_scales=hidden, scale=scale, n_perturbations=pairs, **common
+            )
+        hidden = hidden if given is None else [given] * n_hidden
+        common |= {"scale": given or scale, "n_perturbations": members}
+        return NodeProblem(network, objective, data, hidden_scales=hidden, **common)
+
+    def _warm_up(self, problem: NodeProblem | WeightProblem) -> tuple[int, str | None]:
+        """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.
+
+        Returns the epochs that it took, and why it ended if that ends all.
+        """
+        view = self._view()
+        natural = self._problem(problem.network, problem.data, LOSSES[view.task][NATURAL[view.task]](self._shape()))
+        settings, _ = self._settings(natural)
+        epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
+        settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
+        rule = self._rule()
+        with np.errstate(all="ignore"):
+            observer = _Observer(self, None, self._loss_unit(natural))
+            result = _trainer.train(natural, rule, self._state, settings, observer=observer)
+            params = result.best_params.copy()
+            if (
+                isinstance(problem.objective, SetObjective)
+                and problem.objective.of_labels
+                and view.task != "multiclass"
+            ):
+                rows = slice(None, None, -(-problem.n_rows() * problem.network.units[-1] // WARM_ROWS))
+                weight = None if problem.data.weight is None else problem.data.weight[rows]
+                output, target = outputs(problem.network, params, problem.data, rows), targets(problem.data, rows)
+                bias = _network.unpack(problem.network, params)[1][-1]
+                bias -= best_shift(problem.objective, output, target, weight)
+        self._state = _trainer.init_state(params, problem, rule)._replace(n_evaluations=result.state.n_evaluations)
+        self._n_epochs += len(result.epochs)
+        self.t_ += problem.n_rows() * len(result.epochs)
+        return len(result.epochs), "interrupted" if result.reason == "interrupted" else None
+
+    def _mode(self) -> str:
+        return "node" if self.perturbation == "auto" else str(self.perturbation)
+
+    def _rule(self) -> LearningRate:
+        ceiling = CEILINGS[self._mode()] * (REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0)
+        return make_rule(self.learning_rate, float(self.learning_rate_init), ceiling, float(self.power_t))
+
+    def _settings(self, problem: NodeProblem | WeightProblem, n_past: int = 0) -> tuple[_trainer.Settings, int]:
+        """Settings of the trainer, and the epochs that its schedule would like to have; `n_past` of them are over."""
+        n_rows = problem.n_rows()
+        nominal = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
+        batch_size = min(nominal, n_rows)
+        needed = self.max_iter + 1
+        if self.learning_rate == "dopamine":
+            needed = ceil(SCHEDULE / ceil(n_rows / batch_size) ** SHRINKING * max(1, self.max_iter / SCHEDULE))
+        n_epochs = min(self.max_iter, needed) - n_past
+        if isinstance(problem.objective, SetObjective) and self.batch_size == "auto":
+            batch_size = min(METRIC_BATCH, n_rows)
+        gain = layer_activations(self.activation, len(problem.network.activations))[-1].gain
+        return _trainer.Settings(
+            n_epochs=n_epochs,
+            horizon=n_epochs if self.learning_rate == "dopamine" else 0,
+            batch_size=batch_size,
+            nominal_batch=nominal,
+            shuffle=self.shuffle,
+            momentum=float(self.momentum),
+            tol=float(self.tol),
+            n_iter_no_change=self.n_iter_no_change,
+            seed=self._seed,
+            step_scale=_network.step_scale(problem.network, gain, self._state.params.dtype),
+            learnt=LEARNT if self.learning_rate == "dopamine" else np.inf,
+            first_epoch=self._n_epochs,
+        ), needed
+
+    def _train(
+        self,
+        problem: NodeProblem | WeightProblem,
+        settings: _trainer.Settings,
+        score: Callable[[Array], float] | None,
+        observer: Any,
+    ) -> _trainer.Result:
+        """Train, and publish what has come of it."""
+        with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
+            result = _trainer.train(
+                problem,
+                self._rule(),
+                self.__dict__.pop("_state"),  # not held on to while training: it is as large as three models
+                settings,
+                score=score,
+                observer=observer,
+            )
+        state = result.state
+        if state.params is not result.best_params:
+            state = state._replace(params=result.best_params, anchor=None)
+        if result.reason == "diverged":
+            state = _trainer.init_state(result.best_params, problem, self._rule())
+            state = state._replace(n_evaluations=result.state.n_evaluations)
+        self._state = state
+        self._n_epochs += len(result.epochs)
+        self.t_ += problem.n_rows() * len(result.epochs)
+        self.n_evaluations_ = state.n_evaluations
+        self.__dict__.update(self._curves(result.epochs, self._loss_unit(problem)))
+        self.__dict__.update(self._published(result.best_params))
+        return result
+
+    def _loss_unit(self, problem: NodeProblem | WeightProblem) -> float:
+        """What a loss of 1 in training is in units of the target."""
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.float64(self._scale) ** problem.objective.degree)
+
+    def _curves(self, epochs: list[_trainer.Epoch], unit: float) -> dict[str, Any]:
+        """Fitted attributes that hold the history; unit is that of a loss."""
+        losses = self.loss_curve_ + [epoch.loss * unit for epoch in epochs]
+        rates = self.learning_rate_curve_ + [epoch.learning_rate for epoch in epochs]
+        errors = self.reward_prediction_error_curve_ + [epoch.reward_prediction_error * unit for epoch in epochs]
+        # scores are those of this run alone: the next one holds other rows back
+        unit = unit if self.scoring is None else 1.0
+        scores = [epoch.score * unit for epoch in epochs if epoch.score is not None]
+        return {
+            "loss_curve_": losses,
+            "learning_rate_curve_": rates,
+            "reward_prediction_error_curve_": errors,
+            "validation_scores_": scores or None,
+            "loss_": losses[-1] if losses else np.inf,
+            "best_loss_": None if scores else min(losses, default=np.inf),
+            "best_validation_score_": max(scores, default=None),
+            "learning_rate_": rates[-1] if rates else float(self.learning_rate_init),
+        }
+
+    def _to_units(self, weight: Array, bias: Array) -> None:
+        """Turn the output layer's parameters, in place, into those of the user's units."""
+
+    def _from_units(self, weight: Array, bias: Array) -> None:
+        """Undo `_to_units`."""
+
+    def _published(self, params: Array) -> dict[str, Any]:
+        """Fitted attributes that hold the network, in units of the target."""
+        units = self._network_units
+        weights, biases = _network.unpack(Network(units, ()), params.copy())
+        self._to_units(weights[-1], biases[-1])
+        return {
+            "coefs_": weights,
+            "intercepts_": biases,
+            "n_layers_": len(units),
+            "n_outputs_": units[-1],
+            "out_activation_": self._out_activation,
+        }
+
+    def _scorer(
+        self,
+        problem: NodeProblem | WeightProblem,
+        X: Any,
+        y: Any,
+        target: Array,
+        weight: Array | None,
+        rows: Array | None,
+    ) -> Callable[[Array], float] | None:
+        """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss."""
+        scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
+        if rows is None:
+            return None
+        X, y = X[rows].astype(problem.dtype, copy=False), y[rows]
+        held = copy.copy(problem)
+        offset, unit = problem.data.offset, problem.data.unit
+        held.data = make_data(X, target[rows], None if weight is None else weight[rows], offset, unit)
+        held.alpha = 0.0
+
+        def score(params: Array) -> float:
+            if scorer is None:
+                batch = held.batch(slice(None))
+                value = -float(held.losses(params, batch) @ batch.share[:, 0])
+            else:
+                candidate = copy.copy(self)
+                candidate.__dict__.update(self._published(params))
+                candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
+                value = float(scorer(candidate, X, y))
+            if not isfinite(value):
+                raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value}.")
+            return value
+
+        return score
+
+    def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
+        """Say so if the training has not ended as it should."""
+        n = len(result.epochs)
+        if result.reason == "diverged":
+            warnings.warn(
+                f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; "
+                "the best model so far is kept.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        elif result.reason == "interrupted":
+            kept = "the best model so far" if self._n_epochs else "the model as it was before"
+            warnings.warn(f"Training was interrupted after {n} epochs; {kept} is kept.", UserWarning, stacklevel=5)
+        elif result.reason == "exhausted" and cut_short:
+            warnings.warn(
+                f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def __sklearn_clone__(self) -> Self:
+        cloned: Self = super().__sklearn_clone__()
+        cloned.init = self.init  # a clone of it would not be fitted, and there would be nothing to start from
+        return cloned
+
+    def to_sklearn(self) -> Any:
+        """Build the fitted scikit-learn network that predicts the same.
+
+        For exporters, explainers and whatever else knows scikit-learn's networks. Its parameters are those of this
+        estimator where it has them, so that its `partial_fit` would go on by backpropagation.
+
+        Returns
+        -------
+        model : MLPClassifier or MLPRegressor
+            With copies of the weights.
+
+        Raises
+        ------
+        ValueError
+            If the activation or the function of the outputs is not to be had in scikit-learn.
+        NotFittedError
+            If there are no weights yet.
+        """
+        check_is_fitted(self)
+        return _bridge.to_sklearn(self)
+
+    # ---- prediction --------------------------------------------------------------------------------------------------
+
+    def _forward(self, X: Any) -> Array:
+        """Outputs (n, outputs) for checked X."""
+        activations = layer_activations(self.activation, self.n_layers_ - 2)[:-1]
+        return _network.forward_layers(activations, self.coefs_, self.intercepts_, X)
+
+    def _outputs(self, X: Any) -> Array:
+        """Predictions of the objective, (n, outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        return self._publish(self._forward(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class _Observer:
+    """Passes each epoch on to the callbacks and prints it, if asked to."""
+
+    def __init__(self, estimator: DopamineMLP, callbacks: EpochCallbacks | None, unit: float) -> None:
+        self.estimator = estimator
+        self.unit = unit  # of the loss
+        self.callbacks = callbacks
+        self.epochs: list[_trainer.Epoch] = []
+
+    def begin_epoch(self) -> None:
+        if self.callbacks is not None:
+            self.callbacks.begin_epoch()
+
+    def end_epoch(self, epoch: _trainer.Epoch, params: Array) -> bool:
+        self.epochs.append(epoch)
+        estimator = self.estimator
+        if estimator.verbose:
+            loss = epoch.loss * self.unit
+            score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
+            print(
+                f"Iteration {estimator._n_epochs + len(self.epochs)}, loss = {loss:.8f}, "
+                f"learning rate = {epoch.learning_rate:.2e}{score}"
+            )
+        if self.callbacks is None:
+            return False
+        return self.callbacks.end_epoch(
+            lambda: {
+                **estimator._curves(self.epochs, self.unit),
+                **estimator._published(params),
+                "n_iter_": len(self.epochs),
+            }
+        )

@@ -1,0 +1,104 @@
+"""The way from and to scikit-learn's multi-layer perceptrons: same layers, same weights, another trainer.
+
+`start_weights` reads the weights of a fitted network to start from; `to_sklearn` builds the fitted MLPClassifier or
+MLPRegressor of a fitted estimator. Nothing is trained here.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from operator import eq
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from skdopamine._mlp.activations import same_activations
+from skdopamine._typing import Array
+
+SHARED_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # scikit-learn's networks have these
+LOSSES = {"identity": "squared_error", "exp": "poisson"}  # of MLPRegressor, by the function of its outputs
+OUTPUTS = ("logistic", "softmax")  # of MLPClassifier
+COPIED = (
+    *("n_layers_", "n_outputs_", "out_activation_", "n_features_in_", "feature_names_in_", "classes_", "n_iter_", "t_"),
+    *("loss_", "best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_", "_label_binarizer"),
+)
+
+
+def start_weights(
+    estimator: Any, ours: type, units: tuple[int, ...], out_activation: str
+) -> tuple[list[Array], list[Array]]:
+    """Weights and biases of the estimator's `init`, if it is a fitted network with the same layers and outputs.
+
+    units and out_activation are those of the network that is to start from them, ours is the class that the estimators
+    of this package have in common. The arrays are those of `init`, to be copied.
+    """
+    init = estimator.init.estimator if isinstance(estimator.init, FrozenEstimator) else estimator.init
+    theirs = MLPClassifier if is_classifier(estimator) else MLPRegressor
+    same_kind = isinstance(init, ours) and is_classifier(init) == is_classifier(estimator)
+    if not (same_kind or isinstance(init, theirs)):
+        raise ValueError(f"init must be a fitted {theirs.__name__} or {type(estimator).__name__}, got {init!r}.")
+    try:
+        check_is_fitted(init)
+    except NotFittedError as error:
+        raise ValueError(
+            f"init must be fitted, got {init!r} without a fit; in a parameter grid, which is cloned, it has to be "
+            "wrapped in sklearn.frozen.FrozenEstimator."
+        ) from error
+    n_hidden = len(units) - 2
+    compared: dict[str, tuple[Any, Any, Callable[[Any, Any], bool]]] = {
+        "classes": (getattr(init, "classes_", None), getattr(estimator, "classes_", None), np.array_equal),
+        "output function": (init.out_activation_, out_activation, eq),
+        "layer sizes": (_units(init), units, eq),
+        "activation": (init.activation, estimator.activation, lambda a, b: same_activations(a, b, n_hidden)),
+    }
+    for name, (got, expected, same) in compared.items():
+        if not same(got, expected):
+            raise ValueError(
+                f"init must have the same {name} as what is trained, {expected!r}, got {got!r} in {init!r}."
+            )
+    return init.coefs_, init.intercepts_
+
+
+def _units(fitted: Any) -> tuple[int, ...]:
+    return (fitted.coefs_[0].shape[0], *(coef.shape[1] for coef in fitted.coefs_))
+
+
+def to_sklearn(estimator: Any) -> Any:
+    """The MLPClassifier or MLPRegressor that predicts what the fitted estimator does."""
+    theirs = MLPClassifier if is_classifier(estimator) else MLPRegressor
+    function = estimator.out_activation_
+    if function not in (OUTPUTS if is_classifier(estimator) else LOSSES):
+        raise ValueError(f"loss={estimator.loss!r} has outputs that {theirs.__name__} has not: {function!r}.")
+    shared = theirs().get_params().keys() & estimator.get_params(deep=False).keys()
+    parameters = {name: getattr(estimator, name) for name in shared - {"loss"}}
+    parameters["activation"] = _activation(estimator.activation, estimator.n_layers_ - 2)
+    if parameters["learning_rate"] == "dopamine":
+        parameters["learning_rate"] = "constant"
+    if theirs is MLPRegressor:
+        parameters["loss"] = LOSSES[function]
+    model = theirs(**parameters)
+    fitted = vars(estimator)
+    vars(model).update({name: deepcopy(fitted[name]) for name in COPIED if name in fitted})
+    for name in ("coefs_", "intercepts_"):
+        setattr(model, name, [array.copy() for array in fitted[name]])
+    model._no_improvement_count = 0  # partial_fit counts on from it
+    return model
+
+
+def _activation(activation: Any, n_hidden: int) -> str:
+    """The one name of the activation of all hidden layers."""
+    if not n_hidden:
+        return activation if activation in SHARED_ACTIVATIONS else "identity"
+    entries = list(activation) if isinstance(activation, list | tuple) else [activation]
+    for entry in entries:
+        if not isinstance(entry, str) or entry not in SHARED_ACTIVATIONS:
+            raise ValueError(
+                f"activation={activation!r} is not to be had in scikit-learn, which has {SHARED_ACTIVATIONS}."
+            )
+    if len(set(entries)) > 1:
+        raise ValueError(f"activation={activation!r} differs by layer; in scikit-learn all layers have the same.")
+    return str(entries[0])

@@ -1,0 +1,861 @@
+"""DopamineMLPClassifier and DopamineMLPRegressor: the scikit-learn contract, and nothing else."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from skdopamine._estimator import validation as _validation
+from skdopamine._mlp.base import DopamineMLP
+from skdopamine._objectives.losses import HUBER_KNEE
+from skdopamine._objectives.registry import Shape, loss_name, serves
+from skdopamine._objectives.tasks import View
+from skdopamine._typing import Array
+
+__all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
+
+NORMAL_MAD = 1.4826  # standard deviation of a normal law in units of its median absolute deviation
+
+
+class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
+    """Multi-layer perceptron classifier, trained by perturbation, without backpropagation.
+
+    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
+    assigns credit to the synapses, and the reward prediction error of past updates adapts the learning rate. This is
+    our formalisation of [1]_, with node perturbation and a critic [2]_ where the loss is a sum over samples. No
+    derivative of the loss or of the activation is used.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; an int is one layer, () a linear model.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
+            default="relu"
+        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
+        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
+        same shape.
+    loss : str or callable, default="log_loss"
+        What is minimised: "log_loss" (of a softmax, or of independent logistic outputs for two classes and for labels),
+        "hinge" (Crammer and Singer's for several classes) or "zero_one"; or what is maximised: the name of a
+        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` of labels
+        and probabilities (as from `predict_proba`) that returns one value per row, or one number. See Notes.
+    perturbation : {"auto", "node", "weight"}, default="auto"
+        What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
+        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+    perturbation_scale : float or "auto", default="auto"
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
+        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
+        from 1e-8 to 100.
+        With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 1, and "weight" has 0.1.
+    n_perturbations : int or "auto", default="auto"
+        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight"; of a
+        metric with "node" it is 64, or 16 where each pair costs calls of a scorer or callable.
+    learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
+        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
+        as ``learning_rate_init / update ** power_t``.
+    learning_rate_init : float, default=0.003
+        Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
+        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight").
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float, default=0.9
+        Decay of the running mean of the credit, in [0, 1).
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, divided by the sum of the sample weights of the minibatch.
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch, at most all; "auto" is 200.
+    max_iter : int, default=200
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over
+        `max_iter` if that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
+    shuffle : bool, default=True
+        Whether the rows are put in a new order in each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to
+        the bit.
+    tol : float, default=1e-4
+        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score
+        that counts.
+    verbose : bool or int, default=False
+        Whether to print one line an epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+    early_stopping : bool, default=False
+        Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held back, in (0, 1); used with early_stopping only.
+    n_iter_no_change : int, default=10
+        Epochs without improvement by `tol` after which training stops.
+    scoring : str, callable or None, default=None
+        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
+        Sample weights count in the latter only.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, above zero, by which `sample_weight` is multiplied; "balanced" gives all classes the
+        same total (not in `partial_fit`).
+    init : MLPClassifier or DopamineMLPClassifier, default=None
+        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
+        layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
+        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
+        1e-4 keeps the first steps near the start.
+    n_jobs : int or None, default=None
+        Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multi-label targets the column numbers.
+    coefs_ : list of ndarray of shape (units below, units above)
+        Weights, one matrix per layer, in the dtype of X.
+    intercepts_ : list of ndarray of shape (units above,)
+        Biases.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string names.
+    n_layers_ : int
+        Number of layers, inputs and outputs included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        Function of the outputs.
+    n_iter_ : int
+        Epochs run by the last `fit`, those of the natural loss before a metric not counted, or in all calls of
+        `partial_fit`.
+    t_ : int
+        Training rows seen, each time counted.
+    loss_ : float
+        Training loss of the last epoch.
+    best_loss_ : float or None
+        Lowest training loss; None with early_stopping.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_scores_ : list of float or None
+        Score on the rows held back, of each epoch; None without early_stopping.
+    best_validation_score_ : float or None
+        Highest of them.
+    learning_rate_ : float
+        Rate at the end.
+    learning_rate_curve_ : list of float
+        Rate at the end of each epoch.
+    reward_prediction_error_curve_ : list of float
+        Mean reward prediction error of each epoch: by how much the last update had lowered the loss on
+        the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
+        epoch without one has the value of the last.
+    n_evaluations_ : int
+        Loss evaluations spent, rows times perturbed or unperturbed networks.
+
+    See Also
+    --------
+    DopamineMLPRegressor : The same network for regression.
+    sklearn.neural_network.MLPClassifier : Trained by backpropagation.
+
+    Notes
+    -----
+    A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
+    as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
+    epochs goes to "log_loss" first, unless there is `init`. Then the decision threshold, for two classes and for
+    labels, is put where the metric is best on the training rows, and then the metric itself is maximised: the outputs
+    of a minibatch (1,000 rows) are perturbed together, what the metric makes of it assigns credit to each output, and
+    node perturbation hands it down. The curves and `loss_` hold minus the metric, and begin there. The common metrics
+    are computed for all perturbations at once; other scorers and callables are called for each and are slow.
+    `partial_fit` trains on the metric from the start.
+
+    Probabilities are shifted so that the threshold is 0.5; after a metric or "hinge" they are not calibrated: in
+    `benchmarks/calibration.py` they are off by .05 to .07 on average, after "log_loss" by .04, and in a
+    :class:`~sklearn.calibration.CalibratedClassifierCV` by .02.
+
+    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
+    diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
+    the order of the rows in a minibatch nor `n_jobs` matters.
+
+    References
+    ----------
+    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
+       networks. https://arxiv.org/abs/2510.22178
+    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem.
+       https://arxiv.org/abs/1906.00889
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdopamine import DopamineMLPClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), DopamineMLPClassifier(random_state=0))
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
+    True
+
+    Trained on the metric that counts, here where one class is rare:
+
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.metrics import balanced_accuracy_score
+    >>> X, y = make_classification(2000, n_informative=8, n_clusters_per_class=3, weights=[0.9], random_state=0)
+    >>> model = DopamineMLPClassifier(loss="balanced_accuracy", random_state=0)
+    >>> scores = [
+    ...     balanced_accuracy_score(y[1000:], m.fit(X[:1000], y[:1000]).predict(X[1000:]))
+    ...     for m in (DopamineMLPClassifier(random_state=0), model)
+    ... ]
+    >>> bool(scores[1] > scores[0] + 0.03)
+    True
+
+    With probabilities that can be relied on:
+
+    >>> from sklearn.calibration import CalibratedClassifierCV
+    >>> from sklearn.metrics import brier_score_loss
+    >>> scores = [
+    ...     brier_score_loss(y[1000:], m.fit(X[:1000], y[:1000]).predict_proba(X[1000:])[:, 1])
+    ...     for m in (model, CalibratedClassifierCV(model, cv=3))
+    ... ]
+    >>> bool(scores[1] < scores[0])
+    True
+
+    On a loss of one's own, with a value for each row, and with weights of the classes:
+
+    >>> def brier(y_true, y_pred):
+    ...     return (y_true - y_pred[:, 1]) ** 2
+    >>> model = DopamineMLPClassifier(loss=brier, class_weight={0: 1, 1: 3}, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.85)
+    True
+
+    And from and to scikit-learn's network:
+
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> start = MLPClassifier(early_stopping=True, random_state=0).fit(X, y)
+    >>> tuned = DopamineMLPClassifier(loss="balanced_accuracy", init=start, random_state=0).fit(X, y)
+    >>> bool((tuned.to_sklearn().predict(X) == tuned.predict(X)).all())
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_validation.COMMON_CONSTRAINTS,
+        "loss": [str, callable],
+        "class_weight": [dict, _validation.one_of("balanced"), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        loss: Any = "log_loss",
+        perturbation: str = "auto",
+        perturbation_scale: float | str = "auto",
+        n_perturbations: int | str = "auto",
+        learning_rate: str = "dopamine",
+        learning_rate_init: float = 0.003,
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        scoring: Any = None,
+        class_weight: Any = None,
+        init: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.perturbation = perturbation
+        self.perturbation_scale = perturbation_scale
+        self.n_perturbations = n_perturbations
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
+        self.class_weight = class_weight
+        self.init = init
+        self.n_jobs = n_jobs
+
+    @_validation.fit_context
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the network to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, float32 or float64; scale them first.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, or a binary indicator matrix for multi-label targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or sample_weight is not valid, or y has a single class. The estimator is then as it was
+            before.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @_validation.fit_context
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Update the network by one pass over a batch of a stream.
+
+        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
+        without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
+        weights are kept. The calls over the minibatches of one epoch do the same, bit for bit, as one epoch of `fit`
+        with ``shuffle=False``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, all among `classes`.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed in the first call, except for multi-label targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, `classes` is missing in the first call or differs later, or y has a class
+            outside of it.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, as "
+                "sklearn.utils.class_weight.compute_class_weight gives the weights."
+            )
+        if classes is None and not hasattr(self, "_state") and not type_of_target(y).startswith("multilabel"):
+            raise ValueError("classes must be passed in the first call to partial_fit, got None.")
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict(self, X: Any) -> Array:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The most probable class, or an indicator matrix of the labels that are more probable than not.
+        """
+        probabilities = self._outputs(X)
+        if probabilities.shape[1] == 1:
+            probabilities = probabilities.ravel()
+        return np.asarray(self._label_binarizer.inverse_transform(probabilities))
+
+    def predict_proba(self, X: Any) -> Array:
+        """Predict probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`. Rows sum to one, except for multi-label targets, where each column is a
+            probability of its own.
+        """
+        probabilities = self._outputs(X)
+        if probabilities.shape[1] == 1:
+            return np.hstack([1 - probabilities, probabilities])
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Predict logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``; minus infinity where the probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    def _task(self) -> str:
+        return str(self._label_binarizer.y_type_).removesuffix("-indicator")
+
+    def _publish(self, output: Array) -> Array:
+        return np.asarray(softmax(output, axis=-1) if self._task() == "multiclass" else expit(output))
+
+    def _view(self) -> View:
+        return View(self._task(), self.classes_, self._publish, lambda target: target)
+
+    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        if y.ndim == 1 and self.class_weight == "balanced":
+            classes = np.unique(y)
+            weights = compute_class_weight("balanced", classes=classes, y=y, sample_weight=weight)
+            factor = weights[np.searchsorted(classes, y)]
+        else:
+            factor = compute_sample_weight(self.class_weight, y)
+        if not (factor > 0).all():
+            raise ValueError(f"class_weight must be above zero for each class, got {self.class_weight!r}.")
+        return np.asarray(factor if weight is None else factor * weight, dtype=np.float64)
+
+    @property
+    def _out_activation(self) -> str:
+        return "softmax" if self._task() == "multiclass" else "logistic"
+
+    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+        check_classification_targets(y)
+        if fresh:
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if classes is None or multilabel else np.asarray(classes))
+            self.classes_ = self._label_binarizer.classes_
+            if len(self.classes_) < 2 and not multilabel:
+                raise ValueError(f"y must have at least two classes, got one class only: {self.classes_[0]!r}.")
+            if not serves(self.loss, self._task()):
+                served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
+                kind = type_of_target(y)
+                raise ValueError(f"{served}The type of the target is {kind}, which loss={self.loss!r} is not for.")
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
+            )
+        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
+        if self._label_binarizer.y_type_ == "binary":
+            return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.int8)[:, None]
+        return np.asarray(self._label_binarizer.transform(y), dtype=np.int8)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = serves(self.loss, "multiclass")
+        tags.classifier_tags.multi_label = serves(self.loss, "multilabel")
+        return tags
+
+
+class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
+    """Multi-layer perceptron regressor, trained by perturbation, without backpropagation.
+
+    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
+    assigns credit to the synapses, and the reward prediction error of past updates adapts the learning rate. This is
+    our formalisation of [1]_, with node perturbation and a critic [2]_ where the loss is a sum over samples. No
+    derivative of the loss or of the activation is used.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; an int is one layer, () a linear model.
+    activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
+            default="relu"
+        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
+        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
+        same shape.
+    loss : str or callable, default="squared_error"
+        What is minimised: "squared_error" (halved), "absolute_error", "huber" (linear beyond 1.35 times the targets'
+        normalised median absolute deviation), "pinball" (of `quantile`) or "poisson" (half the deviance of
+        ``exp(output)``, for y of 0 and more), summed over outputs; or what is maximised: the name of a scikit-learn
+        scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` that returns one value
+        per row, or one number. See Notes.
+    quantile : float, default=0.5
+        Quantile that loss="pinball" predicts, in (0, 1).
+    perturbation : {"auto", "node", "weight"}, default="auto"
+        What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
+        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+    perturbation_scale : float or "auto", default="auto"
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
+        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
+        from 1e-8 to 100. With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 0.1 times the
+        targets' spread, and "weight" has 0.1.
+    n_perturbations : int or "auto", default="auto"
+        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight"; of a
+        metric with "node" it is 64, or 16 where each pair costs calls of a scorer or callable.
+    learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
+        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
+        as ``learning_rate_init / update ** power_t``.
+    learning_rate_init : float, default=0.003
+        Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
+        1e-4 on will do: the rate is held below a ceiling of 0.007 ("node") or 0.014 ("weight").
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float, default=0.9
+        Decay of the running mean of the credit, in [0, 1).
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, divided by the sum of the sample weights of the minibatch.
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch, at most all; "auto" is 200.
+    max_iter : int, default=200
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over
+        `max_iter` if that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
+    shuffle : bool, default=True
+        Whether the rows are put in a new order in each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to
+        the bit.
+    tol : float, default=1e-4
+        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score
+        that counts.
+    verbose : bool or int, default=False
+        Whether to print one line an epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit.
+    early_stopping : bool, default=False
+        Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held back, in (0, 1); used with early_stopping only.
+    n_iter_no_change : int, default=10
+        Epochs without improvement by `tol` after which training stops.
+    scoring : str, callable or None, default=None
+        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
+        Sample weights count in the latter only.
+    init : MLPRegressor or DopamineMLPRegressor, default=None
+        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
+        layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
+        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
+        1e-4 keeps the first steps near the start.
+    n_jobs : int or None, default=None
+        Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (units below, units above)
+        Weights, one matrix per layer, in the dtype of X.
+    intercepts_ : list of ndarray of shape (units above,)
+        Biases.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string names.
+    n_layers_ : int
+        Number of layers, inputs and outputs included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        Function of the outputs.
+    n_iter_ : int
+        Epochs run by the last `fit`, those of the natural loss before a metric not counted, or in all calls of
+        `partial_fit`.
+    t_ : int
+        Training rows seen, each time counted.
+    loss_ : float
+        Training loss of the last epoch.
+    best_loss_ : float or None
+        Lowest training loss; None with early_stopping.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_scores_ : list of float or None
+        Score on the rows held back, of each epoch; None without early_stopping.
+    best_validation_score_ : float or None
+        Highest of them.
+    learning_rate_ : float
+        Rate at the end.
+    learning_rate_curve_ : list of float
+        Rate at the end of each epoch.
+    reward_prediction_error_curve_ : list of float
+        Mean reward prediction error of each epoch: by how much the last update had lowered the loss on
+        the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
+        epoch without one has the value of the last.
+    n_evaluations_ : int
+        Loss evaluations spent, rows times perturbed or unperturbed networks.
+
+    See Also
+    --------
+    DopamineMLPClassifier : The same network for classification.
+    sklearn.neural_network.MLPRegressor : Trained by backpropagation.
+
+    Notes
+    -----
+    A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
+    "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other
+    stands still under small perturbations of a batch, so a third of the epochs goes to "squared_error" first, unless
+    there is `init`. Then the metric itself is maximised: the outputs of a minibatch (1,000 rows) are perturbed
+    together, what the metric makes of it assigns credit to each output, and node perturbation hands it down. The curves
+    and `loss_` hold minus the metric, and begin there. The common metrics are computed for all perturbations at once;
+    other scorers and callables are called for each and are slow. `partial_fit` trains on the metric from the start.
+
+    Targets need no scaling: training works on their deviation from the mean, in units of their spread. The unit is
+    one for all outputs, so outputs of very different size still want to be scaled.
+
+    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
+    diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
+    the order of the rows in a minibatch nor `n_jobs` matters.
+
+    References
+    ----------
+    .. [1] Nambusubramaniyan, Safavi, Guru and Knoblauch (2025). Dopamine-driven synaptic credit assignment in neural
+       networks. https://arxiv.org/abs/2510.22178
+    .. [2] Lansdell, Prakash and Kording (2020). Learning to solve the credit assignment problem.
+       https://arxiv.org/abs/1906.00889
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdopamine import DopamineMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), DopamineMLPRegressor(random_state=0))
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
+    True
+
+    A high quantile instead of the mean:
+
+    >>> high = make_pipeline(StandardScaler(), DopamineMLPRegressor(loss="pinball", quantile=0.9, random_state=0))
+    >>> bool((high.fit(X_train, y_train).predict(X_train) > y_train).mean() > 0.7)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_validation.COMMON_CONSTRAINTS,
+        "loss": [str, callable],
+        "quantile": [_validation.share()],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        loss: Any = "squared_error",
+        quantile: float = 0.5,
+        perturbation: str = "auto",
+        perturbation_scale: float | str = "auto",
+        n_perturbations: int | str = "auto",
+        learning_rate: str = "dopamine",
+        learning_rate_init: float = 0.003,
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        scoring: Any = None,
+        init: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.quantile = quantile
+        self.perturbation = perturbation
+        self.perturbation_scale = perturbation_scale
+        self.n_perturbations = n_perturbations
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
+        self.init = init
+        self.n_jobs = n_jobs
+
+    @_validation.fit_context
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the network to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, float32 or float64; scale them first.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values, in any unit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or sample_weight is not valid. The estimator is then as it was before.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @_validation.fit_context
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Update the network by one pass over a batch of a stream.
+
+        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
+        without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
+        weights are kept. The unit and the start of the outputs are those of the first batch's targets; but for that,
+        the calls over the minibatches of one epoch do the same as one epoch of `fit` with ``shuffle=False``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid.
+        """
+        return self._partial_fit(X, y, sample_weight, None)
+
+    def predict(self, X: Any) -> Array:
+        """Predict target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted values.
+        """
+        output = self._outputs(X)
+        return output.ravel() if output.shape[1] == 1 else output
+
+    def _task(self) -> str:
+        return "regression"
+
+    @property
+    def _out_activation(self) -> str:
+        return "exp" if self._log_link else "identity"
+
+    def _publish(self, output: Array) -> Array:
+        return np.exp(output) if self._log_link else output
+
+    def _view(self) -> View:
+        offset = 0.0 if self._offset is None else self._offset
+
+        def restore(target: Array) -> Array:
+            return np.asarray(target * self._scale + offset)
+
+        return View("regression", None, restore, restore)
+
+    def _to_units(self, weight: Array, bias: Array) -> None:
+        if self._log_link:
+            bias += np.log(self._scale)  # exp(o) unit = exp(o + log unit)
+            return
+        weight *= self._scale
+        bias *= self._scale
+        if self._offset is not None:
+            bias += self._offset.astype(bias.dtype)
+
+    def _from_units(self, weight: Array, bias: Array) -> None:
+        if self._log_link:
+            bias -= np.log(self._scale)
+            return
+        if self._offset is not None:
+            bias -= self._offset
+        weight /= self._scale
+        bias /= self._scale
+
+    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+        target, log_link = np.asarray(y, dtype=np.float64), loss_name(self.loss, "regression") == "poisson"
+        if log_link and target.min() < 0:
+            raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
+        if not fresh and log_link != self._log_link:
+            raise ValueError(f"loss={self.loss!r} has another function of the outputs than the model to go on from.")
+        return target[:, None] if target.ndim == 1 else target
+
+    def _set_units(self, target: Array, weight: Array | None) -> None:
+        name = loss_name(self.loss, "regression")
+        top = float(np.abs(target).max())
+        self._log_link = bool(name == "poisson")
+        self._scale, self._offset, self._knee = 1.0, np.zeros(target.shape[1]), HUBER_KNEE
+        if top == 0:
+            return
+        relative = target / top
+        centre = np.average(relative, axis=0, weights=weight)
+        if self._log_link:
+            spread = float(centre.mean())  # targets are counted in units of their mean
+        else:
+            spread = float(np.sqrt(np.average(((relative - centre) ** 2).mean(axis=1), weights=weight)))
+        if name in ("absolute_error", "huber", "pinball"):  # outliers must not set the unit
+            level = self.quantile if name == "pinball" else 0.5
+            centre = _weighted_quantile(relative, level, weight)
+            distance = np.abs(relative - _weighted_quantile(relative, 0.5, weight)).mean(axis=1, keepdims=True)
+            robust = NORMAL_MAD * float(_weighted_quantile(distance, 0.5, weight)[0])
+            spread = robust if robust > 1e-10 else spread
+        if spread < 1e-10:  # constant but for rounding
+            spread = 1.0
+        self._scale = float(2.0 ** np.clip(np.round(np.log2(spread) + np.log2(top)), -1000, 1000))
+        self._offset = np.zeros(target.shape[1]) if self._log_link else centre * top
+        self._knee = HUBER_KNEE * spread * (top / self._scale)
+
+    def _shape(self) -> Shape:
+        return Shape(self._knee, float(self.quantile))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _weighted_quantile(values: Array, level: float, weight: Array | None) -> Array:
+    """Quantile of each column, of rows of these weights."""
+    if weight is None:
+        weight = np.ones(len(values))
+    order = np.argsort(values, axis=0)
+    below = np.cumsum(weight[order], axis=0)
+    first = (below >= level * below[-1]).argmax(axis=0)
+    return np.asarray(np.take_along_axis(values, order, axis=0)[first, np.arange(values.shape[1])])

@@ -1,0 +1,132 @@
+"""What the trainer asks of a network: a credit estimate on a batch, and the losses of given parameters.
+
+Here network, objective and credit estimator meet. The two classes are the two perturbation modes; the trainer does not
+know which it has.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.network import Network
+from skdopamine._objectives.base import Objective, SetObjective
+from skdopamine._training import noise as _noise
+from skdopamine._typing import Array
+
+CHUNK_ROWS = 2000
+
+
+class Data(NamedTuple):
+    """Rows to learn from."""
+
+    X: Any  # (n, features), dense or CSR
+    target: Array  # (n, outputs), as the user counts; training sees (target - offset) / unit
+    weight: Array | None  # (n,) positive, or None for ones
+    ids: npt.NDArray[np.uint16]  # (n,) hash of the row's content
+    offset: Array | float
+    unit: float
+
+
+def targets(data: Data, rows: Any) -> Array:
+    """Targets of some rows as training sees them."""
+    target = data.target[rows]
+    if data.unit != 1.0 or np.any(data.offset):
+        target = (target - data.offset) / data.unit
+    return np.asarray(target, dtype=data.X.dtype)
+
+
+def outputs(network: Network, params: Array, data: Data, rows: slice) -> Array:
+    """Outputs of some rows, a chunk at a time."""
+    numbers = np.arange(data.X.shape[0])[rows]
+    chunks = [numbers[start : start + CHUNK_ROWS] for start in range(0, len(numbers), CHUNK_ROWS)]
+    return np.concatenate([_network.forward(network, params, data.X[chunk]) for chunk in chunks])
+
+
+class Batch(NamedTuple):
+    """Some of the rows."""
+
+    X: Any
+    target: Array
+    ids: npt.NDArray[np.uint16]
+    share: Array  # (n, 1), sums to one
+    total: float  # sum of weights
+
+
+def make_data(X: Any, target: Array, weight: Array | None, offset: Array | float = 0.0, unit: float = 1.0) -> Data:
+    """Rows with their content hashes; nothing of the data is copied."""
+    return Data(X, target, weight, _noise.row_ids(X), offset, unit)
+
+
+class NetworkProblem:
+    """What both modes share: batches, losses, the penalty."""
+
+    def __init__(
+        self,
+        network: Network,
+        objective: Objective | SetObjective,
+        data: Data,
+        *,
+        alpha: float,
+        scale: float,
+        n_perturbations: int,
+        seed: int,
+    ) -> None:
+        self.network = network
+        self.objective = objective
+        self.data = data
+        self.alpha = alpha
+        self.scale = scale
+        self.n_perturbations = n_perturbations
+        self.seed = seed
+        self.dtype = np.dtype(data.X.dtype)  # of all that is computed
+        self.n_weights = sum(a * b for a, b in zip(network.units, network.units[1:], strict=False))
+
+    def n_rows(self) -> int:
+        return int(self.data.X.shape[0])
+
+    def batch(self, rows: Any) -> Batch:
+        X, weight, ids = self.data.X, self.data.weight, self.data.ids
+        if isinstance(rows, slice) or sparse.issparse(X):
+            X = X[rows]
+        else:
+            X = X.take(rows, axis=0)
+        target, ids = targets(self.data, rows), ids[rows]
+        if weight is None:
+            return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=self.dtype), float(len(ids)))
+        weight = weight[rows]
+        total = float(weight.sum())
+        return Batch(X, target, ids, (weight / total).astype(self.dtype)[:, None], total)
+
+    def losses(self, params: Array, batch: Batch) -> Array:
+        return self.values(_network.forward(self.network, params, batch.X), batch) + self.penalty(params, batch)
+
+    def values(self, output: Array, batch: Batch) -> Array:
+        """Loss (..., n) of each row; an objective of the whole batch is the loss of each of its rows."""
+        if isinstance(self.objective, SetObjective):
+            value = self.set_values(output, batch)
+            if np.isnan(value).any():
+                # a batch without some class says nothing; outputs that an objective is not defined for are no good
+                defined = self.objective.of_values and np.isfinite(self.set_values(batch.target, batch))
+                value = np.where(np.isnan(value), np.inf if defined else 0.0, value)
+            return np.broadcast_to(value[..., None], output.shape[:-1])
+        return self.objective.values(output, batch.target)
+
+    def set_values(self, output: Array, batch: Batch) -> Array:
+        """Objective (...,) of a whole batch, nan where it is not defined."""
+        assert isinstance(self.objective, SetObjective)
+        weight = None if self.data.weight is None else batch.share[:, 0].astype(np.float64)
+        return self.objective.value(output, batch.target, weight)
+
+    def penalty(self, params: Array, batch: Batch) -> float:
+        """Return alpha |W|^2 / 2 / sum of weights, a part of every row's loss."""
+        weights = params[: self.n_weights]
+        return float(weights @ weights) * (self.alpha / 2 / batch.total) if self.alpha else 0.0
+
+    def penalised(self, credit: Array, params: Array, batch: Batch) -> Array:
+        """Add d(alpha |W|^2 / 2 / sum of weights) / dW, which needs no perturbation."""
+        if self.alpha:
+            credit[: self.n_weights] += (self.alpha / batch.total) * params[: self.n_weights]
+        return credit

@@ -1,0 +1,67 @@
+"""Weight perturbation of a network: a population of directions, judged by the loss of the whole batch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.problem import Batch, NetworkProblem
+from skdopamine._objectives.base import SetObjective
+from skdopamine._training import credit as _credit
+from skdopamine._training import noise as _noise
+from skdopamine._training.problem import Estimate
+from skdopamine._typing import Array
+
+CHUNK_BYTES = 2**18  # one array of the members that are simulated at once: what a processor's cache holds
+
+
+class WeightProblem(NetworkProblem):
+    """Weight perturbation: a population of directions over all parameters, judged by the loss of the whole batch."""
+
+    def __init__(self, *args: Any, n_jobs: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.n_jobs = n_jobs
+
+    def init_critics(self) -> tuple[Array, ...]:
+        return ()
+
+    def chunks(self, n_rows: int) -> Iterator[slice]:
+        """Members that are simulated at once, so that memory does not grow with the population."""
+        most = max(n_rows * max(self.network.units[1:]), _network.n_parameters(self.network))
+        size = max(1, CHUNK_BYTES // (most * self.dtype.itemsize))
+        for start in range(0, self.n_perturbations, size):
+            yield slice(start, min(start + size, self.n_perturbations))
+
+    def regrets(self, params: Array, directions: Array, batch: Batch) -> Array:
+        """Antithetic regret (L(+) - L(-)) / (2 scale) of each member."""
+        outputs = _network.forward_pairs(self.network, params, directions, self.scale, batch.X)
+        if isinstance(self.objective, SetObjective):
+            values = self.set_values(outputs, batch)
+            return np.asarray(np.nan_to_num((values[0] - values[1]) / (2 * self.scale)), dtype=self.dtype)
+        losses = self.objective.values(outputs, batch.target)  # (2, members, n)
+        regret = ((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale)
+        return np.asarray(regret, dtype=self.dtype)
+
+    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+        bits = _noise.member_directions(self.n_perturbations, len(params), _noise.mix(self.seed, update))
+
+        def simulate(members: slice) -> tuple[slice, Array]:
+            directions = _noise.unpack_directions(bits[members], len(params), params.dtype)
+            return members, self.regrets(params, directions, batch)
+
+        total = np.zeros_like(params)
+        chunks = self.chunks(len(batch.ids))
+        if effective_n_jobs(self.n_jobs) == 1:
+            simulated = map(simulate, chunks)
+        else:
+            simulated = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
+                delayed(simulate)(members) for members in chunks
+            )
+        for members, regret in simulated:
+            directions = _noise.unpack_directions(bits[members], len(params), params.dtype)
+            total = _credit.weight_credit(directions, regret, total)
+        total /= self.n_perturbations
+        n_evaluations = (1 + 2 * self.n_perturbations) * len(batch.ids)
+        return Estimate(self.penalised(total, params, batch), self.losses(params, batch), (), n_evaluations)

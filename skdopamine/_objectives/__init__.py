@@ -1,0 +1,1 @@
+"""What is minimised: losses, metrics, scorers. It knows no estimator."""

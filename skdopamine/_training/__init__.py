@@ -1,0 +1,1 @@
+"""The perturbation trainer: credit, learning rate, the loop. It knows no estimator."""

@@ -1,0 +1,40 @@
+"""What the trainer asks of what it trains: rows, a credit estimate on a batch, and the losses of given parameters."""
+
+from typing import Any, NamedTuple, Protocol
+
+from skdopamine._typing import Array
+
+
+class Estimate(NamedTuple):
+    """Credit of all parameters on a batch."""
+
+    credit: Array  # (n_parameters,): estimate of d(mean loss + penalty) / d(params)
+    losses: Array  # (n,): baseline loss of each row, penalty included
+    critics: tuple[Array, ...]
+    n_evaluations: int  # loss evaluations, rows x members
+
+
+class Rows(Protocol):
+    """Rows of a batch, as the trainer sees them."""
+
+    @property
+    def share(self) -> Array:
+        """Share (n, 1) of each row in the loss; sums to one."""
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights of the rows."""
+
+
+class Problem(Protocol):
+    """What the trainer needs."""
+
+    def n_rows(self) -> int: ...
+
+    def batch(self, rows: Any) -> Rows: ...
+
+    def init_critics(self) -> tuple[Array, ...]: ...
+
+    def credit(self, params: Array, critics: tuple[Array, ...], batch: Any, update: int) -> Estimate: ...
+
+    def losses(self, params: Array, batch: Any) -> Array: ...

@@ -1,0 +1,260 @@
+"""The only training loop: batches, steps, the judgement of past steps, stopping, best parameters, history.
+
+A step is Adam's (Kingma and Ba, 2015) with the credit estimate in place of the gradient. Every few updates the
+parameters of an earlier update are evaluated once more, on the minibatch at hand, which that update has not seen. The
+difference is the reward prediction error that moves the learning rate; where the loss has jumped, the update is undone.
+"""
+
+from collections.abc import Callable, Iterator
+from math import isfinite, sqrt
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from skdopamine._training.learning_rate import LearningRate, RateState
+from skdopamine._training.problem import Problem, Rows
+from skdopamine._typing import Array
+
+SECOND_DECAY = 0.999
+EPSILON = 1e-8
+MAX_UNDONE = 50
+
+
+class Anchor(NamedTuple):
+    """An earlier update, to be judged, or to go back to."""
+
+    params: Array
+    critics: tuple[Array, ...]
+    update: int  # -1: it has been gone back to and is not judged again
+
+
+class TrainState(NamedTuple):
+    """All that a training run carries from one update to the next. Replaced, never mutated."""
+
+    params: Array  # (n_parameters,)
+    first: Array  # (n_parameters,) running mean of the credit
+    second: Array  # (n_parameters,) running mean of its square
+    critics: tuple[Array, ...]
+    rate: RateState
+    update: int = 0  # updates tried
+    steps: int = 0  # updates that the running means have seen
+    undone: int = 0
+    reference: float = 0.0  # loss of the first batch
+    n_evaluations: int = 0
+    last_error: float = 0.0  # mean reward prediction error of the last epoch that had one
+    anchor: Anchor | None = None
+
+
+class Settings(NamedTuple):
+    """How to train."""
+
+    n_epochs: int
+    horizon: int  # epochs over which the rate is annealed; 0 = never
+    first_epoch: int  # epochs that earlier runs have made
+    batch_size: int
+    nominal_batch: int  # rows that a judgement counts for
+    shuffle: bool
+    momentum: float
+    tol: float
+    n_iter_no_change: int
+    seed: int
+    learnt: float = np.inf  # share of the first loss above which no standstill counts: nothing is learnt yet
+    step_scale: Array | float = 1.0  # size of a unit step, per parameter
+    normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
+
+
+class Epoch(NamedTuple):
+    """What one epoch has shown."""
+
+    loss: float
+    reward_prediction_error: float
+    learning_rate: float
+    score: float | None = None  # on held-back data
+
+
+class Result(NamedTuple):
+    """End of a run."""
+
+    state: TrainState
+    best_params: Array
+    epochs: list[Epoch]
+    reason: str  # "exhausted", "converged", "interrupted", "diverged", "stopped"
+
+
+class Observer(Protocol):
+    """Who is told of each epoch."""
+
+    def begin_epoch(self) -> None: ...
+
+    def end_epoch(self, epoch: Epoch, params: Array) -> bool:
+        """True asks to stop."""
+
+
+def init_state(params: Array, problem: Problem, rule: LearningRate) -> TrainState:
+    """Fresh state for given parameters."""
+    return TrainState(params, np.zeros_like(params), np.zeros_like(params), problem.init_critics(), rule.init())
+
+
+def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
+    """Index arrays or slices of one epoch; the order is a function of seed and epoch."""
+    size = settings.batch_size
+    if settings.shuffle:
+        rng = np.random.Generator(np.random.PCG64([settings.seed, settings.first_epoch + epoch]))
+        order = rng.permutation(np.arange(n_rows, dtype=np.min_scalar_type(n_rows)))
+    for start in range(0, n_rows, size):
+        yield order[start : start + size] if settings.shuffle else slice(start, min(start + size, n_rows))
+
+
+def judge(before: Array, after: Array, share: Array, nominal_batch: int) -> tuple[float, float]:
+    """Reward prediction error of an update: in units of the loss, and of its standard error on `nominal_batch` rows."""
+    gain = before - after
+    mean = float(gain @ share)  # expected minus actual
+    variance = max(float((gain * gain) @ share) - mean * mean, 0.0)
+    if variance == 0.0:
+        return mean, 0.0 if mean == 0.0 else float(np.copysign(np.inf, mean))
+    return mean, mean / sqrt(variance / nominal_batch)
+
+
+def update_step(
+    problem: Problem, rule: LearningRate, state: TrainState, batch: Rows, settings: Settings, progress: float
+) -> tuple[TrainState, float, float | None]:
+    """One update: new state, baseline loss, and the reward prediction error of the last update if it was judged."""
+    estimate = problem.credit(state.params, state.critics, batch, state.update)
+    share = batch.share[:, 0]
+    loss, rate, error, anchor = float(estimate.losses @ share), state.rate, None, state.anchor
+    n_evaluations = state.n_evaluations + estimate.n_evaluations
+    jumped = not isfinite(loss)
+    few = 4 * len(share) < settings.batch_size  # a last batch of few rows tells too little
+    if anchor is not None and anchor.update == state.update - 1 and not few:
+        before = problem.losses(anchor.params, batch)
+        n_evaluations += len(before)
+        error, standardised = judge(before, estimate.losses, share, settings.nominal_batch)
+        jumped = jumped or not rule.tolerates(loss + error, loss, state.reference)
+        if not jumped:
+            rate = rule.update(rate, reward_prediction_error=standardised)
+    if jumped and anchor is not None:
+        nothing = np.zeros_like(anchor.params)  # the running means have led astray: they begin anew
+        undone = state._replace(params=anchor.params, critics=anchor.critics, first=nothing, second=nothing, steps=0)
+        undone = undone._replace(rate=rule.reject(rate), update=state.update + 1, undone=state.undone + 1)
+        return undone._replace(n_evaluations=n_evaluations, anchor=anchor._replace(update=-1)), loss, error
+    if rule.judges(rate):
+        anchor = Anchor(state.params, state.critics, state.update)
+    if settings.normalised:
+        first, second, step = adam_step(state, estimate.credit, settings.momentum)
+    else:
+        first, second, step = state.first, state.second, estimate.credit.copy()
+    step *= rule.step_rate(rate, progress) * settings.step_scale
+    advanced = TrainState(
+        params=state.params - step,
+        first=first,
+        second=second,
+        critics=estimate.critics,
+        rate=rule.advance(rate),
+        update=state.update + 1,
+        steps=state.steps + 1,
+        undone=state.undone,
+        reference=state.reference if state.update else loss,
+        n_evaluations=n_evaluations,
+        last_error=state.last_error,
+        anchor=anchor,
+    )
+    return advanced, loss, error
+
+
+def adam_step(state: TrainState, credit: Array, momentum: float) -> tuple[Array, Array, Array]:
+    """New moments, and the step of unit rate: m_hat / (sqrt(v_hat) + eps)."""
+    t = state.steps + 1
+    first = state.first * momentum
+    first += (1 - momentum) * credit
+    second = state.second * SECOND_DECAY
+    step = credit * credit
+    step *= 1 - SECOND_DECAY
+    second += step
+    # m_hat / (sqrt(v_hat) + eps) = m / (sqrt(v) + eps') * sqrt(1 - b2^t) / (1 - b1^t)
+    correction = sqrt(1 - SECOND_DECAY**t)
+    np.sqrt(second, out=step)
+    step += EPSILON * correction
+    np.divide(first, step, out=step)
+    step *= correction / (1 - momentum**t)
+    return first, second, step
+
+
+def run_epoch(
+    problem: Problem, rule: LearningRate, state: TrainState, settings: Settings, epoch: int
+) -> tuple[TrainState, Epoch]:
+    """All batches once."""
+    n_rows = problem.n_rows()
+    total = weight = 0.0
+    errors = []
+    n_batches = -(-n_rows // settings.batch_size)
+    for i, rows in enumerate(epoch_batches(n_rows, settings, epoch)):
+        batch = problem.batch(rows)
+        progress = 0.0
+        if settings.horizon:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
+            progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.horizon - 1))
+        state, loss, error = update_step(problem, rule, state, batch, settings, progress)
+        total += loss * batch.total
+        weight += batch.total
+        del batch  # before the next one is gathered
+        if error is not None:
+            errors.append(error)
+    rate = rule.step_rate(state.rate, progress)
+    error = float(np.mean(errors)) if errors else state.last_error
+    return state._replace(last_error=error), Epoch(total / weight, error, rate)
+
+
+def is_lost(loss: float, n_undone: int, state: TrainState) -> bool:
+    """Whether a run is lost: not finite, or, with no update of the epoch undone, far above where it began."""
+    high = n_undone == 0 and loss > 10 * abs(state.reference) + 1
+    return high or not (isfinite(loss) and np.isfinite(state.params).all())
+
+
+def train(
+    problem: Problem,
+    rule: LearningRate,
+    state: TrainState,
+    settings: Settings,
+    *,
+    score: Callable[[Array], float] | None = None,
+    observer: Observer | None = None,
+) -> Result:
+    """Epochs until the schedule ends, nothing improves, or somebody says stop; the best parameters are kept throughout.
+
+    Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data.
+    """
+    best, best_params, stale, reason = -np.inf, state.params, 0, "exhausted"
+    state = state._replace(undone=0)
+    # the loss of an epoch of one batch is that of the parameters at its start; those at the end are looked at last
+    at_start = score is None and problem.n_rows() <= settings.batch_size and settings.n_epochs > 1
+    epochs: list[Epoch] = []
+    try:
+        for epoch in range(settings.n_epochs):
+            if observer is not None:
+                observer.begin_epoch()
+            start, undone = state.params if at_start else None, state.undone  # the rest of the state is free to go
+            state, summary = run_epoch(problem, rule, state, settings, epoch)
+            if state.undone > MAX_UNDONE or is_lost(summary.loss, state.undone - undone, state):
+                reason = "diverged"
+                break
+            if score is not None:
+                summary = summary._replace(score=score(state.params))
+            merit = -summary.loss if summary.score is None else summary.score
+            epochs.append(summary)
+            unlearnt = score is None and settings.tol < settings.learnt * state.reference < summary.loss
+            stale = 0 if unlearnt or merit > best + settings.tol else stale + 1
+            if merit > best:
+                best, best_params = merit, state.params if start is None else start
+            if observer is not None and observer.end_epoch(summary, state.params):
+                reason = "stopped"
+                break
+            if stale > settings.n_iter_no_change:
+                reason = "converged"
+                break
+        if at_start and reason != "diverged":
+            batch = problem.batch(slice(None))
+            state = state._replace(n_evaluations=state.n_evaluations + len(batch.share))
+            if -float(problem.losses(state.params, batch) @ batch.share[:, 0]) > best:
+                best_params = state.params
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    return Result(state, best_params, epochs, reason)

@@ -1,0 +1,886 @@
+"""The forecaster: windows, series, closed loops, streams, intervals, and what training them brings."""
+
+import pickle
+import warnings
+from itertools import pairwise
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdopamine import DopamineESNForecaster, make_windows
+from skdopamine._esn import base as _base
+from skdopamine._esn import gains_problem as _gains_problem
+from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.forecast import SeriesReader, Task, learn, read_over
+from skdopamine._esn.gains_problem import GainsProblem
+from skdopamine._esn.reservoir_weights_problem import WeightsProblem
+from skdopamine._training import trainer as _trainer
+from skdopamine.datasets import make_lorenz, make_mackey_glass
+
+quietly = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+RNG = np.random.default_rng(0)
+SERIES = np.sin(0.3 * np.arange(300))[:, None] + 0.1 * RNG.standard_normal((300, 1))
+TWO = np.column_stack([SERIES[:, 0], np.cos(0.3 * np.arange(300)) + 0.1 * RNG.standard_normal(300)])
+TRAINABLES = [(), "gains", ("gains",), ("readout",), ("recurrent",), ("recurrent", "readout"), ("gains", "readout")]
+
+
+def small(**params):
+    return DopamineESNForecaster(**{"n_units": 20, "max_iter": 2, "random_state": 0, **params})
+
+
+def plain(**params):
+    """No tuning, so that no warning either."""
+    return small(**{"trainable": (), **params})
+
+
+def stream(**params):
+    return plain(stateful=True, **params)
+
+
+def autoregressive(n: int, seed: int = 0, phi: float = 0.7) -> np.ndarray:
+    noise, x = np.random.default_rng(seed).standard_normal(n + 100), np.zeros(n + 100)
+    for t in range(1, n + 100):
+        x[t] = phi * x[t - 1] + noise[t]
+    return x[100:, None]
+
+
+# ---- a series ----
+
+
+@pytest.mark.parametrize("series", [SERIES, TWO], ids=["one channel", "two"])
+def test_targets_that_are_the_next_rows_give_the_forecasts_of_none(series):
+    without = stream(readout_lags=3, washout=20).fit(series)
+    given = stream(readout_lags=3, washout=20).fit(series[:-1], series[1:])
+    state = given.predict(series[-1:])  # reads the last row, which `without` has read in fit
+    np.testing.assert_allclose(np.ravel(state), np.ravel(without.forecast(1)), atol=0.02)
+    last_row_of_any_target = stream(readout_lags=3, washout=20).fit(series, np.vstack([series[1:], series[:1]]))
+    assert np.isfinite(last_row_of_any_target.forecast(3)).all()  # its next row is not known: the loop is closed
+
+
+def test_the_readout_is_the_ridge_of_what_it_has_read_by_hand():
+    model = stream(readout_lags=2, washout=7, ridge=0.1, lag_ridge=0.3, spectral_radius=0.8).fit(TWO)
+    z = (TWO - TWO.mean(axis=0)) / TWO.std(axis=0)
+    population, state, rows = model._population(), np.zeros(20), []
+    for t, u in enumerate(z[:-1]):
+        drive = population.recurrent @ state + population.inputs[0] @ u + population.bias[:, 0]
+        state = (1 - 0.99) * state + 0.99 * np.tanh(drive)
+        rows.append(np.concatenate([state, u, z[t - 1] if t else np.zeros(2), [1.0]]))
+    F, Y = np.array(rows)[7:], z[1:][7:]
+    penalty = np.r_[np.full(20, 0.1), np.full(4, 0.3), 0.1]
+    W = np.linalg.solve(F.T @ F + np.diag(penalty) * len(F), F.T @ Y)
+    np.testing.assert_allclose(model.readout_, W, rtol=1e-6, atol=1e-9)
+
+
+@quietly
+@pytest.mark.parametrize("trainable", TRAINABLES)
+@pytest.mark.parametrize("series", [SERIES, TWO], ids=["one channel", "two"])
+def test_a_series_is_forecast_whatever_is_trained(trainable, series):
+    model = small(stateful=True, trainable=trainable).fit(series[:-20])
+    path = model.forecast(20)
+    assert path.shape == ((20,) if series.shape[1] == 1 else (20, 2))
+    assert np.abs(path.reshape(20, -1) - series[-20:]).mean() < 0.35  # of noise .1, and of twice .6 untrained
+    assert model.predict(series[-20:]).shape == path.shape
+    assert model.score(series[-20:]) > 0.8
+    assert model.n_iter_ == max(1, len(model.loss_curve_))
+    curves = (model.loss_curve_, model.learning_rate_curve_, model.reward_prediction_error_curve_)
+    assert len({len(curve) for curve in curves}) == 1
+    assert np.isfinite(model.readout_).all()
+
+
+def test_a_forecast_is_predictions_fed_back_by_hand():
+    for series in (SERIES, TWO):
+        model = stream().fit(series)
+        path = model.forecast(8).reshape(8, -1)
+        for k in range(1, 8):  # what is fed back, read as if it were data, predicts the next
+            ahead = model.predict(path[:k])
+            np.testing.assert_allclose(np.reshape(ahead, (k, -1)), path[1 : k + 1], rtol=1e-9, atol=1e-10)
+        np.testing.assert_array_equal(np.reshape(model.forecast(3), (3, -1)), path[:3])
+
+
+def test_a_forecast_from_rows_reads_them_from_the_zero_state():
+    model = stream().fit(SERIES)
+    path = model.forecast(6, SERIES[:100])
+    np.testing.assert_allclose(path, model.forecast(6, SERIES[:100].tolist()))
+    longer = model.forecast(5, np.vstack([SERIES[:100], path[:1, None]]))
+    np.testing.assert_allclose(longer, path[1:], rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(model.forecast(6, SERIES), model.forecast(6), rtol=1e-8, atol=1e-9)
+    assert np.isfinite(model.forecast(3, SERIES[:1])).all()
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 99])
+def test_predictions_do_not_depend_on_the_rows_that_follow(k):
+    model = stream().fit(TWO[:200])
+    np.testing.assert_allclose(model.predict(TWO[200:])[:k], model.predict(TWO[200 : 200 + k]), rtol=1e-12, atol=1e-13)
+
+
+def test_partial_fit_reads_on_so_that_later_chunks_are_predicted_as_in_one():
+    model = stream(readout_lags=4).fit(SERIES[:200])
+    whole = model.predict(SERIES[200:])
+    model.partial_fit(SERIES[200:250])
+    parts = model.predict(SERIES[250:])  # by a readout of more rows, but the same state
+    model.readout_ = stream(readout_lags=4).fit(SERIES[:200]).readout_
+    assert np.abs(parts - whole[50:]).max() < 0.1
+    np.testing.assert_allclose(model.predict(SERIES[250:]), whole[50:], rtol=1e-9, atol=1e-10)
+
+
+@quietly
+@pytest.mark.parametrize("stateful", [False, True])
+def test_prediction_changes_nothing(stateful):
+    X, y = (TWO, None) if stateful else make_windows(SERIES[:, 0], 8)
+    model = small(stateful=stateful).fit(X, y)
+    before = joblib.hash(vars(model))
+    calls = [
+        lambda: model.predict(X),
+        lambda: model.forecast(5),
+        lambda: model.forecast(5, X if stateful else X[:1]),
+        lambda: model.predict_interval(X, 0.8),
+        lambda: model.forecast_interval(5, 0.8),
+        lambda: model.score(X, y),
+    ]
+    first = [call() for call in calls]
+    for call, value in zip(reversed(calls), reversed(first), strict=True):
+        np.testing.assert_array_equal(call(), value)
+    assert joblib.hash(vars(model)) == before
+
+
+@quietly
+def test_data_and_parameters_are_left_as_they_were():
+    series, params = TWO.copy(), small(stateful=True).get_params()
+    model = small(stateful=True, trainable=("gains", "recurrent", "readout")).fit(series)
+    model.predict(series)
+    np.testing.assert_array_equal(series, TWO)
+    assert model.get_params() == params | {"trainable": ("gains", "recurrent", "readout")}
+
+
+def test_a_season_beyond_the_last_rows_is_seen_by_the_readout():
+    pattern = np.random.default_rng(1).standard_normal((60, 1))
+    series = np.resize(pattern, (1000, 1))
+    model = stream().fit(series)
+    assert model.lags_[-3:].tolist() == [59, 60, 61]
+    np.testing.assert_allclose(model.forecast(60), np.resize(pattern, (1060, 1))[1000:, 0], atol=0.05)
+
+
+def test_score_is_r2_of_the_next_rows():
+    model = stream().fit(TWO[:200])
+    predicted = model.predict(TWO[200:])
+    assert model.score(TWO[200:]) == pytest.approx(r2_score(TWO[201:], predicted[:-1]))
+    assert model.score(TWO[200:-1], TWO[201:]) == pytest.approx(model.score(TWO[200:]))
+
+
+def test_score_of_a_series_takes_weights_of_its_rows():
+    model, weight = stream().fit(TWO[:200]), np.r_[np.ones(60), np.zeros(40)]
+    assert model.score(TWO[200:], sample_weight=np.ones(100)) == pytest.approx(model.score(TWO[200:]))
+    assert np.isfinite(model.score(TWO[200:], sample_weight=weight))
+
+
+# ---- windows ----
+
+
+@quietly
+@pytest.mark.parametrize("trainable", TRAINABLES)
+def test_windows_are_learnt_whatever_is_trained(trainable):
+    X, y = make_windows(SERIES[:, 0], 10)
+    model = small(trainable=trainable).fit(X[:-40], y[:-40])
+    assert model.score(X[-40:], y[-40:]) > 0.9
+    assert model.predict(X).shape == y.shape
+    assert model.n_iter_ == max(1, len(model.loss_curve_))
+
+
+def test_the_order_of_windows_does_not_matter_to_predictions():
+    X, y = make_windows(SERIES[:, 0], 10)
+    model, order = plain().fit(X, y), np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_allclose(model.predict(X[order]), model.predict(X)[order], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(model.predict(X[5:6]), model.predict(X)[5:6], rtol=1e-12, atol=1e-13)
+
+
+def test_a_forecast_slides_the_window():
+    for series, n_channels in ((SERIES[:, 0], 1), (TWO, 2)):
+        X, y = make_windows(series, 6)
+        model = plain(n_channels=n_channels).fit(X, y)
+        path = model.forecast(5).reshape(5, -1)
+        window = X[-1].copy()
+        np.testing.assert_array_equal(model.forecast(5), model.forecast(5, window[None]))
+        for row in path:
+            ahead = np.ravel(model.predict(window[None]))
+            np.testing.assert_allclose(ahead, row, rtol=1e-9, atol=1e-10)
+            window = np.concatenate([window[n_channels:], ahead])
+
+
+def test_direct_targets_of_several_steps():
+    X, y = make_windows(SERIES[:, 0], 10, horizon=5)
+    model = plain().fit(X[:-40], y[:-40])
+    predicted = model.predict(X[-40:])
+    assert predicted.shape == (40, 5)
+    assert (r2_score(y[-40:], predicted, multioutput="raw_values") > 0.9).all()
+    assert model.forecast(7).shape == (7, 1)
+    for k in range(5):  # each target is as it is alone
+        alone = plain(ridge=1.0, lag_ridge=1.0).fit(X, y[:, k]).predict(X)
+        np.testing.assert_allclose(plain(ridge=1.0, lag_ridge=1.0).fit(X, y).predict(X)[:, k], alone, rtol=1e-6)
+
+
+def test_windows_of_two_channels():
+    X, y = make_windows(TWO, 8)
+    model = plain(n_channels=2).fit(X[:-40], y[:-40])
+    assert (model.n_features_in_, model.n_outputs_) == (16, 2)
+    assert model.score(X[-40:], y[-40:]) > 0.9
+    assert model.forecast(9).shape == (9, 2)
+    other = plain(n_channels=2).fit(make_windows(TWO[:, ::-1], 8)[0], y)  # channels, not columns, are what is scaled
+    np.testing.assert_allclose(other._centre, TWO[:-1, ::-1].mean(axis=0), atol=0.05)
+
+
+def test_a_column_of_targets_stays_a_column():
+    X, y = make_windows(SERIES[:, 0], 10)
+    flat, column = plain().fit(X, y), plain().fit(X, y[:, None])
+    assert column.predict(X).shape == (len(X), 1)
+    np.testing.assert_array_equal(column.predict(X)[:, 0], flat.predict(X))
+    assert column.forecast(3).shape == (3, 1)
+    for low_high in (column.predict_interval(X), column.forecast_interval(3)):
+        assert all(end.shape[1:] == (1,) for end in low_high)
+
+
+# ---- inside scikit-learn ----
+
+
+@quietly
+def test_pipelines_searches_and_cross_validation():
+    X, y = make_windows(SERIES[:, 0], 8)
+    split = TimeSeriesSplit(3, gap=2)
+    pipe = make_pipeline(StandardScaler(), small())
+    assert pipe.fit(X, y).score(X, y) > 0.9
+    search = GridSearchCV(plain(), {"spectral_radius": [0.1, 0.9]}, cv=split, error_score="raise").fit(X, y)
+    assert search.best_params_["spectral_radius"] in (0.1, 0.9)
+    assert search.best_score_ > 0.9
+    X, Y = make_windows(SERIES[:, 0], 8, horizon=4)
+    scores = cross_val_score(plain(), X, Y, cv=TimeSeriesSplit(3, gap=4 - 1), error_score="raise")
+    assert scores.shape == (3,)
+    assert (scores > 0.8).all()
+
+
+def test_a_stateful_series_in_cross_validation_goes_on_where_training_ended():
+    scores = cross_val_score(stream(), SERIES[:-1], SERIES[1:, 0], cv=TimeSeriesSplit(3), error_score="raise")
+    assert (scores > 0.9).all()
+
+
+def test_transformed_targets():
+    X, y = make_windows(np.exp(SERIES[:, 0]), 8)
+    model = TransformedTargetRegressor(plain(), func=np.log, inverse_func=np.exp).fit(X, y)
+    assert model.score(X, y) > 0.8
+
+
+def test_frames_give_their_names_and_the_same_bits():
+    times = pd.date_range("2020-01-01", periods=300, freq="h")
+    frame = pd.DataFrame(TWO, columns=["a", "b"], index=times)
+    model = stream().fit(frame)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(model.forecast(5), stream().fit(TWO).forecast(5))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[["b", "a"]])
+    np.testing.assert_array_equal(stream().fit(SERIES, pd.Series(SERIES[:, 0])).predict(SERIES).shape, (300,))
+
+
+@quietly
+@pytest.mark.parametrize("trainable", [("gains",), ("recurrent", "readout")])
+@pytest.mark.parametrize("stateful", [False, True])
+def test_seeds_clones_and_pickles(stateful, trainable):
+    X, y = (SERIES, None) if stateful else make_windows(SERIES[:, 0], 8)
+    model = small(stateful=stateful, trainable=trainable).fit(X, y)
+    path = model.forecast(10)
+    again = clone(model)
+    assert not hasattr(again, "readout_")
+    np.testing.assert_array_equal(again.fit(X, y).forecast(10), path)
+    np.testing.assert_array_equal(model.fit(X, y).forecast(10), path)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.forecast(10), path)
+    np.testing.assert_array_equal(copy.predict(X), model.predict(X))
+    other = small(stateful=stateful, trainable=trainable, random_state=1).fit(X, y)
+    assert not np.array_equal(other.forecast(10), path)
+
+
+def test_a_pickled_stream_goes_on_bit_for_bit():
+    model = stream().fit(SERIES[:200])
+    copy = pickle.loads(pickle.dumps(model))
+    for one in (model, copy):
+        one.partial_fit(SERIES[200:])
+    np.testing.assert_array_equal(copy.forecast(5), model.forecast(5))
+
+
+@quietly
+def test_single_precision_is_taken():
+    double = small(stateful=True).fit(SERIES.astype(np.float32).astype(np.float64)).forecast(5)
+    np.testing.assert_array_equal(small(stateful=True).fit(SERIES.astype(np.float32)).forecast(5), double)
+
+
+# ---- streams ----
+
+
+def by_all_rows(model, series, first=0):
+    """The ridge of rows that were read one after the other, from what the model has for scales and weights."""
+    z = (series - model._centre) / model._unit
+    population, state, rows = model._population(), np.zeros(model.n_units), []
+    for t, u in enumerate(z[:-1]):
+        drive = population.recurrent @ state + population.inputs[0] @ u + population.bias[:, 0]
+        state = state + model.leak_rate * (np.tanh(drive) - state)
+        past = [z[t - lag] if t >= lag else np.zeros(z.shape[1]) for lag in model.lags_]
+        rows.append(np.concatenate([state, *past, [1.0]]))
+    F, Y = np.array(rows)[first:], z[1:][first:]
+    units = model.n_units
+    penalty = np.r_[np.full(units, model.ridge), np.full(F.shape[1] - units - 1, model.lag_ridge), 0]
+    penalty[-1] = min(model.ridge, model.lag_ridge)
+    return np.linalg.solve(F.T @ F + np.diag(penalty) * len(F), F.T @ Y)
+
+
+STIFF = {"ridge": 0.1, "lag_ridge": 0.1, "readout_lags": 3, "washout": 10}
+
+
+@pytest.mark.parametrize("series", [SERIES, TWO], ids=["one channel", "two"])
+def test_partial_fit_after_fit_gives_the_ridge_of_all_rows(series):
+    model = stream(**STIFF).fit(series[:150]).partial_fit(series[150:220]).partial_fit(series[220:])
+    np.testing.assert_allclose(model.readout_, by_all_rows(model, series, 10), rtol=1e-7, atol=1e-9)
+    assert model._normal.n_rows == 299 - 10
+
+
+def test_partial_fit_alone_gives_the_ridge_of_all_rows():
+    model = stream(**STIFF)
+    for first in range(0, 300, 60):
+        model.partial_fit(SERIES[first : first + 60])
+    np.testing.assert_allclose(model.readout_, by_all_rows(model, SERIES), rtol=1e-7, atol=1e-9)
+
+
+def parts(with_targets, *cuts):
+    """Pieces of a stream, of the series alone or with its next rows as targets."""
+    X, y = (SERIES[:-1], SERIES[1:, 0]) if with_targets else (SERIES, None)
+    for first, last in pairwise([*cuts, len(X)]):
+        yield (X[first:last], y[first:last]) if with_targets else (X[first:last],)
+
+
+@pytest.mark.parametrize("with_targets", [False, True])
+@pytest.mark.parametrize("cuts", [[250], [102], [110, 112, 250], list(range(103, 297, 4))])
+def test_chunks_of_a_stream_are_one_stream(cuts, with_targets):
+    models = [stream(**STIFF) for _ in range(2)]
+    for model, ends in zip(models, ([], cuts), strict=True):
+        head, *rest = parts(with_targets, 0, 100, *ends)
+        model.fit(*head)
+        for part in rest:
+            model.partial_fit(*part)
+    np.testing.assert_allclose(models[1].readout_, models[0].readout_, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(models[1].forecast(5), models[0].forecast(5), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("with_targets", [False, True])
+def test_one_row_a_time_is_a_stream_too(with_targets):
+    model, whole = stream(**STIFF), stream(**STIFF)
+    head, *rows = parts(with_targets, *[0, *range(250, 299 if with_targets else 300)])
+    for one in (model, whole):
+        one.fit(*head)
+    for row in rows:
+        model.partial_fit(*row)
+    whole.partial_fit(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+    np.testing.assert_allclose(model.readout_, whole.readout_, rtol=1e-8, atol=1e-10)
+
+
+def test_the_last_row_of_a_fit_with_targets_is_not_learnt_twice():
+    given = stream(**STIFF).fit(SERIES[:150], SERIES[1:151]).partial_fit(SERIES[150:])
+    assert given._normal.n_rows == 299 - 10
+    np.testing.assert_allclose(given.readout_, by_all_rows(given, SERIES, 10), rtol=1e-7, atol=1e-9)
+
+
+def test_a_stream_of_windows_is_that_of_all_windows():
+    X, y = make_windows(SERIES[:, 0], 8)
+    parts, whole = plain(**STIFF).fit(X[:100], y[:100]), plain(**STIFF).fit(X[:100], y[:100])
+    for first in range(100, len(X), 64):
+        parts.partial_fit(X[first : first + 64], y[first : first + 64])
+    whole.partial_fit(X[100:], y[100:])
+    np.testing.assert_allclose(parts.readout_, whole.readout_, rtol=1e-8, atol=1e-10)
+    assert parts._normal.n_rows == len(X)
+    np.testing.assert_allclose(parts.forecast(4), whole.forecast(4), rtol=1e-8, atol=1e-9)
+    near = plain(**STIFF).fit(X, y)  # but for the scales of other rows
+    np.testing.assert_allclose(parts.predict(X), near.predict(X), atol=0.02)
+
+
+def test_noise_on_the_units_is_new_in_every_chunk():
+    """A chunk that is read again with the same noise would be no new example."""
+    seen = []
+    model = stream(state_noise=0.5, **STIFF).fit(SERIES[:100])
+    for _ in range(2):
+        before = model._normal.gram.copy()
+        model._state = np.zeros_like(model._state)
+        model._history = np.zeros_like(model._history)
+        model.partial_fit(SERIES[:50], SERIES[1:51])
+        seen.append(model._normal.gram - before)
+    assert not np.allclose(*seen)
+
+
+def test_noise_on_the_units_ends_with_learning():
+    """Forecasts begin from the state that the rows lead to, not from that of a noisy run."""
+    model = stream(state_noise=0.5, leak_rate=0.3, **STIFF).fit(SERIES)
+    reader = SeriesReader((SERIES - model._centre) / model._unit, model.lags_)
+    clean = read_over(reader, model._population(), np.zeros((20, 1)), 0, 300)
+    np.testing.assert_allclose(model._state, clean, atol=1e-3)
+
+
+def test_a_stream_widens_the_range_that_forecasts_may_have():
+    n = np.arange(1000)
+    series = (0.01 * n + np.sin(0.3 * n))[:, None]
+    model = stream().fit(series[:200])
+    for first in range(200, 900, 100):
+        model.partial_fit(series[first : first + 100])
+    np.testing.assert_allclose(model.forecast(5), series[900:905, 0], atol=0.05)
+
+
+def test_a_channel_that_began_constant_is_not_frozen():
+    n = np.arange(900)
+    series = np.column_stack([np.sin(0.3 * n), np.where(n < 150, 2.0, np.cos(0.3 * n))])
+    model = stream()
+    for first in range(0, 900, 100):
+        model.partial_fit(series[first : first + 100])
+    np.testing.assert_allclose(model.forecast(4)[:, 1], np.cos(0.3 * np.arange(900, 904)), atol=0.2)
+
+
+def test_targets_of_a_stream_go_on_being_the_next_rows():
+    model = stream().fit(SERIES[:150])
+    with pytest.raises(ValueError, match="y must hold the rows after those of X"):
+        model.partial_fit(SERIES[150:200], -SERIES[151:201])
+    model.partial_fit(SERIES[150:200], SERIES[151:201])
+
+
+def test_parameters_that_are_set_after_fit_wait_for_the_next():
+    for stateful in (True, False):
+        X, y = make_windows(SERIES[:, 0], 8)
+        model = plain(stateful=stateful).fit(X, y)
+        expected = model.predict(X)
+        model.set_params(stateful=not stateful, n_channels=2, n_units=7)
+        np.testing.assert_array_equal(model.predict(X), expected)
+
+
+# ---- intervals ----
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
+def test_prediction_intervals_hold_as_many_targets_as_asked_for(stateful, coverage):
+    held = []
+    for seed in range(8):
+        series = autoregressive(3000, seed)
+        X, y = (series[:-1], series[1:, 0]) if stateful else make_windows(series[:, 0], 5)
+        lower, upper = plain(stateful=stateful).fit(X[:1500], y[:1500]).predict_interval(X[1500:], coverage)
+        held.append(np.mean((y[1500:] >= lower) & (y[1500:] <= upper)))
+    assert np.mean(held) == pytest.approx(coverage, abs=0.035)  # some four standard errors
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_forecast_intervals_hold_as_many_rows_as_asked_for(stateful):
+    held, steps = [], 10
+    for seed in range(60):
+        series = autoregressive(420, seed)
+        X, y = (series[:400], None) if stateful else make_windows(series[:400, 0], 5)
+        lower, upper = plain(stateful=stateful, readout_lags=2, n_units=10).fit(X, y).forecast_interval(steps, 0.8)
+        truth = series[400 : 400 + steps, 0]
+        held.append((truth >= lower) & (truth <= upper))
+    assert np.mean(held) == pytest.approx(0.8, abs=0.08)
+
+
+@quietly
+@pytest.mark.parametrize("trainable", [(), ("gains",), ("readout",)])
+@pytest.mark.parametrize("series", [SERIES, TWO], ids=["one channel", "two"])
+def test_intervals_lie_around_predictions_and_widen_with_coverage(series, trainable):
+    model = small(stateful=True, trainable=trainable).fit(series)
+    for center, interval in (
+        (model.predict(series), lambda c: model.predict_interval(series, c)),
+        (model.forecast(20), lambda c: model.forecast_interval(20, c)),
+    ):
+        narrow, wide = interval(0.5), interval(0.9)
+        assert all(end.shape == center.shape for end in (*narrow, *wide))
+        assert (narrow[0] <= narrow[1]).all()
+        assert (wide[0] <= narrow[0]).all()
+        assert (narrow[1] <= wide[1]).all()
+        assert (wide[0] <= center).mean() > 0.8  # errors may lean to one side
+        assert (wide[1] >= center).mean() > 0.8
+
+
+def test_forecast_intervals_widen_with_the_steps_of_a_random_walk():
+    walk = autoregressive(2000, phi=0.99)
+    lower, upper = stream(readout_lags=2).fit(walk).forecast_interval(30)
+    width = upper - lower
+    assert width[-1] > 2 * width[0]
+
+
+def test_intervals_do_not_depend_on_the_rows_that_follow():
+    model = stream().fit(TWO[:200])
+    whole = model.predict_interval(TWO[200:], 0.8)
+    for k in (1, 2, 30):
+        for end, of_whole in zip(model.predict_interval(TWO[200 : 200 + k], 0.8), whole, strict=True):
+            np.testing.assert_allclose(end, of_whole[:k], rtol=1e-9, atol=1e-11)
+
+
+def test_intervals_of_a_series_widen_where_it_becomes_noisier_and_those_of_windows_do_not():
+    series = autoregressive(2500)
+    series[1500:] *= 4
+    widths = []
+    for stateful in (True, False):
+        X, y = (series[:-1], series[1:, 0]) if stateful else make_windows(series[:, 0], 5)
+        low, high = plain(stateful=stateful, readout_lags=2).fit(X[:1400], y[:1400]).predict_interval(X[1400:], 0.8)
+        widths.append(high - low)
+    assert widths[0][-1] > 2.5 * widths[0][0]
+    np.testing.assert_allclose(widths[1], widths[1][0])
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_intervals_of_closed_loops_learn_from_a_stream(stateful):
+    series = autoregressive(3000)
+    series[1500:] *= 4
+    X, y = (series[:-1], series[1:, 0]) if stateful else make_windows(series[:, 0], 5)
+    model = plain(stateful=stateful, readout_lags=2).fit(X[:1400], y[:1400])
+    before, calm = np.ptp(model.forecast_interval(5), axis=0), np.ptp(model.predict_interval(X[1400:1500]), axis=0)
+    for first in range(1500, 2900, 100):
+        model.partial_fit(X[first : first + 100], y[first : first + 100])
+    assert np.ptp(model.forecast_interval(5), axis=0).mean() > 2 * before.mean()
+    assert np.ptp(model.predict_interval(X[2900:]), axis=0).mean() > 2 * calm.mean()
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_a_stream_has_intervals_from_its_second_rows_on(stateful):
+    series = autoregressive(1000)
+    X, y = (series[:-1], series[1:, 0]) if stateful else make_windows(series[:, 0], 5)
+    model = plain(stateful=stateful, readout_lags=2)
+    for first in range(0, 900, 100):
+        model.partial_fit(X[first : first + 100], y[first : first + 100])
+    low, high = model.predict_interval(X[900:], 0.8)
+    assert np.mean((low <= y[900:]) & (y[900:] <= high)) == pytest.approx(0.8, abs=0.13)
+    assert np.isfinite(model.forecast_interval(20)).all()
+
+
+@pytest.mark.parametrize("kept", [4000, 70])
+def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_them(monkeypatch, kept):
+    monkeypatch.setattr(_intervals, "MOST_ROWS", kept)
+    monkeypatch.setattr(_base, "FEW_ROWS", 0)
+    model, expected = stream().fit(TWO[:150]), []
+    for first in range(150, 300, 50):
+        ahead = np.concatenate([model.forecast(1), model.predict(TWO[first : first + 49])])
+        expected.append((TWO[first : first + 50] - ahead) / model._unit)
+        model.partial_fit(TWO[first : first + 50])
+    found = _intervals.held_errors(model._record, model._population())
+    expected = np.concatenate(expected)[-kept:]
+    np.testing.assert_allclose(found[-len(expected) :], expected, atol=1e-9)
+    assert len(found) == min(kept, 150 + 37)
+
+
+@pytest.mark.parametrize("trainable", [(), ("gains",)])
+def test_a_short_series_has_intervals_of_many_steps(trainable):
+    """As many rows as a monthly series of nine years."""
+    t = np.arange(108)
+    series = (100 + t) * (1 + 0.2 * np.sin(2 * np.pi * t / 12)) + np.random.default_rng(0).standard_normal(108)
+    model = DopamineESNForecaster(n_units=50, stateful=True, trainable=trainable, random_state=0).fit(series[:84, None])
+    low, high = model.forecast_interval(24)
+    assert np.mean((low <= series[84:]) & (series[84:] <= high)) > 0.7
+    assert (high - low).mean() < np.ptp(series)
+
+
+def test_few_errors_are_counted_in_units_of_the_spread_before():
+    series = autoregressive(330)
+    series[300:] *= 5  # the width follows before the errors do
+    model = stream(readout_lags=2).fit(series[:260])
+    low, high = model.predict_interval(series[260:])
+    width = high - low
+    assert width[60:].mean() > 3 * width[:40].mean()
+    error = _intervals.held_errors(model._record, model._population())
+    rows = model._record.reader.inputs
+    before = [np.sqrt(0.99 * rows[k - 23 : k + 1].var() + 0.01) for k in range(len(rows) - len(error), len(rows))]
+    now = np.sqrt(0.99 * ((series[237:261] - model._centre) / model._unit).var() + 0.01)
+    assert width[0] == pytest.approx(2 * model._unit[0] * now * _intervals.half_width(error[:, 0] / before, 0.9))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_intervals_are_told_by_readouts_that_have_not_learnt_from_their_rows(noise):
+    """Each is the ridge of the other rows, by hand."""
+    model = stream(state_noise=noise, **STIFF).fit(TWO)
+    record, population = model._record, model._population()
+    assert len(record.judges) == 4
+    if noise:
+        return
+    first = record.judges[0].first
+    pieces = record.reader.read(population, first, len(record.target), record.state)
+    seen = np.concatenate([_reservoir.features(population, states, past)[0] for _, states, past in pieces])
+    for readout, start, end in record.spans():
+        others = np.r_[0 : start - first, end - first : len(seen)]
+        F, Y = seen[others], record.target[first:][others]
+        penalty = np.full(F.shape[1], model.lag_ridge)
+        penalty[:20], penalty[-1] = model.ridge, min(model.ridge, model.lag_ridge)
+        expected = np.linalg.solve(F.T @ F + len(F) * np.diag(penalty), F.T @ Y)
+        np.testing.assert_allclose(readout, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_intervals_of_a_long_series_are_told_by_the_rows_held_back():
+    series = autoregressive(1000)
+    model = stream(**STIFF).fit(series)
+    (judge,) = model._record.judges
+    assert len(model._record.target) - judge.first == 249
+    scaled = (series[:751] - model._centre) / model._unit
+    rows = SeriesReader(scaled, model.lags_)
+    zero, empty = np.zeros((20, 1)), _reservoir.init_normal(1, *model.readout_.shape)
+    task = Task(rows, scaled[1:], True, 10, 750, 1, model._bounds, None)
+    normal, _ = learn(task, model._population(), empty, zero, (0, 750), 0)
+    np.testing.assert_allclose(judge.readout, normal.solve(model._gains, 20)[0], rtol=1e-4, atol=1e-6)
+    assert not np.allclose(judge.readout, model.readout_, rtol=1e-6)
+
+
+def test_as_many_closed_loops_are_run_as_a_coverage_needs():
+    model = stream(readout_lags=2).fit(autoregressive(2500))
+    low, high = model.forecast_interval(3, 0.995)
+    assert (low < high).all()
+    for coverage, needed in ((0.999, "999"), (1 - 1e-13, r"\d+")):  # and no more loops than there are rows
+        with pytest.raises(ValueError, match=rf"needs at least {needed} errors .* got 622"):
+            model.forecast_interval(3, coverage)
+
+
+# ---- losses ----
+
+
+def skewed(n=600):
+    x = np.random.default_rng(0).uniform(-1, 1, (n, 4))
+    return x, x @ [1.0, -1.0, 0.5, 0.0] + np.random.default_rng(1).exponential(1.0, n)
+
+
+def tail_loss(model, X, y, quantile):
+    error = y - model.predict(X)
+    return np.mean(np.maximum(quantile * error, (quantile - 1) * error))
+
+
+@pytest.mark.parametrize(
+    ("loss", "quantile", "share"), [("absolute_error", 0.5, 0.99), ("pinball", 0.9, 0.8), ("pinball", 0.1, 0.6)]
+)
+@quietly
+def test_training_the_readout_lowers_the_loss_asked_for(loss, quantile, share):
+    X, y = skewed(1200)
+    squares = plain(readout_lags=4, n_units=5).fit(X[:800], y[:800])
+    model = small(trainable="readout", loss=loss, quantile=quantile, readout_lags=4, n_units=5, max_iter=200)
+    model.fit(X[:800], y[:800])
+    assert tail_loss(model, X[800:], y[800:], quantile) < share * tail_loss(squares, X[800:], y[800:], quantile)
+    assert np.mean(y[800:] <= model.predict(X[800:])) == pytest.approx(quantile, abs=0.1)
+
+
+@quietly
+@pytest.mark.parametrize("trainable", [("gains",), ("readout",)])
+def test_a_callable_loss_may_give_one_number_or_one_per_row(trainable):
+    def per_row(y_true, y_pred):
+        assert y_true.shape == y_pred.shape
+        assert y_true.ndim == 1
+        return (y_true - y_pred) ** 2
+
+    models = [
+        small(stateful=True, trainable=trainable, loss=loss, n_perturbations=2).fit(100 + 10 * SERIES)
+        for loss in (per_row, lambda y_true, y_pred: np.mean(per_row(y_true, y_pred)))
+    ]
+    for model in models:
+        assert np.abs(model.forecast(10) - 100 - 10 * np.sin(0.3 * np.arange(300, 310))).max() < 5
+        assert 0 < model.best_loss_ < 60  # in the user's units: noise of standard deviation 1, squared
+
+
+@quietly
+def test_a_callable_loss_of_two_channels_sees_them_side_by_side():
+    shapes = set()
+
+    def loss(y_true, y_pred):
+        shapes.add(y_true.shape[1:])
+        return ((y_true - y_pred) ** 2).sum(axis=1)
+
+    small(stateful=True, loss=loss).fit(TWO)
+    assert shapes == {(2,)}
+
+
+# ---- training ----
+
+
+@quietly
+@pytest.mark.parametrize("trainable", ["readout", "recurrent"])
+def test_weights_that_training_has_not_improved_are_left(monkeypatch, trainable):
+    train = _trainer.train
+
+    def worse(*args, **kwargs):
+        result = train(*args, **kwargs)
+        return result._replace(best_params=result.best_params + 1.0)
+
+    monkeypatch.setattr(_trainer, "train", worse)
+    model = small(stateful=True, trainable=trainable).fit(SERIES)
+    np.testing.assert_array_equal(model.readout_, stream().fit(SERIES).readout_)
+    with pytest.raises(ValueError, match="weights trained by fit"):  # whether they were kept or not
+        model.partial_fit(SERIES)
+
+
+@quietly
+def test_gains_are_tuned_on_the_last_rows_of_a_long_series(monkeypatch):
+    seen = []
+    losses = GainsProblem.member_losses
+
+    def spy(problem, members):
+        seen.append((len(problem.task.target), problem.task.split))
+        return losses(problem, members)
+
+    monkeypatch.setattr(GainsProblem, "member_losses", spy)
+    small(stateful=True, n_units=5, readout_lags=1).fit(autoregressive(20_000))
+    assert set(seen) == {(6000, 4500)}
+
+
+@quietly
+def test_gains_are_tuned_on_the_closed_loop():
+    """With all of the error one step ahead, tuning ends elsewhere, and the loop is worse for it."""
+    series = make_mackey_glass(1500, random_state=0)
+
+    def error(share):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_gains_problem, "ONE_STEP_SHARE", share)
+            model = small(stateful=True, n_units=40, max_iter=16).fit(series[:1000])
+        paths = [model.forecast(80, series[first - 200 : first]) for first in range(1000, 1400, 40)]
+        truth = [series[first : first + 80, 0] for first in range(1000, 1400, 40)]
+        return np.log(np.abs(np.subtract(paths, truth)).mean())
+
+    assert error(_gains_problem.ONE_STEP_SHARE) < error(1.0) - 0.1
+
+
+def test_tuning_gains_lowers_the_loss_and_counts_its_cost():
+    model = DopamineESNForecaster(n_units=30, stateful=True, random_state=0, max_iter=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(make_mackey_glass(600, random_state=0))
+    assert model.best_loss_ == min(model.loss_curve_) < model.loss_curve_[0] - 0.1
+    assert model.loss_ == model.loss_curve_[-1]
+    assert model.learning_rate_ == model.learning_rate_curve_[-1]
+    assert model.n_iter_ <= 20
+    assert model.n_evaluations_ >= 30 * 11 * model.n_iter_
+    untuned = model.get_params()
+    assert set(model.gains_) == {n for n in untuned if n in model.gains_}
+    assert any(model.gains_[name] != untuned[name] for name in model.gains_)
+
+
+def test_without_training_gains_are_the_parameters():
+    model = stream(spectral_radius=0.7, ridge=1e-3).fit(SERIES)
+    assert model.gains_ == {name: getattr(model, name) for name in model.gains_}
+    assert model.loss_curve_ == []
+
+
+@pytest.mark.parametrize("trainable", ["gains", "readout", ("gains", "recurrent")])
+def test_too_few_epochs_are_told(trainable):
+    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+        small(stateful=True, trainable=trainable).fit(SERIES)
+
+
+@quietly
+@pytest.mark.parametrize("trainable", ["gains", "readout", ("gains", "readout")])
+def test_verbose_prints_one_line_an_epoch(capsys, trainable):
+    model = small(stateful=True, trainable=trainable, verbose=True, max_iter=3).fit(SERIES)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == model.n_iter_
+    for number, (line, loss) in enumerate(zip(lines, model.loss_curve_, strict=True), start=1):
+        assert line.startswith(f"Iteration {number}, loss = {loss:.8f}, learning rate =")
+    small(stateful=True, trainable=trainable).fit(SERIES)
+    assert capsys.readouterr().out == ""
+
+
+def failing_at(monkeypatch, problem, number, error):
+    credit, calls = problem.credit, []
+
+    def failing(self, *args):
+        calls.append(1)
+        if len(calls) == number:
+            raise error
+        return credit(self, *args)
+
+    monkeypatch.setattr(problem, "credit", failing)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+@pytest.mark.parametrize(("trainable", "problem"), [(("gains", "readout"), GainsProblem), ("readout", WeightsProblem)])
+@pytest.mark.parametrize("stateful", [False, True])
+def test_an_interruption_keeps_a_fitted_model(monkeypatch, stateful, trainable, problem, number):
+    X, y = (SERIES, None) if stateful else make_windows(SERIES[:, 0], 8)
+    failing_at(monkeypatch, problem, number, KeyboardInterrupt)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = small(stateful=stateful, trainable=trainable, max_iter=9).fit(X, y)
+    assert model.n_iter_ == max(1, len(model.loss_curve_)) < 9
+    assert model.score(X, y) > 0.8
+    assert np.isfinite(model.forecast(5)).all()
+    assert all(np.isfinite(end).all() for end in model.forecast_interval(5))
+
+
+@quietly
+@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", WeightsProblem)])
+def test_an_error_in_training_leaves_the_estimator_as_it_was(monkeypatch, trainable, problem):
+    fitted = small(stateful=True, trainable=trainable).fit(SERIES)
+    path = fitted.forecast(5)
+    failing_at(monkeypatch, problem, 2, MemoryError)
+    with pytest.raises(MemoryError):
+        fitted.fit(2 * TWO)
+    np.testing.assert_array_equal(fitted.forecast(5), path)
+
+
+def test_a_loop_that_runs_away_is_held_and_told():
+    series = np.exp(0.02 * np.arange(200))[:, None]
+    model = stream(spectral_radius=0.4, readout_lags=2).fit(series)
+    with pytest.warns(UserWarning, match=r"left the range .* in \d+ of 500 steps"):
+        path = model.forecast(500)
+    assert np.isfinite(path).all()
+    assert path.max() == pytest.approx(series.max() + 0.5 * np.ptp(series))
+
+
+def test_an_interval_around_a_loop_that_runs_away_is_told():
+    model = stream(readout_lags=2).fit(np.exp(0.02 * np.arange(200))[:, None])
+    for call in (lambda: model.forecast(45), lambda: model.forecast_interval(45, 0.5)):
+        with pytest.warns(UserWarning, match="The forecast left the range") as told:
+            call()
+        assert told[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_loop_that_stays_is_not_told():
+    path = stream().fit(SERIES).forecast(500)
+    assert np.abs(path).max() < np.abs(SERIES).max() + 0.5 * np.ptp(SERIES)
+
+
+@quietly
+def test_a_loss_of_any_size_tunes_the_gains():
+    """Targets in thousands: what is lost is far above any logarithm of an error."""
+
+    def absolute(y_true, y_pred):
+        return np.abs(y_true - y_pred)
+
+    model = small(stateful=True, loss=absolute, max_iter=6).fit(1e4 * SERIES)
+    assert model.best_loss_ > 5
+    assert model.best_loss_ < model.loss_curve_[0]
+
+
+# ---- skill ----
+
+
+def test_mackey_glass_is_forecast_and_tuned_gains_do_it_for_longer():
+    series = make_mackey_glass(1100, random_state=0)
+    errors = []
+    for trainable in ((), ("gains",)):
+        model = DopamineESNForecaster(100, stateful=True, trainable=trainable, random_state=0).fit(series[:1000])
+        errors.append(np.abs(model.forecast(100) - series[1000:, 0]))
+    plain, tuned = errors
+    assert plain[0] < 1e-3
+    assert tuned[:30].max() < 0.01 < plain[:30].max()
+    assert tuned.max() < 0.1
+
+
+@pytest.mark.slow
+def test_tuned_gains_forecast_lorenz_for_longer():
+    errors = {(): [], ("gains",): []}
+    for seed in range(3):
+        series = make_lorenz(1600, random_state=seed)
+        for trainable, found in errors.items():
+            model = DopamineESNForecaster(50, stateful=True, trainable=trainable, random_state=seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                path = model.fit(series[:1500]).forecast(100)
+            found.append(np.log(np.mean((path - series[1500:]) ** 2)))
+    assert np.mean(errors["gains",]) < np.mean(errors[()]) - 0.5

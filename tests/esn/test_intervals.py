@@ -1,0 +1,149 @@
+"""Errors of forecasts on rows that were not learnt from, and the widths that follow."""
+
+import numpy as np
+import pytest
+
+from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.forecast import SeriesReader, WindowReader
+from skdopamine._esn.intervals import Judge, Record
+from skdopamine._esn.reservoir import Gains
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.standard_normal((60, 2))
+LAGS = np.array([0, 3])
+WIDE = (np.full(2, -9.0), np.full(2, 9.0))
+
+
+def population(n_units=7):
+    weights = _reservoir.init_weights(n_units, 2, 0.5, np.random.default_rng(0))
+    return _reservoir.populate(weights, Gains(*(np.array([v]) for v in (0.8, 0.5, 0.7, 0.3, 1e-6, 1e-6, 0.0))))
+
+
+def readout(seed):
+    return 0.1 * np.random.default_rng(seed).standard_normal((7 + 2 * 2 + 1, 2))
+
+
+def series_record(firsts=(10, 30), held=10):
+    state = RNG.standard_normal((7, 1))
+    known = Record(
+        SeriesReader(ROWS[:-1], LAGS),
+        ROWS[1:],
+        state,
+        tuple(Judge(f, readout(f)) for f in firsts),
+        held,
+        None,
+    )
+    return known._replace(errors=_intervals.one_step_errors(known, population()))
+
+
+def loop(reservoir, state, row, weights, n_steps):
+    """One closed loop, step by step, and the state after each of the rows that it is begun from."""
+    known, path = list(ROWS[: row + 1]), []
+    recurrent = reservoir.recurrent.toarray()
+    for _ in range(n_steps):
+        seen = np.concatenate([state[:, 0], known[-1], known[-4], [1.0]])
+        path.append(seen @ weights)
+        known.append(path[-1])
+        drive = recurrent @ state + reservoir.inputs[0] @ known[-1][:, None] + reservoir.bias
+        state = state + reservoir.leak * (np.tanh(drive) - state)
+    return np.array(path)
+
+
+def states(reservoir, known, last):
+    state = known.state
+    for row in range(known.judges[0].first, last + 1):
+        drive = reservoir.recurrent.toarray() @ state + reservoir.inputs[0] @ ROWS[row][:, None] + reservoir.bias
+        state = state + reservoir.leak * (np.tanh(drive) - state)
+    return state
+
+
+def test_each_row_is_judged_by_its_readout():
+    reservoir, known = population(), series_record()
+    found = _intervals.one_step_errors(known, reservoir)
+    for row in (10, 29, 30, 58):
+        weights = known.judges[row >= 30].readout
+        expected = ROWS[row + 1] - loop(reservoir, states(reservoir, known, row), row, weights, 1)[0]
+        np.testing.assert_allclose(found[row - 10], expected, atol=1e-12)
+    assert len(found) == 59 - 10
+    np.testing.assert_array_equal(_intervals.held_errors(known._replace(held=40), reservoir), found[30:])
+
+
+def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
+    reservoir, known = population(), series_record()
+    found = _intervals.loop_errors(known, reservoir, 6, WIDE)
+    assert found.shape == (59 - 6 - 10 + 1, 6, 2)
+    for row in (10, 29, 30, 53):
+        weights = known.judges[row >= 30].readout
+        path = loop(reservoir, states(reservoir, known, row), row, weights, 6)
+        before = np.zeros((24, 2))
+        before[max(0, 23 - row) :] = ROWS[max(0, row - 23) : row + 1]
+        unit = np.sqrt(0.99 * before.var(axis=0) + 0.01)
+        np.testing.assert_allclose(found[row - 10], (ROWS[row + 1 : row + 7] - path) / unit, atol=1e-12)
+
+
+def test_a_closed_loop_of_windows_slides_them():
+    windows = np.lib.stride_tricks.sliding_window_view(ROWS[:-1], 5, axis=0).transpose(0, 2, 1)
+    known = Record(
+        WindowReader(windows, LAGS), ROWS[5:], np.zeros((7, 1)), (Judge(0, readout(0)),), 0, np.empty((0, 2))
+    )
+    reservoir = population()
+    found = _intervals.loop_errors(known, reservoir, 3, WIDE)
+    window, expected = windows[4], []
+    for _ in range(3):
+        state = _reservoir.read_windows(reservoir, window[None])
+        expected.append(np.concatenate([state[:, 0], window[-1], window[-4], [1.0]]) @ readout(0))
+        window = np.concatenate([window[1:], expected[-1][None]])
+    unit = np.sqrt(0.99 * 5 / 24 * windows[4].var(axis=0) + 1 - 0.99 * 5 / 24)
+    np.testing.assert_allclose(found[4], (ROWS[9:12] - expected) / unit, atol=1e-12)
+
+
+@pytest.mark.parametrize("most", [1000, 30, 12])
+@pytest.mark.parametrize("stretch", [1000, 6, 1])
+def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypatch, most, stretch):
+    monkeypatch.setattr(_intervals, "MOST_ROWS", most)
+    monkeypatch.setattr(_intervals, "STRETCH", stretch)
+    reservoir, whole = population(), series_record((24,), 24)  # the history is whole
+    known = whole._replace(reader=SeriesReader(ROWS[:30], LAGS), target=ROWS[1:31], errors=whole.errors[:6])
+    judges, given = [*whole.judges], [known.errors]
+    for first in range(30, 59, 10):
+        last = min(59, first + 10)
+        rows, goals, errors = ROWS[first:last], ROWS[first + 1 : last + 1], RNG.standard_normal((last - first, 2))
+        known = _intervals.extended(known, rows, goals, errors, readout(first), reservoir)
+        given.append(errors)
+        if stretch < 1000:
+            judges.append(Judge(first, readout(first)))
+    whole = whole._replace(judges=tuple(judges))
+    expected, found = (_intervals.one_step_errors(each._replace(errors=None), reservoir) for each in (whole, known))
+    np.testing.assert_allclose(found, expected[-most:], atol=1e-12)
+    assert len(known.target) <= 24 + most
+    np.testing.assert_array_equal(_intervals.held_errors(known, reservoir), np.concatenate(given)[-most:])
+    paths = _intervals.loop_errors(known, reservoir, 4, WIDE)
+    np.testing.assert_allclose(paths, _intervals.loop_errors(whole, reservoir, 4, WIDE)[-len(paths) :], atol=1e-12)
+
+
+@pytest.mark.parametrize(("coverage", "rank"), [(0.5, 5), (0.8, 8), (0.9, 9)])
+def test_the_width_is_the_quantile_of_a_new_error(coverage, rank):
+    error = np.array([3.0, -1, 9, -4, 2, 8, -5, 7, 6])
+    assert _intervals.half_width(error[:, None], coverage) == [rank]
+
+
+def test_few_errors_tell_nothing_of_rare_ones():
+    with pytest.raises(ValueError, match=r"coverage=0.95 needs at least 19 errors .* got 9"):
+        _intervals.half_width(np.ones(9), 0.95)
+
+
+def test_widths_along_a_series_are_those_of_the_latest_errors(monkeypatch):
+    monkeypatch.setattr(_intervals, "LATEST", 9)
+    monkeypatch.setattr(_intervals, "ROWS_AT_ONCE", 3)
+    known, seen = series_record((39,), 39), RNG.standard_normal((10, 2))
+    error = _intervals.held_errors(known, population())
+    found, every = _intervals.series_half_width(known, error, known.reader, seen, 0.8), np.concatenate([error, seen])
+    assert len(error) == 20
+    for row in range(11):
+        np.testing.assert_array_equal(found[row], _intervals.half_width(every[11 + row : 20 + row], 0.8))
+
+
+def test_the_spread_is_never_zero_and_about_one_for_standardised_rows():
+    assert _intervals.spread(np.ones((24, 1))) == pytest.approx(0.1)
+    assert _intervals.spread(RNG.standard_normal((5000, 1))) == pytest.approx(1, abs=0.05)

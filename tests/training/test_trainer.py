@@ -1,0 +1,596 @@
+"""The training loop on problems without a network: a quadratic whose credit is exact, and quadratics that misbehave."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from skdopamine._mlp.problem import Batch
+from skdopamine._training import trainer as _trainer
+from skdopamine._training.learning_rate import Constant, Dopamine, InvScaling, RateState
+from skdopamine._training.problem import Estimate
+
+ROWS = np.random.default_rng(0).normal(size=(10, 3)) + np.array([1.0, -2.0, 0.5])
+START = np.array([3.0, 3.0, 3.0])
+DOPAMINE = Dopamine(initial=0.01, ceiling=0.5, floor=0.2, last=0.03)
+SETTINGS = _trainer.Settings(
+    n_epochs=5,
+    horizon=0,
+    first_epoch=0,
+    batch_size=5,
+    nominal_batch=5,
+    shuffle=True,
+    momentum=0.9,
+    tol=0.0,
+    n_iter_no_change=1000,
+    seed=1,
+)
+
+
+class Quadratic:
+    """Loss of a row x: |params - x|^2 / 2. One critic counts the updates."""
+
+    evaluations = 3  # that one credit claims to cost, per row
+
+    def n_rows(self) -> int:
+        return len(ROWS)
+
+    def batch(self, rows: Any) -> Batch:
+        X = ROWS[rows]
+        return Batch(X, X, np.zeros(len(X), dtype=np.uint64), np.full((len(X), 1), 1 / len(X)), float(len(X)))
+
+    def init_critics(self) -> tuple[np.ndarray, ...]:
+        return (np.zeros(1),)
+
+    def losses(self, params: np.ndarray, batch: Batch) -> np.ndarray:
+        return 0.5 * ((params - batch.X) ** 2).sum(axis=1)
+
+    def credit(self, params: np.ndarray, critics: Any, batch: Batch, update: int) -> Estimate:
+        credit = ((params - batch.X) * batch.share).sum(axis=0)
+        return Estimate(credit, self.losses(params, batch), (critics[0] + 1,), self.evaluations * len(batch.X))
+
+
+class Frozen(Quadratic):
+    """Nothing to learn."""
+
+    def credit(self, params, critics, batch, update):
+        estimate = super().credit(params, critics, batch, update)
+        return estimate._replace(credit=np.zeros_like(params))
+
+
+class Broken(Quadratic):
+    """Not finite from an update on."""
+
+    def __init__(self, since: int, value: float = np.nan) -> None:
+        self.since, self.value = since, value
+
+    def credit(self, params, critics, batch, update):
+        estimate = super().credit(params, critics, batch, update)
+        if update < self.since:
+            return estimate
+        return estimate._replace(credit=estimate.credit * self.value, losses=estimate.losses * self.value)
+
+
+class Interrupted(Quadratic):
+    """The user presses a key, or worse, at an update."""
+
+    def __init__(self, at: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.at, self.error = at, error
+
+    def credit(self, params, critics, batch, update):
+        if update == self.at:
+            raise self.error
+        return super().credit(params, critics, batch, update)
+
+
+class Watcher:
+    """An observer that asks to stop after some epochs."""
+
+    def __init__(self, stop_after: int = 1000) -> None:
+        self.stop_after, self.begun = stop_after, 0
+        self.ended: list[tuple[_trainer.Epoch, np.ndarray]] = []
+
+    def begin_epoch(self) -> None:
+        self.begun += 1
+
+    def end_epoch(self, epoch: _trainer.Epoch, params: np.ndarray) -> bool:
+        self.ended.append((epoch, params))
+        return len(self.ended) == self.stop_after
+
+
+def start(rule=DOPAMINE) -> _trainer.TrainState:
+    return _trainer.init_state(START.copy(), Quadratic(), rule)
+
+
+def train(problem=None, rule=DOPAMINE, settings=SETTINGS, **kwargs) -> _trainer.Result:
+    return _trainer.train(problem or Quadratic(), rule, start(rule), settings, **kwargs)
+
+
+def steps(problem, rule, state, n: int, settings=SETTINGS, progress: float = 0.0):
+    """States, losses and errors of n updates on all rows."""
+    batch, history = problem.batch(slice(None)), []
+    for _ in range(n):
+        state, loss, error = _trainer.update_step(problem, rule, state, batch, settings, progress)
+        history.append((state, loss, error))
+    return history
+
+
+def mean_loss(params: np.ndarray) -> float:
+    return float(Quadratic().losses(params, Quadratic().batch(slice(None))).mean())
+
+
+# ---- judge ----
+
+
+@pytest.mark.parametrize(
+    ("gains", "share", "nominal_batch", "mean", "standardised"),
+    [
+        ([1.0, 3.0], [0.5, 0.5], 4, 2.0, 4.0),  # variance 1, standard error 1 / sqrt(4)
+        ([-1.0, -3.0], [0.5, 0.5], 4, -2.0, -4.0),
+        ([0.0, 4.0], [0.75, 0.25], 12, 1.0, 2.0),  # variance 16 / 4 - 1 = 3, standard error sqrt(3 / 12)
+        ([2.0, 2.0], [0.5, 0.5], 4, 2.0, np.inf),
+        ([-2.0, -2.0], [0.5, 0.5], 4, -2.0, -np.inf),
+        ([0.0, 0.0], [0.5, 0.5], 4, 0.0, 0.0),
+        ([-1.0, 1.0], [0.5, 0.5], 4, 0.0, 0.0),
+        ([0.5], [1.0], 200, 0.5, np.inf),
+    ],
+)
+def test_judge_by_hand(gains, share, nominal_batch, mean, standardised):
+    after = np.full(len(gains), 7.0)
+    assert _trainer.judge(after + gains, after, np.array(share), nominal_batch) == (mean, standardised)
+
+
+def test_judge_is_the_paired_t_statistic():
+    rng = np.random.default_rng(0)
+    before, after = rng.normal(size=(2, 20))
+    mean, standardised = _trainer.judge(before, after, np.full(20, 1 / 20), 20 - 1)
+    assert mean == pytest.approx((before - after).mean(), rel=1e-12)
+    assert standardised == pytest.approx(ttest_rel(before, after).statistic, rel=1e-12)
+
+
+# ---- Adam ----
+
+
+def test_adam_by_hand():
+    state = start()
+    first, second, step = _trainer.adam_step(state, np.array([1.0, -2.0, 1e-8]), 0.9)
+    np.testing.assert_allclose(first, [0.1, -0.2, 1e-9], rtol=1e-12)
+    np.testing.assert_allclose(second, [0.001, 0.004, 1e-19], rtol=1e-12)
+    # m_hat / (sqrt(v_hat) + 1e-8): the credit over its size, and 1e-8 / (1e-8 + 1e-8)
+    np.testing.assert_allclose(step, [1.0, -1.0, 0.5], rtol=2e-8)
+    state = state._replace(first=first, second=second, steps=1)
+    first, second, step = _trainer.adam_step(state, np.array([-1.0, -2.0, 1e-8]), 0.9)
+    np.testing.assert_allclose(first, [-0.01, -0.38, 1.9e-9], rtol=1e-12)
+    np.testing.assert_allclose(second, [0.001999, 0.007996, 1.999e-19], rtol=1e-12)
+    np.testing.assert_allclose(step, [-0.01 / 0.19, -1.0, 0.5], rtol=2e-8)  # v_hat is again that of the first step
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_adam_is_the_textbooks(momentum):
+    rng = np.random.default_rng(0)
+    state, m, v = start(), np.zeros(3), np.zeros(3)
+    for t in range(1, 30):
+        g = rng.normal(size=3) * [1.0, 1e-3, 1e-8]
+        m = momentum * m + (1 - momentum) * g
+        v = 0.999 * v + 0.001 * g**2
+        expected = m / (1 - momentum**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        first, second, step = _trainer.adam_step(state, g, momentum)
+        np.testing.assert_allclose(step, expected, rtol=1e-10)
+        state = state._replace(first=first, second=second, steps=t)
+
+
+# ---- one update ----
+
+
+def test_the_first_step_is_the_rate_against_the_sign_of_the_credit():
+    scale = np.array([1.0, 2.0, 0.5])
+    ((state, loss, error),) = steps(
+        Quadratic(), Constant(0.1), start(Constant(0.1)), 1, SETTINGS._replace(step_scale=scale)
+    )
+    np.testing.assert_allclose(state.params, START - 0.1 * scale, rtol=1e-7)  # the rows lie below the start
+    assert loss == pytest.approx(mean_loss(START), rel=1e-12)
+    assert error is None
+
+
+def test_the_envelope_shrinks_the_step():
+    ((state, _, _),) = steps(Quadratic(), DOPAMINE, start(), 1, progress=1.0)
+    np.testing.assert_allclose(state.params, START - 0.03 * 0.01, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", [DOPAMINE, Constant(0.1), InvScaling(0.5, 0.3)], ids=lambda rule: type(rule).__name__)
+def test_updates_converge(rule):
+    state, loss, _ = steps(Quadratic(), rule, start(rule), 600)[-1]
+    assert loss - mean_loss(ROWS.mean(axis=0)) < 1e-3 < mean_loss(START) - loss
+    np.testing.assert_allclose(state.params, ROWS.mean(axis=0), atol=0.03)
+
+
+def test_an_update_keeps_the_books():
+    (first, loss, _), (second, _, _) = steps(Quadratic(), DOPAMINE, start(), 2)
+    assert (first.update, first.steps, first.undone) == (1, 1, 0)
+    assert (second.update, second.steps, second.undone) == (2, 2, 0)
+    assert first.reference == second.reference == loss
+    assert first.n_evaluations == 3 * 10
+    assert second.n_evaluations == 2 * 3 * 10 + 10  # and those of the state that was judged
+    assert second.critics[0] == 2
+    np.testing.assert_array_equal(first.anchor.params, START)
+    np.testing.assert_array_equal(second.anchor.params, first.params)
+
+
+def test_the_error_is_the_fall_of_the_loss_and_moves_the_rate():
+    (first, before, _), (second, after, error) = steps(Quadratic(), DOPAMINE, start(), 2)
+    assert error == pytest.approx(before - after, rel=1e-9)
+    batch = Quadratic().batch(slice(None))
+    losses = [Quadratic().losses(params, batch) for params in (START, first.params)]
+    standardised = _trainer.judge(*losses, batch.share[:, 0], SETTINGS.nominal_batch)[1]
+    expected = DOPAMINE.update(first.rate, reward_prediction_error=standardised)
+    assert second.rate == DOPAMINE.advance(expected)
+    assert second.rate.rate > first.rate.rate
+
+
+def test_only_the_updates_that_the_rule_asks_for_are_judged():
+    history = steps(Quadratic(), Constant(0.1), start(Constant(0.1)), 10)
+    assert [error is not None for _, _, error in history] == [update in (1, 5, 9) for update in range(10)]
+    assert history[-1][0].n_evaluations == 10 * 3 * 10 + 3 * 10
+
+
+@pytest.mark.parametrize(("n_rows", "judged"), [(2, False), (3, True)])
+def test_a_last_batch_of_few_rows_judges_nothing(n_rows, judged):
+    settings = SETTINGS._replace(batch_size=10)  # of which a quarter are few
+    ((first, _, _),) = steps(Quadratic(), DOPAMINE, start(), 1)
+    batch = Quadratic().batch(slice(0, n_rows))
+    second, _, error = _trainer.update_step(Quadratic(), DOPAMINE, first, batch, settings, 0.0)
+    assert (error is not None) == judged == (second.rate.rate != first.rate.rate)
+    assert second.n_evaluations == 3 * 10 + 3 * n_rows + judged * n_rows
+    undone, _, _ = _trainer.update_step(Broken(0), DOPAMINE, first, batch, settings, 0.0)
+    assert undone.undone == 1
+
+
+def leap(size: float):
+    """One update kept and one that leaps: the last good state, the leaping rule, the state after it."""
+    ((good, _, _),) = steps(Quadratic(), DOPAMINE, start(), 1)
+    ((bad, _, _),) = steps(Quadratic(), DOPAMINE, good, 1, SETTINGS._replace(step_scale=size))
+    return good, bad
+
+
+@pytest.mark.parametrize("rule", [DOPAMINE, Constant(0.1)], ids=["dopamine", "constant"])
+def test_a_step_that_is_not_normalised_is_the_rate_times_the_credit(rule):
+    settings = SETTINGS._replace(normalised=False)
+    state = start(rule)
+    for _ in range(4):
+        credit = state.params - ROWS.mean(axis=0)
+        ((after, _, _),) = steps(Quadratic(), rule, state, 1, settings)
+        rate = rule.step_rate(after.rate if after.rate.rate != state.rate.rate else state.rate, 0.0)
+        np.testing.assert_allclose(after.params, state.params - rate * credit, rtol=1e-9)
+        assert not after.first.any()
+        assert not after.second.any()
+        state = after
+
+
+def test_a_full_step_of_credit_to_the_best_arrives_there():
+    settings = SETTINGS._replace(normalised=False)
+    ((after, _, _),) = steps(Quadratic(), Constant(1.0), start(Constant(1.0)), 1, settings)
+    np.testing.assert_allclose(after.params, ROWS.mean(axis=0), rtol=1e-12)
+    ((half, _, _),) = steps(Quadratic(), Constant(1.0), start(Constant(1.0)), 1, settings._replace(step_scale=0.5))
+    np.testing.assert_allclose(half.params, (START + ROWS.mean(axis=0)) / 2, rtol=1e-12)
+
+
+def test_a_step_that_is_not_normalised_leaves_the_credit_as_it_was():
+    credits = []
+
+    class Watched(Quadratic):
+        def credit(self, params, critics, batch, update):
+            estimate = super().credit(params, critics, batch, update)
+            credits.append((estimate.credit, estimate.credit.copy()))
+            return estimate
+
+    steps(Watched(), DOPAMINE, start(), 2, SETTINGS._replace(normalised=False))
+    for credit, before in credits:
+        np.testing.assert_array_equal(credit, before)
+
+
+def test_a_jump_of_the_loss_is_undone():
+    good, bad = leap(-1e4)
+    assert mean_loss(bad.params) > 2 * mean_loss(good.params)
+    ((undone, loss, error),) = steps(Quadratic(), DOPAMINE, bad, 1)
+    for name in ("params", "critics"):
+        np.testing.assert_array_equal(getattr(undone, name), getattr(good, name))
+    assert not undone.first.any()  # the running means that led there begin anew
+    assert not undone.second.any()
+    assert undone.rate == DOPAMINE.reject(bad.rate)
+    assert undone.rate.rate == pytest.approx(bad.rate.rate / 4)
+    assert (undone.update, undone.steps, undone.undone) == (3, 0, 1)
+    assert undone.n_evaluations == bad.n_evaluations + 3 * 10 + 10
+    assert loss == pytest.approx(mean_loss(bad.params))
+    assert error == pytest.approx(mean_loss(good.params) - mean_loss(bad.params))
+    # and training goes on from there
+    ((after, _, error),) = steps(Quadratic(), DOPAMINE, undone, 1)
+    assert error is None
+    assert (after.update, after.steps, after.undone) == (4, 1, 1)
+    assert mean_loss(after.params) < mean_loss(good.params)
+
+
+def test_a_jump_stands_where_the_rule_tolerates_it():
+    ((good, _, _),) = steps(Quadratic(), Constant(0.1), start(Constant(0.1)), 1)
+    bad = good._replace(params=good.params + 1e3)
+    ((state, _, error),) = steps(Quadratic(), Constant(0.1), bad, 1)
+    assert error < -1e3
+    assert (state.undone, state.steps) == (0, 2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("rule", [DOPAMINE, Constant(0.1)], ids=["dopamine", "constant"])
+def test_a_loss_that_is_not_finite_is_undone_again_and_again(rule, value):
+    kept = steps(Quadratic(), rule, start(rule), 3)[-1][0]
+    anchor = kept.anchor
+    with np.errstate(invalid="ignore"):
+        history = [state for state, _, _ in steps(Broken(0, value), rule, kept, 3)]
+    for n, state in enumerate(history, start=1):
+        np.testing.assert_array_equal(state.params, anchor.params)
+        assert not state.first.any()
+        assert not state.second.any()
+        assert (state.undone, state.update, state.steps) == (n, 3 + n, 0)
+
+
+def test_nothing_that_is_passed_in_is_changed():
+    state = steps(Quadratic(), DOPAMINE, start(), 2)[-1][0]
+    before, rows = copy.deepcopy(state), ROWS.copy()
+    steps(Quadratic(), DOPAMINE, state, 1)
+    steps(Broken(0), DOPAMINE, state, 1)
+    result = _trainer.train(Quadratic(), DOPAMINE, state, SETTINGS)
+    assert not np.array_equal(result.state.params, state.params)
+    np.testing.assert_array_equal(ROWS, rows)
+    for name, value in before._asdict().items():
+        if name == "anchor":
+            np.testing.assert_array_equal(state.anchor.params, before.anchor.params)
+        else:
+            np.testing.assert_array_equal(getattr(state, name), value)
+
+
+# ---- batches and epochs ----
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(("n_rows", "sizes"), [(10, [4, 4, 2]), (8, [4, 4]), (3, [3])])
+def test_batches_cover_each_row_once(n_rows, sizes, shuffle):
+    settings = SETTINGS._replace(batch_size=4, shuffle=shuffle)
+    batches = [np.arange(n_rows)[rows] for rows in _trainer.epoch_batches(n_rows, settings, 0)]
+    assert [len(rows) for rows in batches] == sizes
+    order = np.concatenate(batches)
+    np.testing.assert_array_equal(np.sort(order) if shuffle else order, np.arange(n_rows))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    def order(epoch: int, **settings):
+        return np.concatenate(list(_trainer.epoch_batches(50, SETTINGS._replace(**settings), epoch))).tolist()
+
+    assert order(2) == order(2)
+    assert order(2) == order(0, first_epoch=2)  # of all epochs, those of earlier runs included
+    different = [order(0), order(1), order(0, seed=2), order(1, seed=2), list(range(50))]
+    assert len({tuple(rows) for rows in different}) == 5
+
+
+def test_an_epochs_loss_counts_each_row_once():
+    result = train(Frozen(), settings=SETTINGS._replace(batch_size=4, n_epochs=1))
+    assert result.epochs[0].loss == pytest.approx(mean_loss(START), rel=1e-12)
+
+
+def test_an_epochs_error_is_the_mean_of_those_judged():
+    problem = Quadratic()
+    settings = SETTINGS._replace(n_epochs=1, batch_size=2)
+    state, errors = start(), []
+    for rows in _trainer.epoch_batches(10, settings, 0):
+        state, _, error = _trainer.update_step(problem, DOPAMINE, state, problem.batch(rows), settings, 0.0)
+        errors.append(error)
+    result = train(settings=settings)
+    assert errors[0] is None
+    assert result.epochs[0].reward_prediction_error == pytest.approx(np.mean(errors[1:]), rel=1e-12)
+    np.testing.assert_array_equal(result.state.params, state.params)
+
+
+def test_an_epoch_without_a_judgement_shows_the_last_error():
+    rule, settings = Constant(0.1), SETTINGS._replace(batch_size=10, n_epochs=4)  # update 0 is judged, then update 4
+    first = train(rule=rule, settings=settings)
+    rest = _trainer.train(Quadratic(), rule, first.state, settings._replace(first_epoch=4))
+    errors = [epoch.reward_prediction_error for epoch in first.epochs + rest.epochs]
+    losses = [epoch.loss for epoch in first.epochs + rest.epochs]
+    early, late = losses[0] - losses[1], losses[4] - losses[5]
+    assert errors == pytest.approx([0.0, *[early] * 4, *[late] * 3], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "batch_size", "progress"),
+    [
+        (5, 10, [0, 0, 1 / 4, 2 / 4, 3 / 4]),
+        (5, 5, [0, 1 / 8, 3 / 8, 5 / 8, 7 / 8]),  # of the second of two batches
+        (1, 10, [0]),
+        (0, 10, [0, 0, 0, 0, 0]),
+    ],
+)
+def test_the_rate_is_annealed_over_the_horizon(horizon, batch_size, progress):
+    settings = SETTINGS._replace(horizon=horizon, n_epochs=len(progress), batch_size=batch_size)
+    rates = [epoch.learning_rate for epoch in train(Frozen(), settings=settings).epochs]
+    assert rates == pytest.approx([0.01 * (1 - 0.97 * p) for p in progress], rel=1e-12)
+
+
+def test_a_run_goes_on_where_the_last_one_ended():
+    whole = train(settings=SETTINGS._replace(n_epochs=5))
+    part = train(settings=SETTINGS._replace(n_epochs=2))
+    rest = _trainer.train(Quadratic(), DOPAMINE, part.state, SETTINGS._replace(n_epochs=3, first_epoch=2))
+    np.testing.assert_array_equal(rest.state.params, whole.state.params)
+    assert part.epochs + rest.epochs == whole.epochs
+
+
+# ---- ends ----
+
+
+def test_training_ends_with_its_schedule_and_keeps_the_best():
+    result = train(settings=SETTINGS._replace(n_epochs=300))
+    assert (result.reason, len(result.epochs), result.state.update) == ("exhausted", 300, 600)
+    best = int(np.argmin([epoch.loss for epoch in result.epochs]))
+    prefix = train(settings=SETTINGS._replace(n_epochs=best + 1))
+    np.testing.assert_array_equal(result.best_params, prefix.state.params)
+    assert not np.array_equal(result.best_params, result.state.params)
+
+
+def test_epochs_of_one_batch_keep_the_best_that_was_seen():
+    settings = SETTINGS._replace(batch_size=10, n_epochs=30)
+    result = train(rule=Constant(0.7), settings=settings)  # swings
+    losses = [epoch.loss for epoch in result.epochs]
+    best = int(np.argmin(losses))
+    assert losses[best] < min(losses[-1], mean_loss(result.state.params))
+    assert mean_loss(result.best_params) == pytest.approx(losses[best], rel=1e-12)
+    before = train(rule=Constant(0.7), settings=settings._replace(n_epochs=best))
+    np.testing.assert_array_equal(result.best_params, before.state.params)
+
+
+def test_epochs_of_one_batch_look_at_the_end_too():
+    for n_epochs in (1, 5):
+        result = train(rule=Constant(0.1), settings=SETTINGS._replace(batch_size=10, n_epochs=n_epochs))
+        np.testing.assert_array_equal(result.best_params, result.state.params)
+    judged = 10 + 10  # updates 0 and 4 are, but 4 is the last
+    assert result.state.n_evaluations == 5 * 3 * 10 + judged
+
+
+def test_no_improvement_means_converged():
+    result = train(Frozen(), settings=SETTINGS._replace(n_epochs=50, n_iter_no_change=7))
+    assert (result.reason, len(result.epochs)) == ("converged", 1 + 7 + 1)
+
+
+@pytest.mark.parametrize(
+    ("share", "learnt", "reason"),
+    [(0.95, 0.9, "exhausted"), (0.85, 0.9, "converged"), (1.5, np.inf, "converged")],
+)
+def test_a_standstill_counts_once_something_is_learnt(share, learnt, reason):
+    state = start()._replace(reference=mean_loss(START) / share, update=1)  # so the loss stands still at this share
+    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, learnt=learnt)
+    assert _trainer.train(Frozen(), DOPAMINE, state, settings).reason == reason
+
+
+def test_a_standstill_of_the_score_counts_always():
+    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, learnt=0.9)
+    result = train(Frozen(), settings=settings, score=lambda params: 0.5)
+    assert (result.reason, len(result.epochs)) == ("converged", 1 + 7 + 1)
+
+
+@pytest.mark.parametrize(("tol", "reason"), [(0.2, "converged"), (0.05, "exhausted")])
+def test_improvement_below_tol_does_not_count(tol, reason):
+    scores = iter(np.arange(100) * 0.1)
+    settings = SETTINGS._replace(n_epochs=20, tol=tol, n_iter_no_change=7)
+    result = train(settings=settings, score=lambda params: next(scores))
+    assert result.reason == reason
+    np.testing.assert_array_equal(result.best_params, result.state.params)  # but it is kept
+
+
+def test_the_best_score_decides_not_the_loss():
+    scores = [0.1, 0.3, 0.9, 0.9, 0.2]
+    left, seen = iter(scores), []
+
+    def score(params):
+        seen.append(params)
+        return next(left)
+
+    result = train(score=score)
+    assert [epoch.score for epoch in result.epochs] == scores
+    assert result.epochs[-1].loss < result.epochs[2].loss
+    np.testing.assert_array_equal(result.best_params, seen[2])
+    assert not np.array_equal(seen[2], seen[3])
+    np.testing.assert_array_equal(seen[-1], result.state.params)
+
+
+@pytest.mark.parametrize("rule", [DOPAMINE, Constant(0.1)], ids=["dopamine", "constant"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_diverging_problem_leaves_finite_parameters(rule, value):
+    with np.errstate(invalid="ignore"):
+        result = train(Broken(5, value), rule, SETTINGS._replace(n_epochs=20))
+    assert (result.reason, len(result.epochs)) == ("diverged", 2)
+    np.testing.assert_array_equal(
+        result.best_params, train(rule=rule, settings=SETTINGS._replace(n_epochs=2)).best_params
+    )
+    assert np.isfinite(result.best_params).all()
+
+
+def test_a_problem_that_is_broken_from_the_start_leaves_the_start():
+    result = train(Broken(0))
+    assert (result.reason, result.epochs) == ("diverged", [])
+    np.testing.assert_array_equal(result.best_params, START)
+
+
+def test_a_finite_loss_far_above_the_first_means_diverged():
+    result = train(rule=Constant(30.0))  # from 5 to 30 a step too far, in a loss of about 20
+    assert (result.reason, result.epochs) == ("diverged", [])
+    assert np.isfinite(result.state.params).all()
+    np.testing.assert_array_equal(result.best_params, START)
+
+
+@pytest.mark.parametrize(("margin", "reason"), [(0.99, "diverged"), (1.01, "exhausted")])
+def test_far_above_is_ten_times_and_one(margin, reason):
+    state = start()._replace(reference=margin * (mean_loss(START) - 1) / 10, update=1)
+    assert _trainer.train(Frozen(), DOPAMINE, state, SETTINGS).reason == reason
+
+
+def test_a_loss_far_above_the_first_is_no_divergence_while_it_is_undone():
+    result = train(settings=SETTINGS._replace(step_scale=3e3, n_epochs=20))
+    assert result.reason == "exhausted"
+    assert result.state.undone > 0
+    assert max(epoch.loss for epoch in result.epochs) > 10 * mean_loss(START) + 1
+
+
+class Unsteady(Quadratic):
+    """Seems worse at every second look, so that every update that is judged is undone."""
+
+    def credit(self, params, critics, batch, update):
+        estimate = super().credit(params, critics, batch, update)
+        return estimate._replace(losses=3 * estimate.losses)
+
+
+def test_too_many_undone_updates_mean_diverged(monkeypatch):
+    monkeypatch.setattr(_trainer, "MAX_UNDONE", 6)
+    result = train(Unsteady(), settings=SETTINGS._replace(n_epochs=20))
+    assert (result.reason, result.state.undone) == ("diverged", 7)
+    assert len(result.epochs) == 6  # of two updates each: one kept, one undone
+    assert np.isfinite(result.best_params).all()
+
+
+def test_updates_that_an_earlier_run_has_undone_do_not_count():
+    state = start()._replace(undone=_trainer.MAX_UNDONE + 1)
+    result = _trainer.train(Quadratic(), DOPAMINE, state, SETTINGS)
+    assert (result.reason, result.state.undone) == ("exhausted", 0)
+
+
+@pytest.mark.parametrize(("at", "epochs"), [(7, 3), (6, 3), (0, 0), (1, 0)])
+def test_an_interruption_keeps_the_best(at, epochs):
+    result = train(Interrupted(at))
+    assert (result.reason, len(result.epochs)) == ("interrupted", epochs)
+    expected = train(settings=SETTINGS._replace(n_epochs=epochs))
+    np.testing.assert_array_equal(result.best_params, expected.best_params)
+
+
+def test_other_errors_are_not_swallowed():
+    with pytest.raises(ZeroDivisionError):
+        train(Interrupted(3, ZeroDivisionError))
+
+
+def test_an_observer_sees_every_epoch_and_may_stop():
+    watcher = Watcher(stop_after=3)
+    result = train(observer=watcher)
+    assert (result.reason, len(result.epochs), watcher.begun) == ("stopped", 3, 3)
+    assert [epoch for epoch, _ in watcher.ended] == result.epochs
+    np.testing.assert_array_equal(watcher.ended[-1][1], result.state.params)
+    np.testing.assert_array_equal(result.best_params, result.state.params)  # the last epoch counts
+
+
+def test_an_observer_that_does_not_stop_changes_nothing():
+    watcher = Watcher()
+    result = train(observer=watcher)
+    assert (result.reason, watcher.begun, len(watcher.ended)) == ("exhausted", 5, 5)
+    np.testing.assert_array_equal(result.state.params, train().state.params)
+
+
+def test_the_initial_state_is_blank():
+    state = start(Constant(0.1))
+    np.testing.assert_array_equal(state.params, START)
+    assert not (state.first.any() or state.second.any() or state.critics[0].any())
+    assert state.rate == RateState(0.1, 0.1, 0)
+    assert (state.update, state.steps, state.undone, state.n_evaluations, state.anchor) == (0, 0, 0, 0, None)
