@@ -5,15 +5,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._esn import intervals as _intervals
-from skdopamine._esn.base import Curves, DopamineESN
+from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.intervals import Record
 from skdopamine._esn.stream import Stream
+from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.history import History
 from skdopamine._typing import Array
 
 __all__ = ["DopamineESNForecaster"]
@@ -256,17 +257,15 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
         with _validation.restored_on_error(self):
-            reasons = self._fit(*self._check_data(X, y, None))
-        if "interrupted" in reasons:
-            warnings.warn("Training was interrupted; the best model so far is kept.", UserWarning, stacklevel=3)
-        elif "diverged" in reasons:
-            warnings.warn("The loss diverged; the best model so far is kept.", ConvergenceWarning, stacklevel=3)
-        elif "cut short" in reasons:
-            warnings.warn(
-                f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+            endings, cut_short = self._fit(*self._check_data(X, y, None))
+        _ending.warn(
+            endings,
+            n_epochs=len(self._history.losses),
+            max_iter=self.max_iter,
+            learning_rate_init=self.learning_rate_init,
+            cut_short=cut_short,
+            stacklevel=3,
+        )
         return self
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -490,7 +489,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         with _validation.restored_on_error(self):
             inputs, target, form = self._check_data(X, y, None if first else self._model.form)
             if first:
-                self._curves = Curves()
+                self._history = History.empty()
                 model = self._started(inputs, target, form)
                 stream = Stream.before(model, model.inputs.scaled(inputs))
             else:
