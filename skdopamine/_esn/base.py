@@ -19,14 +19,12 @@ from skdopamine._esn.gains_problem import TRAINED, GainsProblem, decode, encode
 from skdopamine._esn.intervals import SPREAD_ROWS, Judge, Record
 from skdopamine._esn.reservoir import Gains, Normal, Population
 from skdopamine._esn.reservoir_weights_problem import Tunable, WeightsProblem
-from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import LOSSES, Shape, loss_name
+from skdopamine._objectives.registry import LossOptions, find_loss, losses
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate, make_rule
 from skdopamine._typing import Array
 
 TRAINABLE = ("gains", "recurrent", "readout")
-LOSS_NAMES = ("squared_error", "absolute_error", "huber", "pinball")
 LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
@@ -145,13 +143,12 @@ class DopamineESN(BaseEstimator):
         return names
 
     def _objective(self) -> Any:
-        name = loss_name(self.loss, "regression")
-        if isinstance(name, str):
-            if name not in LOSS_NAMES:
-                raise ValueError(
-                    f"loss must be one of {LOSS_NAMES} or a callable loss(y_true, y_pred), got {self.loss!r}."
-                )
-            return LOSSES["regression"][name](Shape(HUBER_KNEE, float(self.quantile)))
+        if isinstance(self.loss, str):
+            entry = find_loss(self.loss, "regression")
+            if entry is None or not entry.closed_loop:
+                names = tuple(entry.name for entry in losses("regression") if entry.closed_loop)
+                raise ValueError(f"loss must be one of {names} or a callable loss(y_true, y_pred), got {self.loss!r}.")
+            return entry.make(LossOptions(quantile=float(self.quantile)))
 
         def restore(values: Array) -> Array:
             k = values.shape[1]  # a path has the channels alone
