@@ -94,6 +94,34 @@ class RowFunction(Evaluated):
         return np.array(losses, dtype=np.float64).reshape(shape)
 
 
+class FunctionLoss:
+    """A user's ``loss(y_true, y_pred)``, per-sample values or one number."""
+
+    degree = 0
+
+    def __init__(self, function: Callable[..., Any], restore: Callable[[Array], Array]) -> None:
+        self.function = function
+        self.restore = restore  # to the user's units
+
+    def values(self, output: Array, target: Array) -> Array:
+        """Loss of each row, (..., n) of outputs (..., n, targets); a number counts for all of them."""
+        target = np.broadcast_to(target, output.shape)
+        values = np.empty(output.shape[:-1])
+        for member in np.ndindex(values.shape[:-1]):
+            true, predicted = self.restore(target[member]), self.restore(output[member])
+            loss = np.asarray(self.function(_flat(true), _flat(predicted)))
+            if loss.dtype.kind not in "fiub":
+                raise TypeError(f"loss must return one number or one per row, got {loss!r}.")
+            if loss.shape not in ((), values.shape[-1:]):
+                raise ValueError(f"loss must return one number or one per row, got an array of shape {loss.shape}.")
+            values[member] = loss
+        return values
+
+
+def _flat(values: Array) -> Array:
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
 def _look(view: View) -> Callable[[Array], Array]:
     return view.values if view.task == "regression" else view.probabilities
 
