@@ -31,7 +31,14 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "scorers": {"base", "losses", "metrics", "tasks"},
         "thresholds": {"base"},
     },
-    "_estimator": {"callbacks": set(), "validation": set()},
+    "_estimator": {
+        "base": set(),
+        "history": set(),
+        "ending": set(),
+        "report": {"callbacks"},
+        "callbacks": set(),
+        "validation": set(),
+    },
     "_mlp": {
         "estimators": {"base"},
         "base": {"activations", "bridge", "network", "node", "problem", "weight"},

@@ -1,7 +1,6 @@
 """What classifier and regressor share of the scikit-learn contract."""
 
 import copy
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from math import ceil, isfinite
@@ -10,15 +9,18 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.base import DopamineEstimator, draw_seed
 from skdopamine._estimator.callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
+from skdopamine._estimator.ending import warn
+from skdopamine._estimator.history import History
+from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
@@ -34,6 +36,7 @@ from skdopamine._objectives.thresholds import best_shift
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate, make_rule
 from skdopamine._training.problem import Problem
+from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
 AUTO_BATCH = 200
@@ -51,19 +54,12 @@ DECISION_SCALE, VALUE_SCALE = 1.0, 0.1  # perturbation of a classifier's and of 
 FLAT_WEIGHT_SCALE = 0.1  # perturbation of all weights
 
 
-class DopamineMLP(CallbackSupportMixin, BaseEstimator):
+class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
     """What classifier and regressor share: checks, training, publication."""
-
-    # scikit-learn shows what a parameter means only where there is a link to more; this one stays on the page
-    _doc_link_module = "skdopamine"
-    _doc_link_template = "#{estimator_name}"
 
     _network_units: tuple[int, ...]
     _state: _trainer.TrainState
-    loss_curve_: list[float]
-    learning_rate_curve_: list[float]
-    reward_prediction_error_curve_: list[float]
-    validation_scores_: list[float] | None
+    _history: History
 
     @abstractmethod
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
@@ -106,14 +102,15 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
         training, held_back = self._split(y, len(target))
         problem = self._prepare(X, target, weight, training, fresh=fresh)
         score = self._scorer(problem, X, y, target, weight, held_back)
-        warm, reason = self._warm_up(problem) if fresh and problem.objective.flat else (0, None)
+        warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
         settings, needed = self._settings(problem, warm)
-        if reason == "interrupted":
+        if interrupted:
             settings = settings._replace(n_epochs=0)
         shown = given if weight is None else X  # the first has feature names, but also the rows of weight zero
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
-        result = self._train(problem, settings, score, _Observer(self, callbacks, self._loss_unit(problem)))
-        result = result._replace(reason=reason or result.reason)
+        result = self._train(problem, settings, score, callbacks)
+        if interrupted:
+            result = result._replace(reason=Ending.INTERRUPTED)
         self.n_iter_ = len(result.epochs)
         callbacks.end()
         return result, settings.n_epochs + warm < needed
@@ -124,8 +121,8 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
             X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
             problem = self._prepare(X, target, weight, None, fresh=fresh, whole=False)
             settings = self._settings(problem)[0]._replace(n_epochs=1, horizon=0)
-            result = self._train(problem, settings, None, _Observer(self, None, self._loss_unit(problem)))
-            self.n_iter_ = len(self.loss_curve_)
+            result = self._train(problem, settings, None, None, in_place=True)
+            self.n_iter_ = len(self._history.losses)
         self._warn(result, False)
         return self
 
@@ -165,7 +162,7 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
             return None, None
         rows = np.arange(n_rows)
         stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        seed = draw_seed(self.random_state)
         try:
             training, held_back = train_test_split(
                 rows, test_size=self.validation_fraction, random_state=seed, stratify=stratify
@@ -189,7 +186,7 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
             self._set_units(target, weight)
-            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self._seed = draw_seed(self.random_state)
         elif network.units != self._network_units:
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
@@ -205,8 +202,7 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
             self._network_units, self._n_epochs = network.units, 0
             self._state_rule = self._rule()
             self._state = _trainer.init_state(params, problem, self._state_rule)
-            self.loss_curve_, self.learning_rate_curve_, self.reward_prediction_error_curve_ = [], [], []
-            self.t_ = 0
+            self._history = History.empty()
         else:
             self._go_on(problem)
         return problem
@@ -285,10 +281,10 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
         common |= {"scale": given or scale, "n_perturbations": members}
         return NodeProblem(network, objective, data, hidden_scales=hidden, **common)
 
-    def _warm_up(self, problem: NodeProblem | WeightProblem) -> tuple[int, str | None]:
+    def _warm_up(self, problem: NodeProblem | WeightProblem) -> tuple[int, bool]:
         """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.
 
-        Returns the epochs that it took, and why it ended if that ends all.
+        Return the number of epochs, and whether they were interrupted.
         """
         view = self._view()
         natural = self._problem(problem.network, problem.data, losses(view.task)[0].make(self._loss_options()))
@@ -297,7 +293,7 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
         settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
         rule = self._rule()
         with np.errstate(all="ignore"):
-            observer = _Observer(self, None, self._loss_unit(natural))
+            observer = Reporter(verbose=self.verbose, n_past=self._n_epochs, unit=self._loss_unit(natural))
             result = _trainer.train(natural, rule, self._state, settings, observer=observer)
             params = result.best_params.copy()
             if (
@@ -310,10 +306,13 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
                 output, target = outputs(problem.network, params, problem.data, rows), targets(problem.data, rows)
                 bias = _network.unpack(problem.network, params)[1][-1]
                 bias -= best_shift(problem.objective, output, target, weight)
-        self._state = _trainer.init_state(params, problem, rule)._replace(n_evaluations=result.state.n_evaluations)
-        self._n_epochs += len(result.epochs)
-        self.t_ += problem.n_rows() * len(result.epochs)
-        return len(result.epochs), "interrupted" if result.reason == "interrupted" else None
+        self._state = _trainer.init_state(params, problem, rule)
+        n_epochs = len(result.epochs)
+        self._n_epochs += n_epochs
+        self._history = self._history._replace(
+            n_evaluations=result.state.n_evaluations, n_rows=problem.n_rows() * n_epochs
+        )
+        return n_epochs, result.reason is Ending.INTERRUPTED
 
     def _mode(self) -> str:
         return "node" if self.perturbation == "auto" else str(self.perturbation)
@@ -354,30 +353,45 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
         problem: NodeProblem | WeightProblem,
         settings: _trainer.Settings,
         score: Callable[[Array], float] | None,
-        observer: Any,
+        callbacks: EpochCallbacks | None,
+        *,
+        in_place: bool = False,
     ) -> _trainer.Result:
         """Train, and publish what has come of it."""
+        rule, history, unit = self._rule(), self._history, self._loss_unit(problem)
+        score_unit = unit if self.scoring is None else 1.0
+
+        def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
+            now = history.extended(epochs, unit, score_unit=score_unit, n_rows=problem.n_rows())
+            return {**self._told(now), **self._published(params), "n_iter_": len(epochs)}
+
+        reporter = Reporter(verbose=self.verbose, n_past=self._n_epochs, unit=unit, callbacks=callbacks, fitted=fitted)
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
             result = _trainer.train(
                 problem,
-                self._rule(),
+                rule,
                 self.__dict__.pop("_state"),  # not held on to while training: it is as large as three models
                 settings,
                 score=score,
-                observer=observer,
+                observer=reporter,
             )
         state = result.state
         if state.params is not result.best_params:
             state = state._replace(params=result.best_params, anchor=None)
-        if result.reason == "diverged":
-            state = _trainer.init_state(result.best_params, problem, self._rule())
-            state = state._replace(n_evaluations=result.state.n_evaluations)
+        if result.reason is Ending.DIVERGED:
+            state = _trainer.init_state(result.best_params, problem, rule)
         self._state = state
         self._n_epochs += len(result.epochs)
-        self.t_ += problem.n_rows() * len(result.epochs)
-        self.n_evaluations_ = state.n_evaluations
-        self.__dict__.update(self._curves(result.epochs, self._loss_unit(problem)))
-        self.__dict__.update(self._published(result.best_params))
+        published = self._published(result.best_params)
+        self._history = history.extended(
+            result.epochs,
+            unit,
+            score_unit=score_unit,
+            n_evaluations=result.state.n_evaluations,
+            n_rows=problem.n_rows(),
+            in_place=in_place,
+        )
+        self.__dict__.update({**self._told(self._history), **published})
         return result
 
     def _loss_unit(self, problem: NodeProblem | WeightProblem) -> float:
@@ -385,23 +399,15 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
         with np.errstate(over="ignore", under="ignore"):
             return float(np.float64(self._scale) ** problem.objective.degree)
 
-    def _curves(self, epochs: list[_trainer.Epoch], unit: float) -> dict[str, Any]:
-        """Fitted attributes that hold the history; unit is that of a loss."""
-        losses = self.loss_curve_ + [epoch.loss * unit for epoch in epochs]
-        rates = self.learning_rate_curve_ + [epoch.learning_rate for epoch in epochs]
-        errors = self.reward_prediction_error_curve_ + [epoch.reward_prediction_error * unit for epoch in epochs]
-        # scores are those of this run alone: the next one holds other rows back
-        unit = unit if self.scoring is None else 1.0
-        scores = [epoch.score * unit for epoch in epochs if epoch.score is not None]
-        return {
-            "loss_curve_": losses,
-            "learning_rate_curve_": rates,
-            "reward_prediction_error_curve_": errors,
-            "validation_scores_": scores or None,
-            "loss_": losses[-1] if losses else np.inf,
-            "best_loss_": None if scores else min(losses, default=np.inf),
-            "best_validation_score_": max(scores, default=None),
-            "learning_rate_": rates[-1] if rates else float(self.learning_rate_init),
+    def _told(self, history: History) -> dict[str, Any]:
+        """Fitted attributes that hold the history."""
+        told = history.attributes(nothing=np.inf, learning_rate_init=float(self.learning_rate_init))
+        if history.scores:
+            told["best_loss_"] = None
+        return told | {
+            "validation_scores_": history.scores or None,
+            "best_validation_score_": max(history.scores, default=None),
+            "t_": history.n_rows,
         }
 
     def _to_units(self, weight: Array, bias: Array) -> None:
@@ -459,23 +465,15 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Say so if the training has not ended as it should."""
-        n = len(result.epochs)
-        if result.reason == "diverged":
-            warnings.warn(
-                f"The loss diverged after {n} epochs with learning_rate_init={self.learning_rate_init}; "
-                "the best model so far is kept.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        elif result.reason == "interrupted":
-            kept = "the best model so far" if self._n_epochs else "the model as it was before"
-            warnings.warn(f"Training was interrupted after {n} epochs; {kept} is kept.", UserWarning, stacklevel=5)
-        elif result.reason == "exhausted" and cut_short:
-            warnings.warn(
-                f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+        warn(
+            [result.reason],
+            n_epochs=len(result.epochs),
+            max_iter=self.max_iter,
+            learning_rate_init=self.learning_rate_init,
+            cut_short=cut_short,
+            trained=self._n_epochs > 0,
+            stacklevel=5,
+        )
 
     def __sklearn_clone__(self) -> Self:
         cloned: Self = super().__sklearn_clone__()
@@ -520,37 +518,3 @@ class DopamineMLP(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-class _Observer:
-    """Passes each epoch on to the callbacks and prints it, if asked to."""
-
-    def __init__(self, estimator: DopamineMLP, callbacks: EpochCallbacks | None, unit: float) -> None:
-        self.estimator = estimator
-        self.unit = unit  # of the loss
-        self.callbacks = callbacks
-        self.epochs: list[_trainer.Epoch] = []
-
-    def begin_epoch(self) -> None:
-        if self.callbacks is not None:
-            self.callbacks.begin_epoch()
-
-    def end_epoch(self, epoch: _trainer.Epoch, params: Array) -> bool:
-        self.epochs.append(epoch)
-        estimator = self.estimator
-        if estimator.verbose:
-            loss = epoch.loss * self.unit
-            score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
-            print(
-                f"Iteration {estimator._n_epochs + len(self.epochs)}, loss = {loss:.8f}, "
-                f"learning rate = {epoch.learning_rate:.2e}{score}"
-            )
-        if self.callbacks is None:
-            return False
-        return self.callbacks.end_epoch(
-            lambda: {
-                **estimator._curves(self.epochs, self.unit),
-                **estimator._published(params),
-                "n_iter_": len(self.epochs),
-            }
-        )

@@ -6,6 +6,7 @@ difference is the reward prediction error that moves the learning rate; where th
 """
 
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from math import isfinite, sqrt
 from typing import Any, NamedTuple, Protocol
 
@@ -40,7 +41,7 @@ class TrainState(NamedTuple):
     steps: int = 0  # updates that the running means have seen
     undone: int = 0
     reference: float = 0.0  # loss of the first batch
-    n_evaluations: int = 0
+    n_evaluations: int = 0  # of the present run
     last_error: float = 0.0  # mean reward prediction error of the last epoch that had one
     anchor: Anchor | None = None
 
@@ -72,13 +73,23 @@ class Epoch(NamedTuple):
     score: float | None = None  # on held-back data
 
 
+class Ending(StrEnum):
+    """How a run has ended."""
+
+    EXHAUSTED = "exhausted"  # all epochs were run
+    CONVERGED = "converged"  # nothing improved any more
+    INTERRUPTED = "interrupted"  # by the keyboard
+    DIVERGED = "diverged"
+    STOPPED = "stopped"  # by the observer
+
+
 class Result(NamedTuple):
     """End of a run."""
 
     state: TrainState
     best_params: Array
     epochs: list[Epoch]
-    reason: str  # "exhausted", "converged", "interrupted", "diverged", "stopped"
+    reason: Ending
 
 
 class Observer(Protocol):
@@ -222,8 +233,8 @@ def train(
 
     Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data.
     """
-    best, best_params, stale, reason = -np.inf, state.params, 0, "exhausted"
-    state = state._replace(undone=0)
+    best, best_params, stale, reason = -np.inf, state.params, 0, Ending.EXHAUSTED
+    state = state._replace(undone=0, n_evaluations=0)
     # the loss of an epoch of one batch is that of the parameters at its start; those at the end are looked at last
     at_start = score is None and problem.n_rows() <= settings.batch_size and settings.n_epochs > 1
     epochs: list[Epoch] = []
@@ -234,7 +245,7 @@ def train(
             start, undone = state.params if at_start else None, state.undone  # the rest of the state is free to go
             state, summary = run_epoch(problem, rule, state, settings, epoch)
             if state.undone > MAX_UNDONE or is_lost(summary.loss, state.undone - undone, state):
-                reason = "diverged"
+                reason = Ending.DIVERGED
                 break
             if score is not None:
                 summary = summary._replace(score=score(state.params))
@@ -245,16 +256,16 @@ def train(
             if merit > best:
                 best, best_params = merit, state.params if start is None else start
             if observer is not None and observer.end_epoch(summary, state.params):
-                reason = "stopped"
+                reason = Ending.STOPPED
                 break
             if stale > settings.n_iter_no_change:
-                reason = "converged"
+                reason = Ending.CONVERGED
                 break
-        if at_start and reason != "diverged":
+        if at_start and reason is not Ending.DIVERGED:
             batch = problem.batch(slice(None))
             state = state._replace(n_evaluations=state.n_evaluations + len(batch.share))
             if -float(problem.losses(state.params, batch) @ batch.share[:, 0]) > best:
                 best_params = state.params
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = Ending.INTERRUPTED
     return Result(state, best_params, epochs, reason)

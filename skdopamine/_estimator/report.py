@@ -1,0 +1,49 @@
+"""Who is told of each epoch of a fit: the console and scikit-learn's callbacks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from skdopamine._estimator.callbacks import EpochCallbacks
+from skdopamine._training.trainer import Epoch
+from skdopamine._typing import Array
+
+
+class Reporter:
+    """Prints each epoch, if asked to, and passes it on to the callbacks.
+
+    `n_past` epochs were run before, and `unit` is that of a loss. `callbacks` come with `fitted`, which gives the
+    attributes that a fit would leave after these epochs with these parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        verbose: bool | int,
+        n_past: int,
+        unit: float = 1.0,
+        callbacks: EpochCallbacks | None = None,
+        fitted: Callable[[list[Epoch], Array], dict[str, Any]] | None = None,
+    ) -> None:
+        self.verbose = verbose
+        self.n_past = n_past
+        self.unit = unit
+        self.callbacks = callbacks
+        self.fitted = fitted
+        self.epochs: list[Epoch] = []
+
+    def begin_epoch(self) -> None:
+        """Report the begin of an epoch."""
+        if self.callbacks is not None:
+            self.callbacks.begin_epoch()
+
+    def end_epoch(self, epoch: Epoch, params: Array) -> bool:
+        """Report the end of an epoch; true if a callback asks to stop."""
+        self.epochs.append(epoch)
+        if self.verbose:
+            loss, rate = epoch.loss * self.unit, epoch.learning_rate
+            score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
+            print(f"Iteration {self.n_past + len(self.epochs)}, loss = {loss:.8f}, learning rate = {rate:.2e}{score}")
+        if self.callbacks is None or self.fitted is None:
+            return False
+        fitted = self.fitted
+        return self.callbacks.end_epoch(lambda: fitted(self.epochs, params))
