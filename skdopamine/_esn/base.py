@@ -23,8 +23,7 @@ from skdopamine._esn.stream import Stream, bounds_of, span_of
 from skdopamine._estimator.base import DopamineEstimator, draw_seed
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
-from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import LOSSES, Shape, loss_name
+from skdopamine._objectives.registry import LossOptions, find_loss, losses
 from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate, make_rule
@@ -32,7 +31,6 @@ from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
 TRAINABLE = ("gains", "recurrent", "readout")
-LOSS_NAMES = ("squared_error", "absolute_error", "huber", "pinball")
 LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
@@ -136,14 +134,15 @@ class DopamineESN(DopamineEstimator):
         return names
 
     def _check_loss(self) -> None:
-        name = loss_name(self.loss, "regression")
-        if isinstance(name, str) and name not in LOSS_NAMES:
-            raise ValueError(f"loss must be one of {LOSS_NAMES} or a callable loss(y_true, y_pred), got {self.loss!r}.")
+        names = tuple(entry.name for entry in losses("regression") if entry.closed_loop)
+        entry = find_loss(self.loss, "regression")
+        if isinstance(self.loss, str) and (entry is None or entry.name not in names):
+            raise ValueError(f"loss must be one of {names} or a callable loss(y_true, y_pred), got {self.loss!r}.")
 
     def _objective(self, targets: Standard) -> Any:
-        name = loss_name(self.loss, "regression")
-        if isinstance(name, str):
-            return LOSSES["regression"][name](Shape(HUBER_KNEE, float(self.quantile)))
+        entry = find_loss(self.loss, "regression")
+        if entry is not None:
+            return entry.make(LossOptions(quantile=float(self.quantile)))
         return FunctionLoss(self.loss, targets.restored)
 
     def _assignment(self, model: Model, inputs: Array, target: Array) -> Assignment:

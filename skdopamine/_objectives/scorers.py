@@ -80,6 +80,8 @@ class FunctionObjective(_OneByOne):
 class RowFunction(Evaluated):
     """The user's ``loss(y_true, y_pred)``, a value for each row; members are stacked into one call."""
 
+    degree = 0  # it sees the user's units
+
     def __init__(self, function: Callable[[Array, Array], Any], view: View) -> None:
         self.function = function
         self.view = view

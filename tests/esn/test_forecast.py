@@ -8,14 +8,13 @@ from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Gains
-from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import LOSSES, Shape
+from skdopamine._objectives.base import SquaredError
 from skdopamine._objectives.scorers import FunctionLoss
 
 ROWS = np.random.default_rng(0).standard_normal((80, 2))
 LAGS = np.array([0, 2])
 WIDE = (np.full(2, -9.0), np.full(2, 9.0))
-SQUARES = LOSSES["regression"]["squared_error"](Shape(HUBER_KNEE, 0.5))
+SQUARES = SquaredError()
 READOUT = 0.1 * np.random.default_rng(1).standard_normal((6 + 4 + 1, 2))
 
 

@@ -8,13 +8,12 @@ from skdopamine._esn import reservoir_weights_problem as _reservoir_weights_prob
 from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader, predicted
 from skdopamine._esn.reservoir import Gains
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
-from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import LOSSES, Shape
+from skdopamine._objectives.base import SquaredError
 
 ROWS = np.sin(0.3 * np.arange(200))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((200, 1))
 LAGS = np.arange(2)
 WIDE = (np.array([-9.0]), np.array([9.0]))
-SQUARES = LOSSES["regression"]["squared_error"](Shape(HUBER_KNEE, 0.5))
+SQUARES = SquaredError()
 GAINS = Gains(*(np.array([value]) for value in (0.5, 0.9, 0.3, 0.5, 1e-6, 1e-6, 0.0)))
 N_UNITS, N_FEATURES = 8, 11
 
