@@ -34,7 +34,7 @@ TRAINABLE = ("gains", "recurrent", "readout")
 LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
-TUNING_ROWS = 6000  # the last ones, that gains are tuned on and a season is looked for in
+TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
 TUNING_READS = 20_000  # rows x lags of windows for that
 TUNING_WINDOWS = 400  # and no fewer windows
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
@@ -43,7 +43,7 @@ WINDOW_BATCH = 200  # rows that are windows of their own
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
 FEW_ROWS = 400  # closed loops in fewer than these are judged by cross-validation
-N_FOLDS = 4  # of it
+N_FOLDS = 4  # of the cross-validation
 
 
 class DopamineESN(DopamineEstimator):
