@@ -32,8 +32,9 @@ from xor import Mark, watch
 from skdopamine import DopamineESNForecaster
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.base import LINKS, WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
-from skdopamine._esn.forecast import SeriesReader, Task
-from skdopamine._esn.reservoir_weights_problem import Tunable, WeightsProblem
+from skdopamine._esn.forecast import Assignment, SeriesReader
+from skdopamine._esn.loop import Start
+from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import Constant, Dopamine, LearningRate
@@ -78,7 +79,7 @@ def standardised(name: str, seed: int) -> np.ndarray:
     return (rows - rows[:TRAIN].mean(axis=0)) / rows[:TRAIN].std(axis=0)
 
 
-def make_problem(rows: np.ndarray, split: int, length: int, n_windows: int, seed: int) -> WeightsProblem:
+def make_problem(rows: np.ndarray, split: int, length: int, n_windows: int, seed: int) -> ReservoirWeightsProblem:
     """Next row one step ahead, from random weights with the estimator's default gains, and a readout of zeros."""
     channels = rows.shape[1]
     weights = _reservoir.init_weights(UNITS, channels, LINKS / UNITS, np.random.default_rng(seed))
@@ -86,8 +87,8 @@ def make_problem(rows: np.ndarray, split: int, length: int, n_windows: int, seed
     start = Tunable(weights, DopamineESNForecaster()._start_gains(), readout, np.eye(len(readout)))
     bounds = (rows.min(axis=0) - 2, rows.max(axis=0) + 2)
     reader = SeriesReader(rows, np.arange(1))
-    task = Task(reader, rows[1:], False, length // 2, split, 1, bounds, SquaredError())
-    return WeightsProblem(
+    task = Assignment(reader, rows[1:], False, length // 2, split, 1, bounds, SquaredError())
+    return ReservoirWeightsProblem(
         start, task, recurrent=True, n_windows=n_windows, n_pairs=WEIGHT_PAIRS, scale=WEIGHT_SCALE, seed=seed
     )
 
@@ -101,7 +102,13 @@ def settings(n_updates: int, seed: int, **changed: Any) -> _trainer.Settings:
 
 
 def perturbed(
-    problem: WeightsProblem, n_updates: int, seed: int, *, rule: LearningRate, annealed: bool = False, adam: bool = True
+    problem: ReservoirWeightsProblem,
+    n_updates: int,
+    seed: int,
+    *,
+    rule: LearningRate,
+    annealed: bool = False,
+    adam: bool = True,
 ) -> list[Mark]:
     plan = settings(n_updates, seed, normalised=adam)
     plan = plan._replace(horizon=plan.n_epochs if annealed else 0)
@@ -110,12 +117,14 @@ def perturbed(
     return marks
 
 
-def constant(problem: WeightsProblem, n_updates: int, seed: int, *, rate: float, adam: bool = True) -> list[Mark]:
+def constant(
+    problem: ReservoirWeightsProblem, n_updates: int, seed: int, *, rate: float, adam: bool = True
+) -> list[Mark]:
     return perturbed(problem, n_updates, seed, rule=Constant(rate), adam=adam)
 
 
-def torch_loss(problem: WeightsProblem, params: torch.Tensor, origins: np.ndarray) -> torch.Tensor:
-    """`WeightsProblem.losses` in torch, the mean over the windows, with all that its derivative needs."""
+def torch_loss(problem: ReservoirWeightsProblem, params: torch.Tensor, origins: np.ndarray) -> torch.Tensor:
+    """`ReservoirWeightsProblem.losses` in torch, the mean over the windows, with all that its derivative needs."""
     start, rows, target = problem.start, torch.from_numpy(problem.task.reader.inputs), problem.task.target
     gains = [float(gain[0]) for gain in start.gains]
     radius, leak, input_scale, bias_scale = gains[:4]
@@ -140,7 +149,7 @@ def torch_loss(problem: WeightsProblem, params: torch.Tensor, origins: np.ndarra
     return total / (len(origins) * problem.judged)
 
 
-def backpropagated(problem: WeightsProblem, n_updates: int, seed: int, *, rate: float) -> list[Mark]:
+def backpropagated(problem: ReservoirWeightsProblem, n_updates: int, seed: int, *, rate: float) -> list[Mark]:
     params = torch.zeros(len(problem.units), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([params], lr=rate)
     plan, marks, begin = settings(n_updates, seed), [], time.perf_counter()
@@ -153,7 +162,7 @@ def backpropagated(problem: WeightsProblem, n_updates: int, seed: int, *, rate: 
     return marks
 
 
-def errors(problem: WeightsProblem, params: np.ndarray) -> tuple[float, float]:
+def errors(problem: ReservoirWeightsProblem, params: np.ndarray) -> tuple[float, float]:
     """NRMSE one step ahead, and of the closed loop, on the rows from the split on."""
     task = problem.task
     weights, readout = problem.model(params)
@@ -165,9 +174,7 @@ def errors(problem: WeightsProblem, params: np.ndarray) -> tuple[float, float]:
     predicted = (_reservoir.features(population, states, past) @ readout)[0]
     origins = np.linspace(0, len(states) - STEPS, ORIGINS).astype(int)
     history = past[origins][:, None]
-    path = _reservoir.closed_loop(
-        population, readout[None], states[origins].T.copy(), history, reader.lags, STEPS, task.bounds
-    )[:, 0]
+    path = task.loop(population, readout[None]).run(Start(states[origins].T.copy(), history), STEPS)[:, 0]
     test = task.target[task.split :]
     truth = test[origins + np.arange(STEPS)[:, None]]
     return nrmse(predicted, test, test), nrmse(path, truth, test)
@@ -178,7 +185,7 @@ def nrmse(predicted: np.ndarray, truth: np.ndarray, test: np.ndarray) -> float:
     return float(np.sqrt(np.mean(((predicted - truth) / test.std(axis=0)) ** 2)))
 
 
-def judged(problem: WeightsProblem, marks: list[Mark], updates: tuple[int, ...], seconds: float) -> Run:
+def judged(problem: ReservoirWeightsProblem, marks: list[Mark], updates: tuple[int, ...], seconds: float) -> Run:
     """Errors of the parameters at the end of the epochs in which these updates fell."""
     epoch = N_WINDOWS // BATCH
     at = [math.ceil(update / epoch) - 1 for update in updates]
@@ -211,7 +218,11 @@ def from_last_row(rows: np.ndarray) -> tuple[float, float, float, int]:
 
 
 def best_rate(
-    name: str, method: Callable[..., list[Mark]], rates: tuple[float, ...], problem: WeightsProblem, n_updates: int
+    name: str,
+    method: Callable[..., list[Mark]],
+    rates: tuple[float, ...],
+    problem: ReservoirWeightsProblem,
+    n_updates: int,
 ) -> tuple[float, str]:
     """The rate with the lowest one-step error held back, on the first seed."""
     scores = {}
@@ -299,7 +310,7 @@ def one_update(method: str, measure: str, length: int) -> tuple[float, float]:
     rows = np.random.default_rng(0).standard_normal((length + 2, 3))
     problems = [make_problem(rows, size + 1, size, 1, 0) for size in (SHORT, length)]
 
-    def update(problem: WeightsProblem) -> None:
+    def update(problem: ReservoirWeightsProblem) -> None:
         params = problem.init_params()
         if method == "perturbation":
             problem.credit(params, (), problem.batch(slice(None)), 0)

@@ -1,12 +1,13 @@
 """What a forecaster is to learn, how rows are read through a reservoir, and how far off its forecasts are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.reservoir import Normal, Population
 from skdopamine._typing import Array
 
@@ -24,56 +25,47 @@ class Windows(NamedTuple):
     total: float
 
 
-class FunctionLoss:
-    """A user's ``loss(y_true, y_pred)``, per-sample values or one number."""
+class Reach(NamedTuple):
+    """How far back a prediction is read from, in rows."""
 
-    degree = 0
-
-    def __init__(self, function: Callable[..., Any], restore: Callable[[Array], Array]) -> None:
-        self.function = function
-        self.restore = restore  # to the user's units
-
-    def values(self, output: Array, target: Array) -> Array:
-        """Loss of each row, (..., n) of outputs (..., n, targets); a number counts for all of them."""
-        target = np.broadcast_to(target, output.shape)
-        values = np.empty(output.shape[:-1])
-        for member in np.ndindex(values.shape[:-1]):
-            true, predicted = self.restore(target[member]), self.restore(output[member])
-            loss = np.asarray(self.function(_flat(true), _flat(predicted)))
-            if loss.dtype.kind not in "fiub":
-                raise TypeError(f"loss must return one number or one per row, got {loss!r}.")
-            if loss.shape not in ((), values.shape[-1:]):
-                raise ValueError(f"loss must return one number or one per row, got an array of shape {loss.shape}.")
-            values[member] = loss
-        return values
-
-
-def _flat(values: Array) -> Array:
-    return values[:, 0] if values.shape[1] == 1 else values
+    n_read: int  # rows to read for one window
+    n_judged: int  # last ones of them whose predictions count
+    n_before: int  # rows that must lie before the first window
 
 
 class Reader(Protocol):
     """How rows of the data are read through a reservoir."""
+
+    @property
+    def inputs(self) -> Array:
+        """Rows (n, channels), or windows (n, n_lags, channels)."""
+
+    @property
+    def lags(self) -> npt.NDArray[np.intp]:
+        """Which of the past rows the readout sees, 0 being the last."""
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
     ) -> Iterator[tuple[int, Array, Array]]:
         """Yield pieces: number of the first row, states (n, members x units), past rows (n, lags x channels)."""
 
-    def paths(
-        self,
-        population: Population,
-        readout: Array,
-        state: Array,
-        first: int,
-        origins: npt.NDArray[np.intp],
-        n_steps: int,
-        bounds: tuple[Array, Array],
-    ) -> Array:
+    def state_after(self, population: Population, state: Array, first: int, last: int) -> Array:
+        """State after reading rows without learning from them."""
+
+    def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
         """Closed loops (origins, n_steps, channels) after those rows, of one reservoir; `state` is before `first`."""
 
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         """Values (rows, n, channels) at the last n times before each of the rows, which counts too."""
+
+    def past(self, rows: npt.NDArray[np.intp]) -> Array:
+        """Values (rows, lags x channels) of the past rows that the readout sees at each of the rows."""
+
+    def reach(self, washout: int) -> Reach:
+        """How far back a prediction is read from, if the state needs `washout` rows to settle."""
+
+    def steps_before(self, origins: npt.NDArray[np.intp], n: int) -> Iterator[tuple[npt.NDArray[np.intp], Array]]:
+        """Yield the last n rows before each of the origins, which counts too: their numbers and values."""
 
 
 class SeriesReader(NamedTuple):
@@ -87,29 +79,35 @@ class SeriesReader(NamedTuple):
     ) -> Iterator[tuple[int, Array, Array]]:
         for start, states in _reservoir.run(population, self.inputs[first:last], state, noise):
             row = first + start
-            past = _reservoir.lagged(self.inputs, self.lags, np.arange(row, row + len(states)))
-            yield row, states, past.reshape(len(states), -1)
+            yield row, states, self.past(np.arange(row, row + len(states)))
 
-    def paths(
-        self,
-        population: Population,
-        readout: Array,
-        state: Array,
-        first: int,
-        origins: npt.NDArray[np.intp],
-        n_steps: int,
-        bounds: tuple[Array, Array],
-    ) -> Array:
+    def state_after(self, population: Population, state: Array, first: int, last: int) -> Array:
+        for _, states, _ in self.read(population, first, last, state):
+            state = states[-1][:, None].copy()
+        return state
+
+    def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
         starts = np.empty((len(state), len(origins)))
-        for row, states, _ in self.read(population, first, int(origins[-1]) + 1, state):
+        for row, states, _ in self.read(loop.population, first, int(origins[-1]) + 1, state):
             inside = (origins >= row) & (origins < row + len(states))
             starts[:, inside] = states[origins[inside] - row].T
-        history = self.recent(origins, int(self.lags.max()) + 1)
-        path = _reservoir.closed_loop(population, readout[None], starts, history, self.lags, n_steps, bounds)
+        path = loop.run(Start(starts, self.recent(origins, int(self.lags.max()) + 1)), n_steps)
         return np.asarray(path[:, 0].transpose(1, 0, 2))
 
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         return _reservoir.lagged(self.inputs, np.arange(n - 1, -1, -1), rows)
+
+    def past(self, rows: npt.NDArray[np.intp]) -> Array:
+        return _reservoir.lagged(self.inputs, self.lags, rows).reshape(len(rows), -1)
+
+    def reach(self, washout: int) -> Reach:
+        n_judged = max(1, washout)
+        return Reach(2 * n_judged, n_judged, 2 * n_judged)
+
+    def steps_before(self, origins: npt.NDArray[np.intp], n: int) -> Iterator[tuple[npt.NDArray[np.intp], Array]]:
+        for t in range(1 - n, 1):
+            rows = np.maximum(origins + t, 0)
+            yield rows, self.inputs[rows]
 
 
 class WindowReader(NamedTuple):
@@ -122,39 +120,43 @@ class WindowReader(NamedTuple):
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
     ) -> Iterator[tuple[int, Array, Array]]:
         for row in range(first, last, ROW_CHUNK):
-            windows = self.inputs[row : min(row + ROW_CHUNK, last)]
-            states = _reservoir.read_windows(population, windows, noise).T
-            yield row, states, windows[:, -1 - self.lags].reshape(len(windows), -1)
+            rows = np.arange(row, min(row + ROW_CHUNK, last))
+            states = _reservoir.read_windows(population, self.inputs[rows[0] : rows[-1] + 1], noise).T
+            yield row, states, self.past(rows)
 
-    def paths(
-        self,
-        population: Population,
-        readout: Array,
-        state: Array,
-        first: int,
-        origins: npt.NDArray[np.intp],
-        n_steps: int,
-        bounds: tuple[Array, Array],
-    ) -> Array:
+    def state_after(self, population: Population, state: Array, first: int, last: int) -> Array:
+        return state
+
+    def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
         windows = self.inputs[origins]
-        path = np.empty((len(windows), n_steps, windows.shape[2]))
+        path = np.empty((len(windows), n_steps, loop.n_fed))
         for step in range(n_steps):
             slid = WindowReader(windows, self.lags)
-            ahead = predicted(slid, population, readout, state, 0, len(windows))[:, : windows.shape[2]]
-            np.clip(ahead, *bounds, out=path[:, step])
+            ahead = predicted(slid, loop.population, loop.readout[0], state, 0, len(windows))[:, : loop.n_fed]
+            np.clip(ahead, *loop.bounds, out=path[:, step])
             windows = np.concatenate([windows[:, 1:], path[:, step, None]], axis=1)
         return path
 
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         return np.asarray(self.inputs[rows, -n:])
 
+    def past(self, rows: npt.NDArray[np.intp]) -> Array:
+        return self.inputs[rows[:, None], -1 - self.lags].reshape(len(rows), -1)
 
-class Task(NamedTuple):
+    def reach(self, washout: int) -> Reach:
+        return Reach(self.inputs.shape[1], 1, 0)
+
+    def steps_before(self, origins: npt.NDArray[np.intp], n: int) -> Iterator[tuple[npt.NDArray[np.intp], Array]]:
+        for t in range(-n, 0):
+            yield origins, self.inputs[origins, t]
+
+
+class Assignment(NamedTuple):
     """What a forecaster is to learn, in training units."""
 
-    reader: Any  # SeriesReader or WindowReader
+    reader: Any  # a Reader
     target: Array  # (n, targets)
-    closed: bool  # whether the first targets are the next row, so that predictions can be fed back
+    closed: bool  # whether loops can be run over the rows: the first targets are the next row
     washout: int
     split: int  # the rows from here on judge
     horizon: int  # steps of the closed loop
@@ -166,14 +168,9 @@ class Task(NamedTuple):
         """Of the readout, without the units."""
         return len(self.reader.lags) * int(self.reader.inputs.shape[-1]) + 1
 
-
-def read_over(reader: Reader, population: Population, state: Array, first: int, last: int) -> Array:
-    """State after rows that are but read."""
-    if isinstance(reader, WindowReader):
-        return state
-    for _, states, _ in reader.read(population, first, last, state):
-        state = states[-1][:, None].copy()
-    return state
+    def loop(self, population: Population, readout: Array) -> Loop:
+        """Closed loops of reservoirs with readouts (members, features, targets)."""
+        return Loop(population, readout, self.reader.lags, self.bounds, int(self.reader.inputs.shape[-1]))
 
 
 def predicted(reader: Reader, population: Population, readout: Array, state: Array, first: int, last: int) -> Array:
@@ -185,9 +182,9 @@ def predicted(reader: Reader, population: Population, readout: Array, state: Arr
 
 
 def learn(
-    task: Task, population: Population, normal: Normal, state: Array, rows: tuple[int, int], seed: int
+    task: Assignment, population: Population, normal: Normal, state: Array, rows: tuple[int, int], seed: int
 ) -> tuple[Normal, Array]:
-    """Normal equations with rows from .. to added, those of the washout but read, and the state after them."""
+    """Add the rows of a range to the normal equations, skipping the washout; also return the state after them."""
     noise = np.random.Generator(np.random.PCG64([seed, normal.n_rows, rows[0]])) if population.noise.any() else None
     for row, states, past in task.reader.read(population, *rows, state, noise):
         skipped = max(0, task.washout - row)
@@ -198,8 +195,8 @@ def learn(
     return normal, state
 
 
-def read_on(
-    task: Task, population: Population, readout: Array, normal: Normal, state: Array, origins: Array
+def evaluate_rest(
+    task: Assignment, population: Population, readout: Array, normal: Normal, state: Array, origins: Array
 ) -> tuple[Array, Array, Normal]:
     """Read the rows from the split on, which the readouts have not learnt from.
 
@@ -218,7 +215,7 @@ def read_on(
     return values, starts, normal
 
 
-def path_levels(task: Task, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
+def path_levels(task: Assignment, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
     """Loss (members, windows) of the closed loop: the mean over `N_HORIZONS` lengths of the log error so far."""
     errors = path_values(task, population, readout, starts, origins)
     lengths = np.unique(np.round(np.geomspace(1, task.horizon, N_HORIZONS)).astype(int))[1:]
@@ -234,15 +231,12 @@ def level(mean: Array, objective: Any) -> Array:
     return logarithm
 
 
-def path_values(task: Task, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
+def path_values(task: Assignment, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
     """Loss (members, windows, horizon) of each step of the closed loop after the rows `origins`.
 
     `starts` (members x units, windows) are the states after those rows; the first prediction is made from them.
     """
-    channels = task.reader.inputs.shape[1]
-    history = task.reader.recent(origins, int(task.reader.lags.max()) + 1)
-    path = _reservoir.closed_loop(
-        population, readout, starts, history, task.reader.lags, task.horizon, task.bounds
-    )  # (steps, members, windows, channels)
-    truth = task.target[origins[:, None] + np.arange(task.horizon), :channels]
+    loop = task.loop(population, readout)
+    path = loop.run(Start(starts, task.reader.recent(origins, int(loop.lags.max()) + 1)), task.horizon)
+    truth = task.target[origins[:, None] + np.arange(task.horizon), : loop.n_fed]
     return np.asarray(task.objective.values(path.transpose(1, 2, 0, 3), truth))

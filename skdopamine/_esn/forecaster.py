@@ -10,10 +10,9 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._esn import intervals as _intervals
-from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.base import DopamineESN
-from skdopamine._esn.forecast import SeriesReader, WindowReader
+from skdopamine._esn.base import Curves, DopamineESN
 from skdopamine._esn.intervals import Record
+from skdopamine._esn.stream import Stream
 from skdopamine._estimator import validation as _validation
 from skdopamine._typing import Array
 
@@ -34,7 +33,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         Units of the reservoir.
     n_channels : int, default=1
         Values that were measured at one time: a row of X has ``n_lags * n_channels`` columns. With ``stateful=True``
-        it is not looked at, as every column is a channel.
+        it is ignored: every column is a channel.
     stateful : bool, default=False
         Whether the rows of X are consecutive times of one series, and not independent windows. Cross-validation must
         then be without a gap: what is predicted follows at once on the rows of `fit`.
@@ -257,7 +256,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
         with _validation.restored_on_error(self):
-            reasons = self._fit(*self._check_data(X, y, reset=True))
+            reasons = self._fit(*self._check_data(X, y, None))
         if "interrupted" in reasons:
             warnings.warn("Training was interrupted; the best model so far is kept.", UserWarning, stacklevel=3)
         elif "diverged" in reasons:
@@ -286,10 +285,14 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             Predicted targets.
         """
         check_is_fitted(self)
-        self._check_index(X)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        inputs = (self._shaped(X) - self._centre) / self._unit
-        return self._restored(self._predicted(inputs))
+        model = self._model
+        return model.restored(self._stream.predicted(model, self._rows(X)))
+
+    def _rows(self, X: Any) -> Array:
+        """Checked rows, or windows, in training units."""
+        model = self._model
+        self._check_index(X, model.form.is_series)
+        return model.inputs.scaled(model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False)))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination of the predictions.
@@ -309,7 +312,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             R2, 1 at best.
         """
         check_is_fitted(self)
-        if y is None and self._is_series:
+        if y is None and self._model.form.is_series:
             X = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
             weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
             return float(r2_score(X[1:], self.predict(X)[:-1], sample_weight=weight))
@@ -326,8 +329,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             Rows to forecast.
         X : array-like of shape (n_samples, n_channels) or (1, n_features_in_), default=None
             Rows, or one window, to read first, from the zero state; None goes on after the last row of X that was
-            learnt from, even where its target was given. They want to be at least as many as the longest of `lags_`;
-            what lies before them counts as the mean.
+            learnt from, even where its target was given. Give at least as many as the longest of `lags_`; missing
+            earlier rows are taken to be the mean.
 
         Returns
         -------
@@ -341,11 +344,11 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """
         self._check_steps(n_steps)
         path = self._path(int(n_steps), X)
-        self._tell_held(path)
-        return self._restored(path)
+        self._warn_if_clipped(path)
+        return self._model.restored(path)
 
-    def _tell_held(self, path: Array) -> None:
-        low, high = self._bounds
+    def _warn_if_clipped(self, path: Array) -> None:
+        low, high = self._stream.bounds
         held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
         if held:
             warnings.warn(
@@ -357,22 +360,12 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
 
     def _path(self, n_steps: int, X: Any) -> Array:
         """Closed loop (n_steps, channels) in standardised units."""
-        population = self._population()
-        if X is None and self._is_series:
-            return _reservoir.closed_loop(
-                population, self.readout_[None], self._state, self._history[None], self.lags_, n_steps, self._bounds
-            )[:, 0, 0]
-        inputs = self._history
-        if X is not None:
-            self._check_index(X)
-            rows = validate_data(self, X, dtype=np.float64, reset=False)
-            inputs = (self._shaped(rows) - self._centre) / self._unit
-        if not self._is_series and len(inputs) != 1:
-            raise ValueError(f"X must be one window, got {len(inputs)} rows.")
-        reader: Any = (SeriesReader if self._is_series else WindowReader)(inputs, self.lags_)
-        last = np.array([len(inputs) - 1])
-        paths = reader.paths(population, self.readout_, self._zero_state(), 0, last, n_steps, self._bounds)
-        return np.asarray(paths[0])
+        if X is None:
+            return self._stream.path(self._model, n_steps)
+        rows = self._rows(X)
+        if not self._model.form.is_series and len(rows) != 1:
+            raise ValueError(f"X must be one window, got {len(rows)} rows.")
+        return self._stream.path_after(self._model, rows, n_steps)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.
@@ -406,16 +399,16 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
            regression. https://arxiv.org/abs/1604.04173
         """
         center = self.predict(X)
-        known = self._known()
-        error = _intervals.held_errors(known, self._population())
+        known, model = self._known(), self._model
+        error = _intervals.held_errors(known, model.population)
         width = _intervals.half_width(error, coverage)
-        if self._is_series and self._closed and self.n_outputs_ == self.n_channels_:
+        if model.form.is_series and model.form.closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
-            read = np.concatenate([self._history, (rows - self._centre) / self._unit])
-            seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / self._unit
-            width = _intervals.series_half_width(known, error, SeriesReader(read, self.lags_), seen, coverage)
-        half = width * self._target_unit
-        half = half[..., 0] if self._ravel else half
+            read = np.concatenate([self._stream.history, model.inputs.scaled(rows)])
+            seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / model.inputs.unit
+            width = _intervals.series_half_width(known, error, model.reader(read), seen, coverage)
+        half = width * model.targets.unit
+        half = half[..., 0] if model.form.flat else half
         return center - half, center + half
 
     def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
@@ -448,19 +441,19 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
            regression, 5.2. https://arxiv.org/abs/1604.04173
         """
         self._check_steps(n_steps)
-        known, n_steps = self._known(), int(n_steps)
+        known, model, stream = self._known(), self._model, self._stream
         needed = _intervals.n_needed(coverage)
-        error = _intervals.loop_errors(known, self._population(), n_steps, self._bounds, needed)
-        now = known.reader._replace(inputs=self._history)
+        error = _intervals.loop_errors(known, model.loop(stream.bounds), int(n_steps), needed)
+        now = known.reader._replace(inputs=stream.history)
         half = _intervals.half_width(error, coverage) * _intervals.spreads(now, 1)
-        path = self._path(n_steps, None)
-        self._tell_held(path)
-        return self._restored(path - half), self._restored(path + half)
+        path = self._path(int(n_steps), None)
+        self._warn_if_clipped(path)
+        return model.restored(path - half), model.restored(path + half)
 
     def _known(self) -> Record:
-        if self._record is None:
+        if self._stream.record is None:
             raise ValueError("Intervals need rows that were not learnt from: there are none after one partial_fit.")
-        return self._record
+        return self._stream.record
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
@@ -489,24 +482,23 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         ValueError
             If an argument is not valid, or the weights were trained otherwise than by ridge.
         """
-        first = not hasattr(self, "readout_")
-        if not first and self._normal is None:
-            raise ValueError("trainable had weights trained by fit, which a ridge solution of further rows would undo.")
+        first = not hasattr(self, "_model")
+        if not first and self._stream.normal is None:
+            raise ValueError(
+                "partial_fit would replace the weights that fit trained (trainable=...) by a ridge solution."
+            )
         with _validation.restored_on_error(self):
-            inputs, target = self._check_data(X, y, reset=first)
+            inputs, target, form = self._check_data(X, y, None if first else self._model.form)
             if first:
-                self._begin(inputs, target)
-                self._record = None
-                self._normal = _reservoir.init_normal(
-                    1, self.n_units + len(self.lags_) * self.n_channels_ + 1, target.shape[1]
-                )
-                self._state = self._zero_state()
-                self._history = np.zeros((self._n_history() if self._is_series else 0, *inputs.shape[1:]))
-            assert self._normal is not None
-            self._normal = self._accumulate(self._normal, inputs, target, joined=not first and self._unlearnt)
-            self._unlearnt = y is None
-            self.readout_ = self._solve(self._normal)
-            self._published()
+                self._curves = Curves()
+                model = self._started(inputs, target, form)
+                stream = Stream.before(model, model.inputs.scaled(inputs))
+            else:
+                model, stream = self._model, self._stream
+            rows, goal = model.inputs.scaled(inputs), model.targets.scaled(target)
+            stream = stream.learned(model, rows, goal, waiting=y is None)
+            assert stream.normal is not None
+            self._set_fitted(model.solved(stream.normal), stream)
         return self
 
     def __sklearn_tags__(self) -> Any:

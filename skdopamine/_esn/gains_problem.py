@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import ONE_STEP_SHARE, Task, Windows, learn, level, path_levels, read_on
+from skdopamine._esn.forecast import ONE_STEP_SHARE, Assignment, Windows, evaluate_rest, learn, level, path_levels
 from skdopamine._esn.reservoir import LEAST_RELATIVE, Gains, Normal, Weights, total
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training.problem import Estimate
@@ -60,7 +60,7 @@ class GainsProblem:
     """The gains of a reservoir; the readout is the ridge solution on the rows before the split."""
 
     def __init__(
-        self, weights: Weights, task: Task, start: Gains, *, n_windows: int, n_pairs: int, scale: float, seed: int
+        self, weights: Weights, task: Assignment, start: Gains, *, n_windows: int, n_pairs: int, scale: float, seed: int
     ) -> None:
         self.weights = weights
         self.task = task
@@ -127,7 +127,7 @@ class GainsProblem:
                 normal, state = learn(task, population, self._no_rows(run), state, (first, last), self.seed)
                 folds.append(normal.shared_by(len(members)))
             readout = total(folds).solve(gains, population.n_units)
-            values, starts, normal = read_on(task, population, readout, self._no_rows(run), state, self.origins)
+            values, starts, normal = evaluate_rest(task, population, readout, self._no_rows(run), state, self.origins)
             last_fold = normal.shared_by(len(members))
             pieces = np.array_split(values, len(self.origins), axis=1)
             one_step = level(np.stack([piece.mean(axis=1) for piece in pieces], axis=1), task.objective)
@@ -149,7 +149,7 @@ class GainsProblem:
     def _with_folds(self, one_step: Array, folds: list[Normal], gains: Gains) -> Array:
         """The error one step ahead by cross-validation over the folds, where it is not lost to rounding.
 
-        The last rows alone may be calmer than those to come.
+        The held-back rows alone may be easier than later ones.
         """
         everything, units = total(folds), self.weights.bias.size
         errors = np.zeros(len(one_step))

@@ -1,4 +1,4 @@
-"""How far off forecasts are on rows that a readout has not learnt from, and how wide intervals are therefore."""
+"""How far off forecasts are on rows that a readout has not learnt from, and hence how wide the intervals are."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skdopamine._esn.forecast import predicted, read_over
+from skdopamine._esn.forecast import predicted
+from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Population
 from skdopamine._typing import Array
 
@@ -35,7 +36,7 @@ class Record(NamedTuple):
     target: Array  # (rows of the reader, targets)
     state: Array  # before the first judge's first row
     judges: tuple[Judge, ...]
-    held: int  # errors one step ahead count from this row on
+    counts_from: int  # errors one step ahead count from this row on
     errors: Array | None  # one step ahead, (rows from the first judge's on, targets), by the readout of their time
 
     def spans(self) -> list[tuple[Array, int, int]]:
@@ -44,7 +45,7 @@ class Record(NamedTuple):
         return [(judge.readout, judge.first, end) for judge, end in zip(self.judges, ends, strict=True)]
 
 
-def record(reader: Any, target: Array, state: Array, judges: Sequence[Judge], held: int, history: int) -> Record:
+def record(reader: Any, target: Array, state: Array, judges: Sequence[Judge], counts_from: int, history: int) -> Record:
     """Record of the rows from the first judge's on, with copies of these and of the `history` before.
 
     Its errors wait until they are asked for.
@@ -52,7 +53,7 @@ def record(reader: Any, target: Array, state: Array, judges: Sequence[Judge], he
     first = max(0, judges[0].first - history)
     rows = reader._replace(inputs=reader.inputs[first : len(target)].copy())
     moved = tuple(judge._replace(first=judge.first - first) for judge in judges)
-    return Record(rows, target[first:].copy(), state, moved, held - first, None)
+    return Record(rows, target[first:].copy(), state, moved, counts_from - first, None)
 
 
 def extended(
@@ -67,12 +68,14 @@ def extended(
         judges = (*judges, Judge(len(known.target), readout))
     target, first = np.concatenate([known.target, target]), judges[0].first
     excess = max(0, len(target) - first - MOST_ROWS)
-    state = read_over(reader, population, known.state, first, first + excess)
+    state = reader.state_after(population, known.state, first, first + excess)
     rows = reader._replace(inputs=reader.inputs[excess:].copy())
     moved = [judge._replace(first=max(first, judge.first - excess)) for judge in judges]
     last = max(i for i, judge in enumerate(moved) if judge.first == first)
     errors = np.concatenate([one_step_errors(known, population), errors])[-MOST_ROWS:]
-    return Record(rows, target[excess:].copy(), state, tuple(moved[last:]), max(first, known.held - excess), errors)
+    return Record(
+        rows, target[excess:].copy(), state, tuple(moved[last:]), max(first, known.counts_from - excess), errors
+    )
 
 
 def one_step_errors(known: Record, population: Population) -> Array:
@@ -82,18 +85,16 @@ def one_step_errors(known: Record, population: Population) -> Array:
     state, errors = known.state, []
     for readout, first, end in known.spans():
         errors.append(known.target[first:end] - predicted(known.reader, population, readout, state, first, end))
-        state = read_over(known.reader, population, state, first, end)
+        state = known.reader.state_after(population, state, first, end)
     return np.concatenate(errors)
 
 
 def held_errors(known: Record, population: Population) -> Array:
     """Errors one step ahead of the rows that count."""
-    return one_step_errors(known, population)[known.held - known.judges[0].first :]
+    return one_step_errors(known, population)[known.counts_from - known.judges[0].first :]
 
 
-def loop_errors(
-    known: Record, population: Population, n_steps: int, bounds: tuple[Array, Array], least: int = 1
-) -> Array:
+def loop_errors(known: Record, loop: Loop, n_steps: int, least: int = 1) -> Array:
     """Errors (origins, n_steps, channels) of closed loops, at least so many, in units of the spread before each."""
     first, last = known.judges[0].first, len(known.target) - n_steps
     if last < first:
@@ -104,10 +105,10 @@ def loop_errors(
     for readout, start, end in known.spans():
         own = origins[(origins >= start) & (origins < end)]
         if len(own):
-            path = known.reader.paths(population, readout, state, start, own, n_steps, bounds)
-            truth = known.target[own[:, None] + np.arange(n_steps), : path.shape[2]]
+            path = known.reader.paths(loop._replace(readout=readout[None]), state, start, own, n_steps)
+            truth = known.target[own[:, None] + np.arange(n_steps), : loop.n_fed]
             errors.append((truth - path) / spread(known.reader.recent(own, SPREAD_ROWS))[:, None])
-        state = read_over(known.reader, population, state, start, end)
+        state = known.reader.state_after(loop.population, state, start, end)
     return np.concatenate(errors)
 
 

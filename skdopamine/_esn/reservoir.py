@@ -1,4 +1,4 @@
-"""Echo-state reservoirs: weights, one step, teacher-forced runs, ridge readouts and the closed loop.
+"""Echo-state reservoirs: weights, one step, teacher-forced runs and ridge readouts.
 
 A population of reservoirs is simulated as one: the state is (members x units, columns), each column one sequence, and
 the recurrent matrices of the members lie on the diagonal of one sparse matrix, so that a step is one matrix product.
@@ -19,10 +19,10 @@ from scipy.sparse.linalg import ArpackError, eigs
 from skdopamine._typing import Array
 
 CHUNK_BYTES = 2**23  # states that are held at once
-N_LARGEST = 12  # eigenvalues that are looked for
-LEAST_RELATIVE = 1e-8  # squared error, of the targets' power, below which normal equations do not tell it
-PRIOR = 0.01  # variance of the readout's weights that is expected
-DENSE_UNITS = 200  # below, all eigenvalues are had at once
+N_LARGEST = 12  # eigenvalues to compute
+LEAST_RELATIVE = 1e-8  # relative squared error below which rounding in the normal equations hides it
+PRIOR = 0.01  # expected variance of the readout's weights
+DENSE_UNITS = 200  # below this size, compute all eigenvalues directly
 
 
 class Links(NamedTuple):
@@ -280,49 +280,3 @@ def init_normal(n_members: int, n_features: int, n_targets: int) -> Normal:
 def total(parts: Sequence[Normal]) -> Normal:
     """Normal equations of the rows of all parts."""
     return Normal(*(sum(field[1:], start=field[0]) for field in zip(*parts, strict=True)))
-
-
-def closed_loop(
-    population: Population,
-    readout: Array,
-    state: Array,
-    history: Array,
-    lags: npt.NDArray[np.intp],
-    n_steps: int,
-    bounds: tuple[Array, Array],
-) -> Array:
-    """Feed predictions back: the path (n_steps, members, columns, channels).
-
-    Parameters
-    ----------
-    population : Population
-        The reservoirs.
-    readout : ndarray of shape (members, features, targets)
-        The first targets are the next row.
-    state : ndarray of shape (members x units, columns)
-        After reading `history`.
-    history : ndarray of shape (columns, rows, channels)
-        Last rows read, at least as many as the longest lag plus one.
-    lags : ndarray of int
-        Which of the rows the readout sees, 0 being the last.
-    n_steps : int
-        Steps to predict.
-    bounds : tuple of two ndarrays of shape (channels,)
-        Predictions are held between them.
-    """
-    members, units = population.n_members, population.n_units
-    columns, past, channels = history.shape
-    path = np.empty((past + n_steps, members, columns, channels))
-    path[:past] = history.transpose(1, 0, 2)[:, None]
-    by_state = np.ascontiguousarray(readout[:, :units, :channels].transpose(0, 2, 1))
-    by_past, constant = readout[:, units:-1, :channels], readout[:, -1:, :channels]
-    for t in range(past, past + n_steps):
-        if t > past:
-            state = reservoir_step(population, state, drive_of(population, path[t - 1].transpose(0, 2, 1)))
-        value = path[t]
-        value[...] = np.matmul(by_state, state.reshape(members, units, columns)).transpose(0, 2, 1)
-        rows = path[t - 1 - lags].transpose(1, 2, 0, 3).reshape(members, columns, -1)
-        value += rows @ by_past
-        value += constant
-        np.clip(value, *bounds, out=value)
-    return path[past:]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import ONE_STEP_SHARE, SeriesReader, Task, Windows, level, path_values
+from skdopamine._esn.forecast import ONE_STEP_SHARE, Assignment, Windows, level, path_values
 from skdopamine._esn.reservoir import Gains, Population, Weights
 from skdopamine._training import credit as _credit
 from skdopamine._training import noise as _noise
@@ -20,7 +20,7 @@ MEMBER_BYTES = 2**24  # states of the members that are simulated at once
 
 
 class Tunable(NamedTuple):
-    """What weights a `WeightsProblem` starts from, and in which units it counts them."""
+    """What weights a `ReservoirWeightsProblem` starts from, and in which units it counts them."""
 
     weights: Weights
     gains: Gains  # of one member
@@ -28,7 +28,7 @@ class Tunable(NamedTuple):
     spread: Array  # (features, features): directions of the readout in which unit steps move predictions alike
 
 
-class WeightsProblem:
+class ReservoirWeightsProblem:
     """The readout, and with `recurrent` all other weights too, perturbed at once, one direction for a whole window.
 
     A window is read from the zero state for twice the washout, the second half being judged one step ahead, and the
@@ -36,7 +36,15 @@ class WeightsProblem:
     """
 
     def __init__(
-        self, start: Tunable, task: Task, *, recurrent: bool, n_windows: int, n_pairs: int, scale: float, seed: int
+        self,
+        start: Tunable,
+        task: Assignment,
+        *,
+        recurrent: bool,
+        n_windows: int,
+        n_pairs: int,
+        scale: float,
+        seed: int,
     ) -> None:
         self.start = start
         self.task = task
@@ -44,12 +52,10 @@ class WeightsProblem:
         self.n_pairs = n_pairs
         self.scale = scale
         self.seed = seed
-        self.is_series = isinstance(task.reader, SeriesReader)
-        self.reach = 2 * max(1, task.washout) if self.is_series else task.reader.inputs.shape[1]
-        self.judged = self.reach // 2 if self.is_series else 1  # last rows of a window whose predictions count
+        self.reach = task.reader.reach(task.washout)
         steps = task.horizon if task.closed else 1
         last = max(0, task.split - steps)
-        first = min(self.reach, last) if self.is_series else 0
+        first = min(self.reach.n_before, last)
         self.origins = np.unique(np.linspace(first, last, n_windows).astype(np.intp))
         self.held_back = np.unique(
             np.linspace(task.split, len(task.target) - steps, max(1, n_windows // 3)).astype(np.intp)
@@ -131,7 +137,7 @@ class WeightsProblem:
     def window_losses(self, population: Population, readout: Array, origins: Array) -> Array:
         """Loss (members, windows) of given reservoirs and readouts, in units of the loss at the start."""
         one_step, *ahead = self.window_parts(population, readout, origins)
-        total, steps = self.judged * one_step, self.judged
+        total, steps = self.reach.n_judged * one_step, self.reach.n_judged
         for path in ahead:
             total += (self.task.horizon - 1) * path
             steps += self.task.horizon - 1
@@ -142,20 +148,14 @@ class WeightsProblem:
         task, reader = self.task, self.task.reader
         members, units = population.n_members, population.n_units
         state, total = _reservoir.init_state(population, len(origins)), np.zeros((members, len(origins)))
-        for t in range(1 - self.reach, 1):
-            rows = np.maximum(origins + t, 0) if self.is_series else origins
-            inputs = reader.inputs[rows] if self.is_series else reader.inputs[rows, t - 1]
+        for t, (rows, inputs) in enumerate(reader.steps_before(origins, self.reach.n_read), 1 - self.reach.n_read):
             state = _reservoir.reservoir_step(population, state, _reservoir.drive_of(population, inputs.T[None]))
-            if t <= -self.judged:
+            if t <= -self.reach.n_judged:
                 continue
-            if self.is_series:
-                past = _reservoir.lagged(reader.inputs, reader.lags, rows)
-            else:
-                past = reader.inputs[rows[:, None], -1 - reader.lags]
             states = state.reshape(members, units, -1).transpose(2, 0, 1).reshape(len(origins), -1)
-            seen = _reservoir.features(population, states, past.reshape(len(origins), -1))
+            seen = _reservoir.features(population, states, reader.past(rows))
             total += task.objective.values(np.matmul(seen, readout), task.target[rows])
-        parts = [total / self.judged]
+        parts = [total / self.reach.n_judged]
         if task.closed and task.horizon > 1:
             parts.append(path_values(task, population, readout, state, origins)[..., 1:].mean(axis=-1))
         return parts

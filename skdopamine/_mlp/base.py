@@ -28,7 +28,7 @@ from skdopamine._mlp.modes import MODES, Options, find_mode
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.problem import Data, NetworkProblem, make_data, outputs, targets
 from skdopamine._objectives.base import Objective, SetObjective
-from skdopamine._objectives.registry import LOSSES, NATURAL, Shape, check_loss, loss_name
+from skdopamine._objectives.registry import LossOptions, check_loss, find_loss, losses
 from skdopamine._objectives.scorers import make_objective
 from skdopamine._objectives.tasks import View
 from skdopamine._objectives.thresholds import best_shift
@@ -81,9 +81,9 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         self._scale: float = 1.0
         self._offset: Array | None = None
 
-    def _shape(self) -> Shape:
-        """What the loss is told besides its name."""
-        return Shape()
+    def _loss_options(self) -> LossOptions:
+        """Options of the losses that have any."""
+        return LossOptions()
 
     # ---- fit and partial_fit -----------------------------------------------------------------------------------------
 
@@ -249,9 +249,9 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
     def _objective(self, network: Network, data: Data, params: Array, *, whole: bool) -> Objective | SetObjective:
         """The loss, as the trainer uses it."""
         view, everything = self._view(), slice(None)
-        name = loss_name(self.loss, view.task)
-        if isinstance(name, str) and name in LOSSES[view.task]:
-            return LOSSES[view.task][name](self._shape())
+        entry = find_loss(self.loss, view.task)
+        if entry is not None:
+            return entry.make(self._loss_options())
         with np.errstate(all="ignore"):
             output, target = outputs(network, params, data, everything), targets(data, everything)
         weighted = data.weight is not None
@@ -274,7 +274,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         Return the number of epochs, and whether they were interrupted.
         """
         view = self._view()
-        natural = self._problem(problem.network, problem.data, LOSSES[view.task][NATURAL[view.task]](self._shape()))
+        natural = self._problem(problem.network, problem.data, losses(view.task)[0].make(self._loss_options()))
         settings, _ = self._settings(natural)
         epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
         settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)

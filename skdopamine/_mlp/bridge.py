@@ -20,7 +20,7 @@ from skdopamine._mlp.activations import same_activations
 from skdopamine._typing import Array
 
 SHARED_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # scikit-learn's networks have these
-LOSSES = {"identity": "squared_error", "exp": "poisson"}  # of MLPRegressor, by the function of its outputs
+THEIR_LOSSES = {"identity": "squared_error", "exp": "poisson"}  # of MLPRegressor, by the function of its outputs
 OUTPUTS = ("logistic", "softmax")  # of MLPClassifier
 COPIED = (
     *("n_layers_", "n_outputs_", "out_activation_", "n_features_in_", "feature_names_in_", "classes_", "n_iter_", "t_"),
@@ -71,7 +71,7 @@ def to_sklearn(estimator: Any) -> Any:
     """The MLPClassifier or MLPRegressor that predicts what the fitted estimator does."""
     theirs = MLPClassifier if is_classifier(estimator) else MLPRegressor
     function = estimator.out_activation_
-    if function not in (OUTPUTS if is_classifier(estimator) else LOSSES):
+    if function not in (OUTPUTS if is_classifier(estimator) else THEIR_LOSSES):
         raise ValueError(f"loss={estimator.loss!r} has outputs that {theirs.__name__} has not: {function!r}.")
     shared = theirs().get_params().keys() & estimator.get_params(deep=False).keys()
     parameters = {name: getattr(estimator, name) for name in shared - {"loss"}}
@@ -79,7 +79,7 @@ def to_sklearn(estimator: Any) -> Any:
     if parameters["learning_rate"] == "dopamine":
         parameters["learning_rate"] = "constant"
     if theirs is MLPRegressor:
-        parameters["loss"] = LOSSES[function]
+        parameters["loss"] = THEIR_LOSSES[function]
     model = theirs(**parameters)
     fitted = vars(estimator)
     vars(model).update({name: deepcopy(fitted[name]) for name in COPIED if name in fitted})

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skdopamine._estimator import validation as _validation
 from skdopamine._mlp.base import DopamineMLP
 from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import Shape, loss_name, serves
+from skdopamine._objectives.registry import LossOptions, find_loss, serves
 from skdopamine._objectives.tasks import View
 from skdopamine._typing import Array
 
@@ -810,7 +810,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         bias /= self._scale
 
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
-        target, log_link = np.asarray(y, dtype=np.float64), loss_name(self.loss, "regression") == "poisson"
+        target, log_link = np.asarray(y, dtype=np.float64), self._link() == "exp"
         if log_link and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
         if not fresh and log_link != self._log_link:
@@ -818,9 +818,9 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         return target[:, None] if target.ndim == 1 else target
 
     def _set_units(self, target: Array, weight: Array | None) -> None:
-        name = loss_name(self.loss, "regression")
+        entry = find_loss(self.loss, "regression")
         top = float(np.abs(target).max())
-        self._log_link = bool(name == "poisson")
+        self._log_link = self._link() == "exp"
         self._scale, self._offset, self._knee = 1.0, np.zeros(target.shape[1]), HUBER_KNEE
         if top == 0:
             return
@@ -830,9 +830,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
             spread = float(centre.mean())  # targets are counted in units of their mean
         else:
             spread = float(np.sqrt(np.average(((relative - centre) ** 2).mean(axis=1), weights=weight)))
-        if name in ("absolute_error", "huber", "pinball"):  # outliers must not set the unit
-            level = self.quantile if name == "pinball" else 0.5
-            centre = _weighted_quantile(relative, level, weight)
+        if entry is not None and entry.level is not None:  # outliers must not set the unit
+            centre = _weighted_quantile(relative, entry.level(self._loss_options()), weight)
             distance = np.abs(relative - _weighted_quantile(relative, 0.5, weight)).mean(axis=1, keepdims=True)
             robust = NORMAL_MAD * float(_weighted_quantile(distance, 0.5, weight)[0])
             spread = robust if robust > 1e-10 else spread
@@ -842,8 +841,12 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         self._offset = np.zeros(target.shape[1]) if self._log_link else centre * top
         self._knee = HUBER_KNEE * spread * (top / self._scale)
 
-    def _shape(self) -> Shape:
-        return Shape(self._knee, float(self.quantile))
+    def _link(self) -> str:
+        entry = find_loss(self.loss, "regression")
+        return "identity" if entry is None else entry.link
+
+    def _loss_options(self) -> LossOptions:
+        return LossOptions(self._knee, float(self.quantile))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

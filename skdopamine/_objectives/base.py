@@ -20,9 +20,13 @@ class Objective(ABC):
     A clean pass is assessed once; `difference` and `credit` then start from its predictions.
     """
 
-    degree = 0  # the loss grows with this power of the targets' unit
     linear = False  # whether hidden units are judged by the credit of the outputs, and not by the loss itself
     flat = False  # whether the loss stands still under small perturbations, so that another has to come before it
+
+    @property
+    @abstractmethod
+    def degree(self) -> int:
+        """Power of the targets' unit that the loss grows with; 0 for classification."""
 
     @abstractmethod
     def predict(self, output: Array) -> Array:
@@ -79,6 +83,8 @@ class SquaredError(Objective):
 class LogisticLoss(Objective):
     """Log-loss of independent logistic outputs, summed over outputs: binary and multi-label."""
 
+    degree = 0
+
     def predict(self, output: Array) -> Array:
         return np.asarray(expit(output))
 
@@ -110,6 +116,8 @@ class LogisticLoss(Objective):
 
 class SoftmaxLoss(Objective):
     """Log-loss of a softmax over the outputs, for targets that are one-hot: multi-class."""
+
+    degree = 0
 
     def predict(self, output: Array) -> Array:
         prediction = np.exp(output - output.max(axis=-1, keepdims=True))

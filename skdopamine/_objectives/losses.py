@@ -108,12 +108,16 @@ class Poisson(Evaluated):
 class Hinge(Evaluated):
     """Hinge loss of one output, 1 - margin where that is positive; of several labels, their sum."""
 
+    degree = 0
+
     def values(self, output: Array, target: Array) -> Array:
         return np.asarray(np.maximum(1 - (2 * target - 1) * output, 0).sum(axis=-1))
 
 
 class MultiHinge(Evaluated):
     """Hinge loss of several classes: the distance to the best of the others (Crammer and Singer, 2001)."""
+
+    degree = 0
 
     def values(self, output: Array, target: Array) -> Array:
         chosen = np.einsum("...k,...k->...", output, target)
@@ -124,6 +128,7 @@ class MultiHinge(Evaluated):
 class ZeroOne(Evaluated):
     """Share of wrong samples; the outputs are moved far enough to change a decision."""
 
+    degree = 0
     linear = flat = True
 
     def __init__(self, wrong: Callable[[Array, Array], Array]) -> None:

@@ -37,11 +37,6 @@ def find_metric(name: str, task: str) -> Metric | None:
     return _METRICS.get((task, name))
 
 
-def pinball_metric(alpha: float) -> Metric:
-    """The negative of scikit-learn's `mean_pinball_loss` for this alpha."""
-    return Metric("value", partial(_over_outputs, partial(_pinball, alpha=alpha), -1))
-
-
 def d2_pinball_metric(alpha: float) -> Metric:
     """Scikit-learn's `d2_pinball_score` for this alpha.
 

@@ -1,4 +1,4 @@
-"""The losses by name, and which scorers they stand for."""
+"""The table of losses by name: what each is for, and which scorers it stands for."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,67 +20,90 @@ from skdopamine._objectives.losses import (
 )
 from skdopamine._objectives.metrics import find_metric
 
-# scorers that are best where the mean of a loss is least
-SUMS = {
-    "binary": {"accuracy": "zero_one", "neg_log_loss": "log_loss"},
-    "multiclass": {"accuracy": "zero_one", "neg_log_loss": "log_loss"},
-    "multilabel": {"accuracy": "zero_one"},
-    "regression": {
-        "neg_mean_absolute_error": "absolute_error",
-        "neg_mean_squared_error": "squared_error",
-        "neg_root_mean_squared_error": "squared_error",
-        "r2": "squared_error",
-        "neg_mean_poisson_deviance": "poisson",
-    },
-}
+CLASSIFICATION = ("binary", "multiclass", "multilabel")
+TASKS = (*CLASSIFICATION, "regression")
 
 
-def serves(loss: Any, task: str) -> bool:
-    """Whether a loss is known to be for this kind of classification, or not known at all."""
-    known = isinstance(loss, str)
-    tasks = [t for t in ("binary", "multiclass", "multilabel") if known and (loss in LOSSES[t] or find_metric(loss, t))]
-    return not tasks or task in tasks
-
-
-class Shape(NamedTuple):
-    """What a loss is told besides its name."""
+class LossOptions(NamedTuple):
+    """Options of the losses that have any."""
 
     knee: float = HUBER_KNEE
     quantile: float = 0.5
 
 
-LOSSES: dict[str, dict[str, Callable[[Shape], Objective]]] = {
-    "binary": {
-        "log_loss": lambda shape: LogisticLoss(),
-        "hinge": lambda shape: Hinge(),
-        "zero_one": lambda shape: ZeroOne(wrong_labels),
-    },
-    "multiclass": {
-        "log_loss": lambda shape: SoftmaxLoss(),
-        "hinge": lambda shape: MultiHinge(),
-        "zero_one": lambda shape: ZeroOne(wrong_class),
-    },
-    "regression": {
-        "squared_error": lambda shape: SquaredError(),
-        "absolute_error": lambda shape: AbsoluteError(),
-        "huber": lambda shape: Huber(shape.knee),
-        "pinball": lambda shape: Pinball(shape.quantile),
-        "poisson": lambda shape: Poisson(),
-    },
-}
-LOSSES["multilabel"] = LOSSES["binary"]
-NATURAL = {"binary": "log_loss", "multiclass": "log_loss", "multilabel": "log_loss", "regression": "squared_error"}
+class Entry(NamedTuple):
+    """One loss under its name, for the tasks that it serves."""
+
+    name: str
+    tasks: tuple[str, ...]
+    make: Callable[[LossOptions], Objective]
+    scorers: tuple[str, ...] = ()  # those that are best where the mean of the loss is least
+    level: Callable[[LossOptions], float] | None = None  # quantile of y that is the best constant; None: its mean
+    link: str = "identity"  # function of the outputs: "identity" or "exp", for which y must not be negative
+    closed_loop: bool = False  # whether the forecaster has it too
 
 
-def loss_name(loss: Any, task: str) -> Any:
-    """The loss, or for a scorer that is best where a loss is least, that loss's name."""
-    return SUMS[task].get(loss, loss) if isinstance(loss, str) else loss
+def _median(options: LossOptions) -> float:
+    return 0.5
+
+
+# The first loss of each task is its natural one: a fit starts on it where another stands still.
+TABLE = (
+    Entry("log_loss", ("binary",), lambda options: LogisticLoss(), scorers=("neg_log_loss",)),
+    Entry("log_loss", ("multilabel",), lambda options: LogisticLoss()),  # of a set of labels, the scorer has no value
+    Entry("log_loss", ("multiclass",), lambda options: SoftmaxLoss(), scorers=("neg_log_loss",)),
+    Entry("hinge", ("binary", "multilabel"), lambda options: Hinge()),
+    Entry("hinge", ("multiclass",), lambda options: MultiHinge()),
+    Entry("zero_one", ("binary", "multilabel"), lambda options: ZeroOne(wrong_labels), scorers=("accuracy",)),
+    Entry("zero_one", ("multiclass",), lambda options: ZeroOne(wrong_class), scorers=("accuracy",)),
+    Entry(
+        "squared_error",
+        ("regression",),
+        lambda options: SquaredError(),
+        scorers=("neg_mean_squared_error", "neg_root_mean_squared_error", "r2"),
+        closed_loop=True,
+    ),
+    Entry(
+        "absolute_error",
+        ("regression",),
+        lambda options: AbsoluteError(),
+        scorers=("neg_mean_absolute_error",),
+        level=_median,
+        closed_loop=True,
+    ),
+    Entry("huber", ("regression",), lambda options: Huber(options.knee), level=_median, closed_loop=True),
+    Entry(
+        "pinball",
+        ("regression",),
+        lambda options: Pinball(options.quantile),
+        level=lambda options: options.quantile,
+        closed_loop=True,
+    ),
+    Entry("poisson", ("regression",), lambda options: Poisson(), scorers=("neg_mean_poisson_deviance",), link="exp"),
+)
+
+
+def losses(task: str) -> list[Entry]:
+    """The losses of a task."""
+    return [entry for entry in TABLE if task in entry.tasks]
+
+
+def find_loss(loss: Any, task: str) -> Entry | None:
+    """The loss with this name, or the one that this scorer's name stands for; None if there is neither."""
+    return next((e for e in losses(task) if isinstance(loss, str) and loss in (e.name, *e.scorers)), None)
+
+
+def serves(loss: Any, task: str) -> bool:
+    """Whether a loss is known to be for this kind of classification, or not known at all."""
+    known = [t for t in CLASSIFICATION if isinstance(loss, str) and (find_loss(loss, t) or find_metric(loss, t))]
+    return not known or task in known
 
 
 def check_loss(loss: Any, task: str) -> None:
     """Refuse a name that is neither a loss of the task nor a scorer."""
-    if isinstance(loss, str) and loss_name(loss, task) not in LOSSES[task] and loss not in get_scorer_names():
+    if isinstance(loss, str) and find_loss(loss, task) is None and loss not in get_scorer_names():
+        names = sorted(entry.name for entry in losses(task))
         raise ValueError(
-            f"loss must be one of {sorted(LOSSES[task])}, the name of a scikit-learn scorer, a scorer or a callable "
+            f"loss must be one of {names}, the name of a scikit-learn scorer, a scorer or a callable "
             f"loss(y_true, y_pred), got {loss!r}."
         )

@@ -80,6 +80,8 @@ class FunctionObjective(_OneByOne):
 class RowFunction(Evaluated):
     """The user's ``loss(y_true, y_pred)``, a value for each row; members are stacked into one call."""
 
+    degree = 0  # it sees the user's units
+
     def __init__(self, function: Callable[[Array, Array], Any], view: View) -> None:
         self.function = function
         self.view = view
@@ -90,6 +92,34 @@ class RowFunction(Evaluated):
         stacked = np.concatenate([truth] * (int(np.prod(shape)) // n)) if n else truth
         losses = self.function(stacked, _look(self.view)(output.reshape(-1, output.shape[-1])))
         return np.array(losses, dtype=np.float64).reshape(shape)
+
+
+class FunctionLoss:
+    """A user's ``loss(y_true, y_pred)``, per-sample values or one number."""
+
+    degree = 0
+
+    def __init__(self, function: Callable[..., Any], restore: Callable[[Array], Array]) -> None:
+        self.function = function
+        self.restore = restore  # to the user's units
+
+    def values(self, output: Array, target: Array) -> Array:
+        """Loss of each row, (..., n) of outputs (..., n, targets); a number counts for all of them."""
+        target = np.broadcast_to(target, output.shape)
+        values = np.empty(output.shape[:-1])
+        for member in np.ndindex(values.shape[:-1]):
+            true, predicted = self.restore(target[member]), self.restore(output[member])
+            loss = np.asarray(self.function(_flat(true), _flat(predicted)))
+            if loss.dtype.kind not in "fiub":
+                raise TypeError(f"loss must return one number or one per row, got {loss!r}.")
+            if loss.shape not in ((), values.shape[-1:]):
+                raise ValueError(f"loss must return one number or one per row, got an array of shape {loss.shape}.")
+            values[member] = loss
+        return values
+
+
+def _flat(values: Array) -> Array:
+    return values[:, 0] if values.shape[1] == 1 else values
 
 
 def _look(view: View) -> Callable[[Array], Array]:

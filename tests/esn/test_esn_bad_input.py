@@ -542,11 +542,11 @@ def test_whatever_goes_in(params, n, channels, kind, exponent, mode, n_lags, see
         prediction = model.predict(X)
         assert np.isfinite(prediction).all()
         assert len(prediction) == len(X)
-        if mode != "series with targets" and model._closed:
+        if mode != "series with targets" and model._model.form.closed:
             warnings.filterwarnings("ignore", "The forecast left", UserWarning)
             path = model.forecast(7)
             assert np.isfinite(path).all()
-            assert path.shape == ((7,) if model._ravel else (7, channels))
+            assert path.shape == ((7,) if model._model.form.flat else (7, channels))
 
 
 def test_windows_are_scored_with_their_targets(window_model):

@@ -5,15 +5,16 @@ import pytest
 
 from skdopamine._esn import forecast as _forecast
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import FunctionLoss, SeriesReader, Task, WindowReader
+from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader
+from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Gains
-from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import LOSSES, Shape
+from skdopamine._objectives.base import SquaredError
+from skdopamine._objectives.scorers import FunctionLoss
 
 ROWS = np.random.default_rng(0).standard_normal((80, 2))
 LAGS = np.array([0, 2])
 WIDE = (np.full(2, -9.0), np.full(2, 9.0))
-SQUARES = LOSSES["regression"]["squared_error"](Shape(HUBER_KNEE, 0.5))
+SQUARES = SquaredError()
 READOUT = 0.1 * np.random.default_rng(1).standard_normal((6 + 4 + 1, 2))
 
 
@@ -22,13 +23,17 @@ def population(noise=0.0):
     return _reservoir.populate(weights, Gains(*(np.array([v]) for v in (0.8, 0.5, 0.7, 0.3, 1e-6, 1e-6, noise))))
 
 
+def closed(own):
+    return Loop(own, READOUT[None], LAGS, WIDE, 2)
+
+
 def readers():
     windows = np.lib.stride_tricks.sliding_window_view(ROWS, 5, axis=0).transpose(0, 2, 1)
     return SeriesReader(ROWS, LAGS), WindowReader(np.ascontiguousarray(windows), LAGS)
 
 
 def task(objective=SQUARES, washout=0, horizon=4):
-    return Task(SeriesReader(ROWS[:-1], LAGS), ROWS[1:], True, washout, 50, horizon, WIDE, objective)
+    return Assignment(SeriesReader(ROWS[:-1], LAGS), ROWS[1:], True, washout, 50, horizon, WIDE, objective)
 
 
 @pytest.mark.parametrize("reader", readers(), ids=["series", "windows"])
@@ -37,7 +42,7 @@ def test_rows_are_read_alike_in_pieces_and_at_once(reader, monkeypatch):
     whole = _forecast.predicted(reader, own, READOUT, zero, 0, 70)
     monkeypatch.setattr(_forecast, "ROW_CHUNK", 7)
     monkeypatch.setattr(_reservoir, "CHUNK_BYTES", 8 * 6 * 7)
-    between = _forecast.read_over(reader, own, zero, 0, 33)
+    between = reader.state_after(own, zero, 0, 33)
     parts = [
         _forecast.predicted(reader, own, READOUT, zero, 0, 33),
         _forecast.predicted(reader, own, READOUT, between, 33, 70),
@@ -48,11 +53,12 @@ def test_rows_are_read_alike_in_pieces_and_at_once(reader, monkeypatch):
 @pytest.mark.parametrize("reader", readers(), ids=["series", "windows"])
 def test_the_first_step_of_a_closed_loop_is_the_prediction(reader):
     own, zero, origins = population(), np.zeros((6, 1)), np.array([5, 30, 31])
-    paths = reader.paths(own, READOUT, zero, 0, origins, 3, WIDE)
+    paths = reader.paths(closed(own), zero, 0, origins, 3)
     assert paths.shape == (3, 3, 2)
     ahead = _forecast.predicted(reader, own, READOUT, zero, 0, 40)
     np.testing.assert_allclose(paths[:, 0], ahead[origins], atol=1e-13)
-    held = reader.paths(own, READOUT, zero, 0, origins, 3, (np.full(2, -1e-3), np.full(2, 1e-3)))
+    narrow = np.full(2, -1e-3), np.full(2, 1e-3)
+    held = reader.paths(closed(own)._replace(bounds=narrow), zero, 0, origins, 3)
     assert np.abs(held).max() <= 1e-3
 
 
@@ -70,32 +76,30 @@ def test_rows_of_the_washout_are_read_but_not_learnt_from(washout):
     own, empty = population(), _reservoir.init_normal(1, 11, 2)
     normal, state = _forecast.learn(task(washout=washout), own, empty, np.zeros((6, 1)), (0, 50), 0)
     assert normal.n_rows == max(0, 50 - washout)
-    np.testing.assert_allclose(state, _forecast.read_over(task().reader, own, np.zeros((6, 1)), 0, 50), atol=1e-13)
+    np.testing.assert_allclose(state, task().reader.state_after(own, np.zeros((6, 1)), 0, 50), atol=1e-13)
 
 
 def test_rows_after_the_split_are_judged_and_added():
     own, empty, zero = population(), _reservoir.init_normal(1, 11, 2), np.zeros((6, 1))
-    state = _forecast.read_over(task().reader, own, zero, 0, 50)
+    state = task().reader.state_after(own, zero, 0, 50)
     origins = np.array([50, 60])
     two = np.stack([READOUT, 2 * READOUT])
-    values, starts, normal = _forecast.read_on(task(), own, two, empty, state, origins)
+    values, starts, normal = _forecast.evaluate_rest(task(), own, two, empty, state, origins)
     assert values.shape == (2, 29)
     error = ROWS[51:] - _forecast.predicted(task().reader, own, READOUT, state, 50, 79)
     np.testing.assert_allclose(values[0], 0.5 * (error**2).sum(axis=1))
     assert normal.n_rows == 29
     for column, origin in zip(starts.T, origins, strict=True):
-        np.testing.assert_allclose(
-            column[:, None], _forecast.read_over(task().reader, own, state, 50, origin + 1), atol=1e-13
-        )
+        np.testing.assert_allclose(column[:, None], task().reader.state_after(own, state, 50, origin + 1), atol=1e-13)
 
 
 def test_the_loss_of_a_path_is_that_of_each_step():
     own, origins = population(), np.array([50, 60])
     starts = np.column_stack(
-        [_forecast.read_over(task().reader, own, np.zeros((6, 1)), 0, origin + 1)[:, 0] for origin in origins]
+        [task().reader.state_after(own, np.zeros((6, 1)), 0, origin + 1)[:, 0] for origin in origins]
     )
     values = _forecast.path_values(task(), own, READOUT[None], starts, origins)
-    path = task().reader.paths(own, READOUT, np.zeros((6, 1)), 0, origins, 4, WIDE)
+    path = task().reader.paths(closed(own), np.zeros((6, 1)), 0, origins, 4)
     truth = ROWS[1:][origins[:, None] + np.arange(4)]
     np.testing.assert_allclose(values[0], 0.5 * ((path - truth) ** 2).sum(axis=2))
 

@@ -21,9 +21,9 @@ from skdopamine._esn import base as _base
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import SeriesReader, Task, learn, read_over
+from skdopamine._esn.forecast import Assignment, SeriesReader, learn
 from skdopamine._esn.gains_problem import GainsProblem
-from skdopamine._esn.reservoir_weights_problem import WeightsProblem
+from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem
 from skdopamine._training import trainer as _trainer
 from skdopamine.datasets import make_lorenz, make_mackey_glass
 
@@ -70,7 +70,7 @@ def test_targets_that_are_the_next_rows_give_the_forecasts_of_none(series):
 def test_the_readout_is_the_ridge_of_what_it_has_read_by_hand():
     model = stream(readout_lags=2, washout=7, ridge=0.1, lag_ridge=0.3, spectral_radius=0.8).fit(TWO)
     z = (TWO - TWO.mean(axis=0)) / TWO.std(axis=0)
-    population, state, rows = model._population(), np.zeros(20), []
+    population, state, rows = model._model.population, np.zeros(20), []
     for t, u in enumerate(z[:-1]):
         drive = population.recurrent @ state + population.inputs[0] @ u + population.bias[:, 0]
         state = (1 - 0.99) * state + 0.99 * np.tanh(drive)
@@ -235,7 +235,7 @@ def test_windows_of_two_channels():
     assert model.score(X[-40:], y[-40:]) > 0.9
     assert model.forecast(9).shape == (9, 2)
     other = plain(n_channels=2).fit(make_windows(TWO[:, ::-1], 8)[0], y)  # channels, not columns, are what is scaled
-    np.testing.assert_allclose(other._centre, TWO[:-1, ::-1].mean(axis=0), atol=0.05)
+    np.testing.assert_allclose(other._model.inputs.centre, TWO[:-1, ::-1].mean(axis=0), atol=0.05)
 
 
 def test_a_column_of_targets_stays_a_column():
@@ -325,8 +325,8 @@ def test_single_precision_is_taken():
 
 def by_all_rows(model, series, first=0):
     """The ridge of rows that were read one after the other, from what the model has for scales and weights."""
-    z = (series - model._centre) / model._unit
-    population, state, rows = model._population(), np.zeros(model.n_units), []
+    z = model._model.inputs.scaled(series)
+    population, state, rows = model._model.population, np.zeros(model.n_units), []
     for t, u in enumerate(z[:-1]):
         drive = population.recurrent @ state + population.inputs[0] @ u + population.bias[:, 0]
         state = state + model.leak_rate * (np.tanh(drive) - state)
@@ -346,7 +346,7 @@ STIFF = {"ridge": 0.1, "lag_ridge": 0.1, "readout_lags": 3, "washout": 10}
 def test_partial_fit_after_fit_gives_the_ridge_of_all_rows(series):
     model = stream(**STIFF).fit(series[:150]).partial_fit(series[150:220]).partial_fit(series[220:])
     np.testing.assert_allclose(model.readout_, by_all_rows(model, series, 10), rtol=1e-7, atol=1e-9)
-    assert model._normal.n_rows == 299 - 10
+    assert model._stream.normal.n_rows == 299 - 10
 
 
 def test_partial_fit_alone_gives_the_ridge_of_all_rows():
@@ -390,7 +390,7 @@ def test_one_row_a_time_is_a_stream_too(with_targets):
 
 def test_the_last_row_of_a_fit_with_targets_is_not_learnt_twice():
     given = stream(**STIFF).fit(SERIES[:150], SERIES[1:151]).partial_fit(SERIES[150:])
-    assert given._normal.n_rows == 299 - 10
+    assert given._stream.normal.n_rows == 299 - 10
     np.testing.assert_allclose(given.readout_, by_all_rows(given, SERIES, 10), rtol=1e-7, atol=1e-9)
 
 
@@ -401,7 +401,7 @@ def test_a_stream_of_windows_is_that_of_all_windows():
         parts.partial_fit(X[first : first + 64], y[first : first + 64])
     whole.partial_fit(X[100:], y[100:])
     np.testing.assert_allclose(parts.readout_, whole.readout_, rtol=1e-8, atol=1e-10)
-    assert parts._normal.n_rows == len(X)
+    assert parts._stream.normal.n_rows == len(X)
     np.testing.assert_allclose(parts.forecast(4), whole.forecast(4), rtol=1e-8, atol=1e-9)
     near = plain(**STIFF).fit(X, y)  # but for the scales of other rows
     np.testing.assert_allclose(parts.predict(X), near.predict(X), atol=0.02)
@@ -412,20 +412,20 @@ def test_noise_on_the_units_is_new_in_every_chunk():
     seen = []
     model = stream(state_noise=0.5, **STIFF).fit(SERIES[:100])
     for _ in range(2):
-        before = model._normal.gram.copy()
-        model._state = np.zeros_like(model._state)
-        model._history = np.zeros_like(model._history)
+        before = model._stream.normal.gram.copy()
+        stream_ = model._stream
+        model._stream = stream_._replace(state=0 * stream_.state, history=0 * stream_.history)
         model.partial_fit(SERIES[:50], SERIES[1:51])
-        seen.append(model._normal.gram - before)
+        seen.append(model._stream.normal.gram - before)
     assert not np.allclose(*seen)
 
 
 def test_noise_on_the_units_ends_with_learning():
     """Forecasts begin from the state that the rows lead to, not from that of a noisy run."""
     model = stream(state_noise=0.5, leak_rate=0.3, **STIFF).fit(SERIES)
-    reader = SeriesReader((SERIES - model._centre) / model._unit, model.lags_)
-    clean = read_over(reader, model._population(), np.zeros((20, 1)), 0, 300)
-    np.testing.assert_allclose(model._state, clean, atol=1e-3)
+    reader = SeriesReader(model._model.inputs.scaled(SERIES), model.lags_)
+    clean = reader.state_after(model._model.population, np.zeros((20, 1)), 0, 300)
+    np.testing.assert_allclose(model._stream.state, clean, atol=1e-3)
 
 
 def test_a_stream_widens_the_range_that_forecasts_may_have():
@@ -566,9 +566,9 @@ def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_the
     model, expected = stream().fit(TWO[:150]), []
     for first in range(150, 300, 50):
         ahead = np.concatenate([model.forecast(1), model.predict(TWO[first : first + 49])])
-        expected.append((TWO[first : first + 50] - ahead) / model._unit)
+        expected.append((TWO[first : first + 50] - ahead) / model._model.inputs.unit)
         model.partial_fit(TWO[first : first + 50])
-    found = _intervals.held_errors(model._record, model._population())
+    found = _intervals.held_errors(model._stream.record, model._model.population)
     expected = np.concatenate(expected)[-kept:]
     np.testing.assert_allclose(found[-len(expected) :], expected, atol=1e-9)
     assert len(found) == min(kept, 150 + 37)
@@ -592,18 +592,20 @@ def test_few_errors_are_counted_in_units_of_the_spread_before():
     low, high = model.predict_interval(series[260:])
     width = high - low
     assert width[60:].mean() > 3 * width[:40].mean()
-    error = _intervals.held_errors(model._record, model._population())
-    rows = model._record.reader.inputs
+    error = _intervals.held_errors(model._stream.record, model._model.population)
+    rows = model._stream.record.reader.inputs
     before = [np.sqrt(0.99 * rows[k - 23 : k + 1].var() + 0.01) for k in range(len(rows) - len(error), len(rows))]
-    now = np.sqrt(0.99 * ((series[237:261] - model._centre) / model._unit).var() + 0.01)
-    assert width[0] == pytest.approx(2 * model._unit[0] * now * _intervals.half_width(error[:, 0] / before, 0.9))
+    now = np.sqrt(0.99 * model._model.inputs.scaled(series[237:261]).var() + 0.01)
+    assert width[0] == pytest.approx(
+        2 * model._model.inputs.unit[0] * now * _intervals.half_width(error[:, 0] / before, 0.9)
+    )
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_intervals_are_told_by_readouts_that_have_not_learnt_from_their_rows(noise):
     """Each is the ridge of the other rows, by hand."""
     model = stream(state_noise=noise, **STIFF).fit(TWO)
-    record, population = model._record, model._population()
+    record, population = model._stream.record, model._model.population
     assert len(record.judges) == 4
     if noise:
         return
@@ -622,14 +624,14 @@ def test_intervals_are_told_by_readouts_that_have_not_learnt_from_their_rows(noi
 def test_intervals_of_a_long_series_are_told_by_the_rows_held_back():
     series = autoregressive(1000)
     model = stream(**STIFF).fit(series)
-    (judge,) = model._record.judges
-    assert len(model._record.target) - judge.first == 249
-    scaled = (series[:751] - model._centre) / model._unit
+    (judge,) = model._stream.record.judges
+    assert len(model._stream.record.target) - judge.first == 249
+    scaled = model._model.inputs.scaled(series[:751])
     rows = SeriesReader(scaled, model.lags_)
     zero, empty = np.zeros((20, 1)), _reservoir.init_normal(1, *model.readout_.shape)
-    task = Task(rows, scaled[1:], True, 10, 750, 1, model._bounds, None)
-    normal, _ = learn(task, model._population(), empty, zero, (0, 750), 0)
-    np.testing.assert_allclose(judge.readout, normal.solve(model._gains, 20)[0], rtol=1e-4, atol=1e-6)
+    task = Assignment(rows, scaled[1:], True, 10, 750, 1, model._stream.bounds, None)
+    normal, _ = learn(task, model._model.population, empty, zero, (0, 750), 0)
+    np.testing.assert_allclose(judge.readout, normal.solve(model._model.gains, 20)[0], rtol=1e-4, atol=1e-6)
     assert not np.allclose(judge.readout, model.readout_, rtol=1e-6)
 
 
@@ -712,7 +714,7 @@ def test_weights_that_training_has_not_improved_are_left(monkeypatch, trainable)
     monkeypatch.setattr(_trainer, "train", worse)
     model = small(stateful=True, trainable=trainable).fit(SERIES)
     np.testing.assert_array_equal(model.readout_, stream().fit(SERIES).readout_)
-    with pytest.raises(ValueError, match="weights trained by fit"):  # whether they were kept or not
+    with pytest.raises(ValueError, match="would replace the weights that fit trained"):  # whether they were kept or not
         model.partial_fit(SERIES)
 
 
@@ -798,7 +800,9 @@ def failing_at(monkeypatch, problem, number, error):
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-@pytest.mark.parametrize(("trainable", "problem"), [(("gains", "readout"), GainsProblem), ("readout", WeightsProblem)])
+@pytest.mark.parametrize(
+    ("trainable", "problem"), [(("gains", "readout"), GainsProblem), ("readout", ReservoirWeightsProblem)]
+)
 @pytest.mark.parametrize("stateful", [False, True])
 def test_an_interruption_keeps_a_fitted_model(monkeypatch, stateful, trainable, problem, number):
     X, y = (SERIES, None) if stateful else make_windows(SERIES[:, 0], 8)
@@ -812,7 +816,7 @@ def test_an_interruption_keeps_a_fitted_model(monkeypatch, stateful, trainable, 
 
 
 @quietly
-@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", WeightsProblem)])
+@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", ReservoirWeightsProblem)])
 def test_an_error_in_training_leaves_the_estimator_as_it_was(monkeypatch, trainable, problem):
     fitted = small(stateful=True, trainable=trainable).fit(SERIES)
     path = fitted.forecast(5)

@@ -5,11 +5,11 @@ import pytest
 
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import FunctionLoss, SeriesReader, Task
+from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import LEAST, MOST, PENALTIES, GainsProblem, decode, encode
 from skdopamine._esn.reservoir import Gains
-from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import LOSSES, Shape
+from skdopamine._objectives.base import SquaredError
+from skdopamine._objectives.scorers import FunctionLoss
 
 WIDE = (np.array([-9.0]), np.array([9.0]))
 NOISE = np.random.default_rng(0).standard_normal(400)
@@ -26,8 +26,8 @@ def gains(radius=0.4, leak=0.9, ridge=1e-6):
 def problem(series="noisy", objective=None, horizon=20):
     rows = SERIES[series]
     reader = SeriesReader(rows[:-1], np.arange(3))
-    objective = objective or LOSSES["regression"]["squared_error"](Shape(HUBER_KNEE, 0.5))
-    task = Task(reader, rows[1:], True, 20, 300, horizon, WIDE, objective)
+    objective = objective or SquaredError()
+    task = Assignment(reader, rows[1:], True, 20, 300, horizon, WIDE, objective)
     weights = _reservoir.init_weights(15, 1, 0.6, np.random.default_rng(0))
     return GainsProblem(weights, task, gains(), n_windows=6, n_pairs=2, scale=0.5, seed=0)
 

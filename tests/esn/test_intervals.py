@@ -7,6 +7,7 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import SeriesReader, WindowReader
 from skdopamine._esn.intervals import Judge, Record
+from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Gains
 
 RNG = np.random.default_rng(0)
@@ -24,17 +25,21 @@ def readout(seed):
     return 0.1 * np.random.default_rng(seed).standard_normal((7 + 2 * 2 + 1, 2))
 
 
-def series_record(firsts=(10, 30), held=10):
+def series_record(firsts=(10, 30), counts_from=10):
     state = RNG.standard_normal((7, 1))
     known = Record(
         SeriesReader(ROWS[:-1], LAGS),
         ROWS[1:],
         state,
         tuple(Judge(f, readout(f)) for f in firsts),
-        held,
+        counts_from,
         None,
     )
     return known._replace(errors=_intervals.one_step_errors(known, population()))
+
+
+def closed(reservoir):
+    return Loop(reservoir, readout(0)[None], LAGS, WIDE, 2)
 
 
 def loop(reservoir, state, row, weights, n_steps):
@@ -66,12 +71,12 @@ def test_each_row_is_judged_by_its_readout():
         expected = ROWS[row + 1] - loop(reservoir, states(reservoir, known, row), row, weights, 1)[0]
         np.testing.assert_allclose(found[row - 10], expected, atol=1e-12)
     assert len(found) == 59 - 10
-    np.testing.assert_array_equal(_intervals.held_errors(known._replace(held=40), reservoir), found[30:])
+    np.testing.assert_array_equal(_intervals.held_errors(known._replace(counts_from=40), reservoir), found[30:])
 
 
 def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
     reservoir, known = population(), series_record()
-    found = _intervals.loop_errors(known, reservoir, 6, WIDE)
+    found = _intervals.loop_errors(known, closed(reservoir), 6)
     assert found.shape == (59 - 6 - 10 + 1, 6, 2)
     for row in (10, 29, 30, 53):
         weights = known.judges[row >= 30].readout
@@ -88,7 +93,7 @@ def test_a_closed_loop_of_windows_slides_them():
         WindowReader(windows, LAGS), ROWS[5:], np.zeros((7, 1)), (Judge(0, readout(0)),), 0, np.empty((0, 2))
     )
     reservoir = population()
-    found = _intervals.loop_errors(known, reservoir, 3, WIDE)
+    found = _intervals.loop_errors(known, closed(reservoir), 3)
     window, expected = windows[4], []
     for _ in range(3):
         state = _reservoir.read_windows(reservoir, window[None])
@@ -118,8 +123,8 @@ def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypat
     np.testing.assert_allclose(found, expected[-most:], atol=1e-12)
     assert len(known.target) <= 24 + most
     np.testing.assert_array_equal(_intervals.held_errors(known, reservoir), np.concatenate(given)[-most:])
-    paths = _intervals.loop_errors(known, reservoir, 4, WIDE)
-    np.testing.assert_allclose(paths, _intervals.loop_errors(whole, reservoir, 4, WIDE)[-len(paths) :], atol=1e-12)
+    paths = _intervals.loop_errors(known, closed(reservoir), 4)
+    np.testing.assert_allclose(paths, _intervals.loop_errors(whole, closed(reservoir), 4)[-len(paths) :], atol=1e-12)
 
 
 @pytest.mark.parametrize(("coverage", "rank"), [(0.5, 5), (0.8, 8), (0.9, 9)])

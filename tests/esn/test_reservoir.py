@@ -6,6 +6,7 @@ from scipy import sparse
 from sklearn.linear_model import Ridge
 
 from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.reservoir import Gains, Weights
 
 UNITS, CHANNELS = 12, 2
@@ -317,7 +318,7 @@ def test_the_closed_loop_feeds_its_predictions_back(lags, bounds, n_targets):
     readout = 0.3 * normals(2, UNITS + len(lags) * CHANNELS + 1, n_targets)
     history = normals(3, 6, CHANNELS)
     state = _reservoir.read_windows(population, history)
-    path = _reservoir.closed_loop(population, readout, state, history, lags, 9, bounds)
+    path = Loop(population, readout, lags, bounds, CHANNELS).run(Start(state, history), 9)
     assert path.shape == (9, 2, 3, CHANNELS)
     for m in range(2):
         for column in range(3):
@@ -329,8 +330,8 @@ def test_the_closed_loop_stays_within_its_bounds():
     population = _reservoir.populate(weights(), gains(0))
     readout = 100 * normals(1, UNITS + CHANNELS + 1, CHANNELS)
     low, high = np.array([-1.0, -2.0]), np.array([0.5, 3.0])
-    args = (readout, np.zeros((UNITS, 1)), np.zeros((1, 1, CHANNELS)), np.array([0]), 50, (low, high))
-    path = _reservoir.closed_loop(population, *args)[:, 0, 0]
+    start = Start(np.zeros((UNITS, 1)), np.zeros((1, 1, CHANNELS)))
+    path = Loop(population, readout, np.array([0]), (low, high), CHANNELS).run(start, 50)[:, 0, 0]
     assert ((path >= low) & (path <= high)).all()
     assert ((path == low) | (path == high)).any(axis=0).all()
 
@@ -340,7 +341,7 @@ def test_the_closed_loop_leaves_its_arguments_as_they_were():
     state, history = normals(UNITS, 2), normals(2, 3, CHANNELS)
     readout = normals(1, UNITS + CHANNELS + 1, CHANNELS)
     before = [a.copy() for a in (state, history, readout)]
-    _reservoir.closed_loop(population, readout, state, history, np.array([0]), 5, FREE)
+    Loop(population, readout, np.array([0]), FREE, CHANNELS).run(Start(state, history), 5)
     for a, b in zip((state, history, readout), before, strict=True):
         np.testing.assert_array_equal(a, b)
 

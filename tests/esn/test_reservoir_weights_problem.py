@@ -5,16 +5,15 @@ import pytest
 
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import reservoir_weights_problem as _reservoir_weights_problem
-from skdopamine._esn.forecast import SeriesReader, Task, WindowReader, predicted
+from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader, predicted
 from skdopamine._esn.reservoir import Gains
-from skdopamine._esn.reservoir_weights_problem import Tunable, WeightsProblem
-from skdopamine._objectives.losses import HUBER_KNEE
-from skdopamine._objectives.registry import LOSSES, Shape
+from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
+from skdopamine._objectives.base import SquaredError
 
 ROWS = np.sin(0.3 * np.arange(200))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((200, 1))
 LAGS = np.arange(2)
 WIDE = (np.array([-9.0]), np.array([9.0]))
-SQUARES = LOSSES["regression"]["squared_error"](Shape(HUBER_KNEE, 0.5))
+SQUARES = SquaredError()
 GAINS = Gains(*(np.array([value]) for value in (0.5, 0.9, 0.3, 0.5, 1e-6, 1e-6, 0.0)))
 N_UNITS, N_FEATURES = 8, 11
 
@@ -25,9 +24,9 @@ def problem(series=True, recurrent=False, spread=None):
     windows = np.lib.stride_tricks.sliding_window_view(ROWS[:-1], 6, axis=0).transpose(0, 2, 1)
     reader = SeriesReader(ROWS[:-1], LAGS) if series else WindowReader(windows, LAGS)
     target = ROWS[1:] if series else ROWS[6:]
-    task = Task(reader, target, series, 10 * series, 150, 5 if series else 1, WIDE, SQUARES)
+    task = Assignment(reader, target, series, 10 * series, 150, 5 if series else 1, WIDE, SQUARES)
     start = Tunable(weights, GAINS, readout, np.eye(N_FEATURES) if spread is None else spread)
-    return WeightsProblem(start, task, recurrent=recurrent, n_windows=12, n_pairs=4, scale=0.01, seed=0)
+    return ReservoirWeightsProblem(start, task, recurrent=recurrent, n_windows=12, n_pairs=4, scale=0.01, seed=0)
 
 
 @pytest.mark.parametrize("series", [True, False])
@@ -71,7 +70,7 @@ def test_a_series_is_judged_one_step_ahead_and_on_the_closed_loop_by_hand():
         reader = SeriesReader(np.concatenate([ROWS[origin - 20 : origin - 19], rows]), LAGS)
         ahead = predicted(reader, population, readout, np.zeros((N_UNITS, 1)), 1, 21)[10:]
         errors = [0.5 * (ROWS[origin - 8 : origin + 2] - ahead) ** 2]
-        path = reader.paths(population, readout, np.zeros((N_UNITS, 1)), 1, np.array([20]), 5, WIDE)[0]
+        path = reader.paths(own.task.loop(population, readout[None]), np.zeros((N_UNITS, 1)), 1, np.array([20]), 5)[0]
         errors.append(0.5 * (ROWS[origin + 2 : origin + 6] - path[1:]) ** 2)
         assert found[window] == pytest.approx(np.concatenate(errors).mean())
 

@@ -13,7 +13,7 @@ from skdopamine._mlp.network import Network
 from skdopamine._objectives.base import SetObjective
 from skdopamine._objectives.losses import wrong_class, wrong_labels
 from skdopamine._objectives.metrics import find_metric
-from skdopamine._objectives.registry import LOSSES, SUMS, Shape, check_loss, loss_name, serves
+from skdopamine._objectives.registry import CLASSIFICATION, TASKS, LossOptions, check_loss, find_loss, losses, serves
 from skdopamine._objectives.scorers import (
     FunctionObjective,
     MetricObjective,
@@ -39,7 +39,7 @@ TARGETS = {
     "regression": np.exp(0.3 * SCORES[:, 0]),
     "several": np.exp(0.3 * SCORES[:, :2]),
 }
-CLASSIFICATION = [kind for kind in TARGETS if kind not in ("regression", "several")]
+LABELLED = [kind for kind in TARGETS if kind not in ("regression", "several")]
 CASES = [(kind, name) for kind in TARGETS for name in get_scorer_names()]
 each = pytest.mark.parametrize(("kind", "name"), CASES, ids=[f"{kind}-{name}" for kind, name in CASES])
 
@@ -48,7 +48,7 @@ class Case:
     """A fitted estimator, and its targets and outputs as training sees them."""
 
     def __init__(self, kind):
-        cls = DopamineMLPClassifier if kind in CLASSIFICATION else DopamineMLPRegressor
+        cls = DopamineMLPClassifier if kind in LABELLED else DopamineMLPRegressor
         self.y = TARGETS[kind]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -205,7 +205,7 @@ def test_a_function_of_rows_is_a_loss_of_each_row(case):
     np.testing.assert_allclose(
         objective.values(members[:, :, rows], case.target[rows]), expected[:, :, rows], rtol=1e-10, atol=1e-12
     )
-    exact = LOSSES["regression"]["absolute_error"](Shape())
+    exact = find_loss("absolute_error", "regression").make(LossOptions())
     credit, unit = objective.credit(case.output, case.target, 0.2), case.model._scale
     np.testing.assert_allclose(credit, exact.credit(case.output, case.target, 0.2) * unit, rtol=0, atol=1e-12)
 
@@ -269,9 +269,9 @@ def test_scorers_that_are_best_where_a_loss_is_least(case):
     def loss(kind, name):
         one = case[kind]
         view = one.view
-        return LOSSES[view.task][loss_name(name, view.task)](Shape()).values(one.output, one.target).mean()
+        return find_loss(name, view.task).make(LossOptions()).values(one.output, one.target).mean()
 
-    for kind in CLASSIFICATION:
+    for kind in LABELLED:
         assert 1 - loss(kind, "accuracy") == pytest.approx(scored(get_scorer("accuracy"), case[kind]))
     for kind in ("binary", "multiclass", "strings", "named"):
         assert -loss(kind, "neg_log_loss") == pytest.approx(scored(get_scorer("neg_log_loss"), case[kind]))
@@ -285,20 +285,19 @@ def test_scorers_that_are_best_where_a_loss_is_least(case):
         "r2": 1 - squares / variance,
     }.items():
         assert value == pytest.approx(scored(get_scorer(name), one), rel=1e-12), name
-    assert loss_name("neg_mean_poisson_deviance", "regression") == "poisson"
-    for task, names in SUMS.items():
-        assert set(names) <= set(get_scorer_names()) and set(names.values()) <= set(LOSSES[task])
+    assert find_loss("neg_mean_poisson_deviance", "regression").name == "poisson"
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
+@pytest.mark.parametrize("task", TASKS)
 def test_names_are_checked(task):
-    for name in [*LOSSES[task], *get_scorer_names(), absolute, get_scorer("f1")]:
+    names = [entry.name for entry in losses(task)]
+    for name in [*names, *get_scorer_names(), absolute, get_scorer("f1")]:
         check_loss(name, task)
         if not isinstance(name, str):
-            assert loss_name(name, task) is name
+            assert find_loss(name, task) is None
     wrong = "hinge" if task == "regression" else "huber"
     for name in ("no_such_loss", wrong):
-        with pytest.raises(ValueError, match=rf"loss must be one of .*{next(iter(LOSSES[task]))}.*got '{name}'"):
+        with pytest.raises(ValueError, match=rf"loss must be one of .*{names[0]}.*got '{name}'"):
             check_loss(name, task)
 
 
@@ -318,7 +317,7 @@ def test_names_are_checked(task):
     ],
 )
 def test_serves(loss, tasks):
-    assert {task for task in ("binary", "multiclass", "multilabel") if serves(loss, task)} == tasks
+    assert {task for task in CLASSIFICATION if serves(loss, task)} == tasks
 
 
 # ---- thresholds ----

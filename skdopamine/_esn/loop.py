@@ -1,0 +1,50 @@
+"""The closed loop: predictions are fed back as if they were the next rows."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skdopamine._esn.reservoir import Population, drive_of, reservoir_step
+from skdopamine._typing import Array
+
+
+class Start(NamedTuple):
+    """Where loops begin, one for each column."""
+
+    state: Array  # (members x units, columns), after reading the history
+    history: Array  # (columns, rows, channels): last rows read, at least as many as the longest lag plus one
+
+
+class Loop(NamedTuple):
+    """Reservoirs that read their own predictions.
+
+    The first `n_fed` targets are the channels of the next row. They are what is fed back, and what a path consists of.
+    """
+
+    population: Population
+    readout: Array  # (members, features, targets)
+    lags: npt.NDArray[np.intp]  # which of the past rows the readout sees, 0 being the last
+    bounds: tuple[Array, Array]  # (n_fed,) each: predictions are held between them
+    n_fed: int
+
+    def run(self, start: Start, n_steps: int) -> Array:
+        """Feed predictions back: the path (n_steps, members, columns, n_fed)."""
+        members, units = self.population.n_members, self.population.n_units
+        state, (columns, past, _) = start.state, start.history.shape
+        path = np.empty((past + n_steps, members, columns, self.n_fed))
+        path[:past] = start.history.transpose(1, 0, 2)[:, None]
+        by_state = np.ascontiguousarray(self.readout[:, :units, : self.n_fed].transpose(0, 2, 1))
+        by_past, constant = self.readout[:, units:-1, : self.n_fed], self.readout[:, -1:, : self.n_fed]
+        for t in range(past, past + n_steps):
+            if t > past:
+                state = reservoir_step(
+                    self.population, state, drive_of(self.population, path[t - 1].transpose(0, 2, 1))
+                )
+            value = path[t]
+            value[...] = np.matmul(by_state, state.reshape(members, units, columns)).transpose(0, 2, 1)
+            rows = path[t - 1 - self.lags].transpose(1, 2, 0, 3).reshape(members, columns, -1)
+            value += rows @ by_past
+            value += constant
+            np.clip(value, *self.bounds, out=value)
+        return path[past:]

@@ -1,0 +1,96 @@
+"""A forecaster as it is once it is fitted: reservoir, readout, and the units it counts in."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.forecast import Reader, SeriesReader, WindowReader
+from skdopamine._esn.intervals import SPREAD_ROWS
+from skdopamine._esn.loop import Loop
+from skdopamine._esn.reservoir import Gains, Normal, Population, Weights
+from skdopamine._esn.standard import Standard
+from skdopamine._typing import Array
+
+
+class Form(NamedTuple):
+    """What rows and targets look like."""
+
+    is_series: bool  # whether rows are consecutive times of one series, and not windows
+    closed: bool  # whether the first targets are the next row, so that predictions can be fed back
+    flat: bool  # whether the targets came without an axis for columns
+    n_channels: int
+
+    def follows(self, rows: Array, target: Array) -> bool:
+        """Whether the first targets are the rows that follow, as far as these are known."""
+        return bool(np.array_equal(rows[1:], target[: len(rows) - 1, : self.n_channels]))
+
+    def shaped(self, X: Array) -> Array:
+        """Rows as they are, or cut into their times."""
+        if self.is_series:
+            return X
+        if X.shape[1] % self.n_channels:
+            raise ValueError(
+                f"X must have a multiple of n_channels={self.n_channels} columns with stateful=False, got {X.shape[1]}."
+            )
+        return X.reshape(len(X), -1, self.n_channels)
+
+
+class Model(NamedTuple):
+    """All that a prediction needs besides the rows."""
+
+    weights: Weights
+    gains: Gains  # of one member
+    readout: Array  # (features, targets)
+    lags: npt.NDArray[np.intp]  # which of the past rows the readout sees, 0 being the last
+    inputs: Standard
+    targets: Standard
+    form: Form
+    seed: int
+
+    @property
+    def n_units(self) -> int:
+        return int(self.weights.bias.size)
+
+    @property
+    def n_history(self) -> int:
+        """Last rows that closed loops begin from."""
+        return max(1 + int(self.lags.max()), SPREAD_ROWS) if self.form.is_series else 1
+
+    @property
+    def population(self) -> Population:
+        """The reservoir, ready to be simulated."""
+        return _reservoir.populate(self.weights, self.gains)
+
+    @property
+    def zero_state(self) -> Array:
+        return np.zeros((self.n_units, 1))
+
+    @property
+    def no_rows(self) -> Normal:
+        """Normal equations before the first row."""
+        return _reservoir.init_normal(1, *self.readout.shape)
+
+    def reader(self, rows: Array) -> Reader:
+        """Reader of rows in training units."""
+        return SeriesReader(rows, self.lags) if self.form.is_series else WindowReader(rows, self.lags)
+
+    def loop(self, bounds: tuple[Array, Array]) -> Loop:
+        """The closed loop, held between bounds."""
+        return Loop(self.population, self.readout[None], self.lags, bounds, self.form.n_channels)
+
+    def solved(self, normal: Normal) -> "Model":
+        """With the ridge readout of these rows."""
+        readout: Array = normal.solve(self.gains, self.n_units)[0]
+        if np.isfinite(readout).all():
+            return self._replace(readout=readout)
+        raise ValueError(
+            f"ridge={float(self.gains.ridge[0]):.3g} and lag_ridge={float(self.gains.lag_ridge[0]):.3g} are too small "
+            f"for these {normal.n_rows} rows: the readout has no solution."
+        )
+
+    def restored(self, values: Array) -> Array:
+        """Predictions (..., targets) as the user counts, of the shape that the targets had."""
+        restored = self.targets.restored(values)
+        return restored[..., 0] if self.form.flat else restored

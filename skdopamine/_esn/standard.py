@@ -1,0 +1,40 @@
+"""The units in which a forecaster counts its inputs and its targets."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from skdopamine._typing import Array
+
+
+class Standard(NamedTuple):
+    """Centre and unit of each column."""
+
+    centre: Array  # (columns,)
+    unit: Array  # (columns,)
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """Mean and standard deviation of the columns of values (n, columns); the unit of a constant one is 1."""
+        deviation = values.std(axis=0)
+        constant = deviation <= 1e-12 * np.abs(values).max(axis=0)
+        return cls(values.mean(axis=0), np.where(constant, 1.0, deviation))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether these units can be used."""
+        return bool(np.isfinite(self.centre).all() and np.isfinite(self.unit).all())
+
+    def scaled(self, values: Array) -> Array:
+        """Values (..., columns) in these units."""
+        return np.asarray((values - self.centre) / self.unit)
+
+    def restored(self, values: Array) -> Array:
+        """Values of the first columns, (..., k), as the user counts."""
+        k = values.shape[-1]
+        return np.asarray(values * self.unit[:k] + self.centre[:k])
+
+    def starting_as(self, other: "Standard") -> "Standard":
+        """These units, the first columns counted as those of `other`."""
+        n = len(other.centre)
+        return Standard(np.concatenate([other.centre, self.centre[n:]]), np.concatenate([other.unit, self.unit[n:]]))

@@ -1,0 +1,116 @@
+"""Where a forecaster stands in its series, and what it has seen of it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.forecast import Assignment, learn, predicted
+from skdopamine._esn.intervals import Judge, Record
+from skdopamine._esn.loop import Start
+from skdopamine._esn.model import Model
+from skdopamine._esn.reservoir import Normal
+from skdopamine._typing import Array
+
+BOUND = 0.5  # ranges of the training rows by which a prediction that is fed back may leave them
+
+
+def span_of(rows: Array) -> tuple[Array, Array]:
+    """Least and greatest value of each channel in rows (..., channels)."""
+    flat = rows.reshape(-1, rows.shape[-1])
+    return flat.min(axis=0), flat.max(axis=0)
+
+
+def bounds_of(span: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Between which predictions that are fed back are held."""
+    least, most = span
+    return least - BOUND * (most - least), most + BOUND * (most - least)
+
+
+class Stream(NamedTuple):
+    """What has been read so far, in training units."""
+
+    state: Array  # (units, 1) after the last row
+    history: Array  # the last rows
+    span: tuple[Array, Array]  # least and greatest value of each channel
+    normal: Normal | None  # of all rows learnt from; None: the readout is not a ridge solution
+    record: Record | None  # rows that were not learnt from; None: there are none
+    waiting: bool  # whether the last row still waits for its target
+
+    @classmethod
+    def before(cls, model: Model, rows: Array) -> "Stream":
+        """No row has been read; the first ones will be `rows`."""
+        history = np.zeros((model.n_history if model.form.is_series else 0, *rows.shape[1:]))
+        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False)
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        return bounds_of(self.span)
+
+    def learned(self, model: Model, rows: Array, target: Array, *, waiting: bool) -> "Stream":
+        """With further rows in training units and their targets.
+
+        If the last row before waits for its target, the first of these rows is that. The record is extended by the
+        errors of the model's readout, which has not learnt from these rows.
+        """
+        assert self.normal is not None
+        normal, population, joined = self.normal, model.population, self.waiting
+        before = self.history if model.form.is_series else rows[:0]
+        reader = model.reader(np.concatenate([before, rows]))
+        padded = np.concatenate([np.zeros((len(before), target.shape[1])), target])
+        first, last = len(before), len(padded)
+        record = self._extended(model, reader, padded, first) if normal.n_rows else self.record
+        normal = normal._replace(gram=normal.gram.copy(), cross=normal.cross.copy())
+        if joined:
+            normal = normal.add(self._joint(model), rows[:1])
+        task = Assignment(reader, padded, False, 0, 0, 1, self.bounds, None)
+        normal, state = learn(task, population, normal, self.state, (first, last), model.seed)
+        if population.noise.any():  # the state to go on from is that without noise
+            state, last = self.state, first
+        least, most = span_of(rows)
+        return Stream(
+            reader.state_after(population, state, last, len(reader.inputs)),
+            reader.inputs[-model.n_history :].copy(),
+            (np.minimum(self.span[0], least), np.maximum(self.span[1], most)),
+            normal,
+            record,
+            waiting,
+        )
+
+    def _extended(self, model: Model, reader: Any, target: Array, first: int) -> Record:
+        """Extend the record by the rows from `first` on, and by the row before if it waits for its target."""
+        population, joined, last = model.population, self.waiting, len(target)
+        ahead = predicted(reader, population, model.readout, self.state, first, last)
+        goals, known = target[first:], self.record
+        if known is None:
+            before = reader._replace(inputs=reader.inputs[:first])
+            judge, nothing = Judge(first, model.readout), np.empty((0, target.shape[1]))
+            known, joined = Record(before, target[:first], self.state, (judge,), first, nothing), False
+        if joined:
+            ahead = np.concatenate([self._joint(model)[0] @ model.readout, ahead])
+            goals = np.concatenate([reader.inputs[first : first + 1], goals])
+        rows = reader.inputs[first - joined : last]
+        return _intervals.extended(known, rows, goals, goals - ahead, model.readout, population)
+
+    def _joint(self, model: Model) -> Array:
+        """What the readout sees after the last row, (1, 1, features)."""
+        past = self.history[::-1][model.lags].reshape(1, -1)
+        return _reservoir.features(model.population, self.state.T, past)
+
+    def predicted(self, model: Model, rows: Array) -> Array:
+        """Predictions (n, targets) of rows in training units, which follow the last row if they are a series."""
+        before = self.history if model.form.is_series else rows[:0]
+        reader = model.reader(np.concatenate([before, rows]))
+        return predicted(reader, model.population, model.readout, self.state, len(before), len(before) + len(rows))
+
+    def path(self, model: Model, n_steps: int) -> Array:
+        """Closed loop (n_steps, channels) from the last row on, in training units."""
+        if not model.form.is_series:
+            return self.path_after(model, self.history, n_steps)
+        return model.loop(self.bounds).run(Start(self.state, self.history[None]), n_steps)[:, 0, 0]
+
+    def path_after(self, model: Model, rows: Array, n_steps: int) -> Array:
+        """Closed loop (n_steps, channels) after these rows alone, read from the zero state."""
+        last = np.array([len(rows) - 1])
+        return np.asarray(model.reader(rows).paths(model.loop(self.bounds), model.zero_state, 0, last, n_steps)[0])
