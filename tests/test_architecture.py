@@ -41,7 +41,8 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     },
     "_mlp": {
         "estimators": {"base"},
-        "base": {"activations", "bridge", "network", "node", "problem", "weight"},
+        "base": {"activations", "bridge", "modes", "network", "problem"},
+        "modes": {"network", "node", "problem", "weight"},
         "node": {"network", "problem"},
         "weight": {"network", "problem"},
         "problem": {"network"},
