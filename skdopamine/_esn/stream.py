@@ -6,6 +6,7 @@ import numpy as np
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.forecast import Assignment, learn, predicted
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Start
@@ -37,18 +38,19 @@ class Stream(NamedTuple):
     normal: Normal | None  # of all rows learnt from; None: the readout is not a ridge solution
     record: Record | None  # rows that were not learnt from; None: there are none
     waiting: bool  # whether the last row still waits for its target
+    calendar: Calendar  # labels of the last rows
 
     @classmethod
     def before(cls, model: Model, rows: Array) -> "Stream":
         """No row has been read; the first ones will be `rows`."""
         history = np.zeros((model.n_history if model.form.is_series else 0, *rows.shape[1:]))
-        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False)
+        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False, Calendar())
 
     @property
     def bounds(self) -> tuple[Array, Array]:
         return bounds_of(self.span)
 
-    def learned(self, model: Model, rows: Array, target: Array, *, waiting: bool) -> "Stream":
+    def learned(self, model: Model, rows: Array, target: Array, *, waiting: bool, index: Any) -> "Stream":
         """With further rows in training units and their targets.
 
         If the last row before waits for its target, the first of these rows is that. The record is extended by the
@@ -76,6 +78,7 @@ class Stream(NamedTuple):
             normal,
             record,
             waiting,
+            self.calendar.extended(index),
         )
 
     def _extended(self, model: Model, reader: Any, target: Array, first: int) -> Record:
