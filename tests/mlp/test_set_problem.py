@@ -30,9 +30,9 @@ WEIGHT = RNG.uniform(0.3, 3.0, N)
 MODES = [NodeProblem, WeightProblem]
 
 VIEWS = {
-    "binary": View("binary", np.arange(2), expit, lambda target: target),
-    "multiclass": View("multiclass", np.arange(3), partial(softmax, axis=-1), lambda target: target),
-    "regression": View("regression", None, lambda output: output, lambda target: target),
+    "binary": View("binary", np.arange(2), expit),
+    "multiclass": View("multiclass", np.arange(3), partial(softmax, axis=-1)),
+    "regression": View("regression", None, lambda output: output),
 }
 TARGETS = {"binary": BINARY, "multiclass": ONE_HOT, "regression": SCORES[:, :1]}
 METRICS = [
