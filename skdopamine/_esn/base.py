@@ -194,9 +194,9 @@ class DopamineESN(DopamineEstimator):
         needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
         rule, start = self._rule(1.0, 1.0), encode(model.gains)[0]
         settings = self._settings(problem, min(self.max_iter, needed), model.seed)
-        settings = settings._replace(normalised=False, horizon=0)
+        settings = settings._replace(normalised=False, schedule=0)
         result = self._train(problem, rule, start, settings, None)
-        elite = result.state.critics[0]
+        elite = result.state.memory[0]
         if len(elite):
             model = model._replace(gains=decode(elite[:1], float(self.state_noise)))
         return model, result.reason, result.reason is Ending.EXHAUSTED and self.max_iter < needed
@@ -238,7 +238,7 @@ class DopamineESN(DopamineEstimator):
     def _settings(self, problem: Any, n_epochs: int, seed: int) -> _trainer.Settings:
         return _trainer.Settings(
             n_epochs=n_epochs,
-            horizon=n_epochs if self.learning_rate == "dopamine" else 0,
+            schedule=n_epochs if self.learning_rate == "dopamine" else 0,
             first_epoch=0,
             batch_size=problem.n_rows(),
             nominal_batch=problem.n_rows(),

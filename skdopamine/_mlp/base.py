@@ -117,7 +117,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         with _validation.restored_on_error(self):
             sample = self._check_data(X, y, sample_weight, classes, fresh=fresh)
             problem = self._prepare(sample, fresh=fresh, whole=False)
-            settings = self._settings(problem)._replace(n_epochs=1, horizon=0)
+            settings = self._settings(problem)._replace(n_epochs=1, schedule=0)
             result = self._train(problem, settings, None, None, in_place=True)
             self.n_iter_ = len(self.loss_curve_)
         self._warn(result, False)
@@ -231,7 +231,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         natural = make_problem(self, network, objective, data, problem.seed)
         settings = self._settings(natural)
         epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
-        settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
+        settings = settings._replace(n_epochs=epochs, schedule=epochs if settings.schedule else 0)
         reporter = Reporter(verbose=self.verbose, n_past=training.n_epochs, unit=natural.loss_unit)
         with np.errstate(all="ignore"):
             result = _trainer.train(natural, training.rule, training.state, settings, observer=reporter)
