@@ -183,7 +183,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             if network.units != self._training.layers:
                 raise ValueError(
                     f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
-                    f"units, but the model to go on from has {self._training.layers}."
+                    f"units, but the model being continued has {self._training.layers}."
                 )
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
         data = make_data(X.astype(params.dtype, copy=False), target, weight, units)

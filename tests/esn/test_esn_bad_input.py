@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import log_uniform, with_value
 from hypothesis import HealthCheck, Phase, given, settings
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -99,32 +100,26 @@ def test_an_infinite_gain_is_refused_or_gives_finite_forecasts(name):
 # ---- values, shapes, types ----
 
 
-def _with(array, value):
-    changed = np.array(array, dtype=float)
-    changed.flat[3] = value
-    return changed
-
-
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize(("value", "word"), [(NAN, "NaN"), (INF, "infinity"), (-INF, "infinity")])
 def test_missing_and_infinite_values(value, word, method):
     with pytest.raises(ValueError, match=f"X contains {word}"):
-        getattr(small(stateful=True), method)(_with(SERIES, value))
+        getattr(small(stateful=True), method)(with_value(SERIES, value))
     with pytest.raises(ValueError, match=f"X contains {word}"):
-        getattr(small(), method)(_with(WINDOWS, value), NEXT)
+        getattr(small(), method)(with_value(WINDOWS, value), NEXT)
     with pytest.raises(ValueError, match=f"y contains {word}"):
-        getattr(small(), method)(WINDOWS, _with(NEXT, value))
+        getattr(small(), method)(WINDOWS, with_value(NEXT, value))
 
 
 @pytest.mark.parametrize("value", [NAN, INF])
 def test_missing_values_at_prediction(series_model, window_model, value):
     for call in (
-        lambda: series_model.predict(_with(SERIES, value)),
-        lambda: series_model.forecast(3, _with(SERIES, value)),
-        lambda: series_model.predict_interval(_with(SERIES, value)),
-        lambda: series_model.score(_with(SERIES, value)),
-        lambda: window_model.predict(_with(WINDOWS, value)),
-        lambda: window_model.forecast(3, _with(WINDOWS[:1], value)),
+        lambda: series_model.predict(with_value(SERIES, value)),
+        lambda: series_model.forecast(3, with_value(SERIES, value)),
+        lambda: series_model.predict_interval(with_value(SERIES, value)),
+        lambda: series_model.score(with_value(SERIES, value)),
+        lambda: window_model.predict(with_value(WINDOWS, value)),
+        lambda: window_model.forecast(3, with_value(WINDOWS[:1], value)),
     ):
         with pytest.raises(ValueError, match=r"(?i)X contains|y_true|Input"):
             call()
@@ -494,7 +489,7 @@ def test_a_loss_that_is_never_finite_leaves_a_finite_model(value):
 
 
 FAILING_FITS = {
-    "X contains": lambda model: model.fit(_with(SERIES, NAN)),
+    "X contains": lambda model: model.fit(with_value(SERIES, NAN)),
     "max_iter": lambda model: model.set_params(max_iter=0).fit(SERIES),
     "trainable": lambda model: model.set_params(trainable="all").fit(SERIES),
     "washout": lambda model: model.set_params(washout=190).fit(np.column_stack([SERIES, SERIES])),
@@ -504,7 +499,7 @@ FAILING_FITS = {
     "finite variance": lambda model: model.fit(SERIES * 1e300),
     "divi": lambda model: model.set_params(loss=lambda y_true, y_pred: 1 // 0).fit(SERIES),
     "y must have": lambda model: model.partial_fit(SERIES, np.column_stack([SERIES, SERIES])),
-    "y contains": lambda model: model.partial_fit(SERIES, _with(SERIES, NAN)),
+    "y contains": lambda model: model.partial_fit(SERIES, with_value(SERIES, NAN)),
 }
 
 
@@ -586,10 +581,6 @@ NUMBERS = {
     "step": lambda rng, shape: (np.arange(shape[0]) > shape[0] // 2)[:, None] + np.zeros(shape),
 }
 EXPONENT = st.one_of(st.just(0), st.integers(-6, 6), st.sampled_from([-300, -150, -40, 40, 150, 300]))
-
-
-def log_uniform(low, high):
-    return st.floats(low, high).map(lambda exponent: 10.0**exponent)
 
 
 PARAMETERS = st.fixed_dictionaries(
