@@ -87,8 +87,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
         Share of the rows that is held back, in (0, 1); used with early_stopping only.
-    n_iter_no_change : int, default=10
-        Epochs without improvement by `tol` after which training stops.
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
@@ -261,7 +261,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         warm_start: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         scoring: Any = None,
         class_weight: Any = None,
         init: Any = None,
@@ -537,8 +537,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
         Share of the rows that is held back, in (0, 1); used with early_stopping only.
-    n_iter_no_change : int, default=10
-        Epochs without improvement by `tol` after which training stops.
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
@@ -671,7 +671,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         warm_start: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         scoring: Any = None,
         init: Any = None,
         n_jobs: int | None = None,

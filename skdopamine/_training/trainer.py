@@ -57,7 +57,7 @@ class Settings(NamedTuple):
     shuffle: bool
     momentum: float
     tol: float
-    n_iter_no_change: int
+    n_iter_no_change: float  # a count, or infinity
     seed: int
     learnt: float = np.inf  # share of the first loss above which no standstill counts: nothing is learnt yet
     step_scale: Array | float = 1.0  # size of a unit step, per parameter

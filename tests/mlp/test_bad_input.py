@@ -25,7 +25,7 @@ BAD_PARAMETERS = {
     "batch_size": [0, -5, 2.5, "all"],
     "max_iter": [0, -1, 1.5],
     "tol": [-1, "tight"],
-    "n_iter_no_change": [0],
+    "n_iter_no_change": [0, -np.inf, np.nan, 2.5],
     "validation_fraction": [0, 0.0, 1, 1.0, 2],
     "scoring": ["no_such_scorer", 3],
     "init": ["fitted", 3],
