@@ -314,8 +314,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid, or y has a single class. The estimator is then as it was
-            before.
+            If a parameter, X, y or sample_weight is not valid, or y has a single class and `loss` is a metric or a
+            callable. The estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight)
 
@@ -392,6 +392,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             probability of its own.
         """
         probabilities = self._outputs(X)
+        if len(self.classes_) == 1:
+            return np.ones_like(probabilities)
         if probabilities.shape[1] == 1:
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
@@ -444,8 +446,10 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if classes is None or multilabel else np.asarray(classes))
             self.classes_ = self._label_binarizer.classes_
-            if len(self.classes_) < 2 and not multilabel:
-                raise ValueError(f"y must have at least two classes, got one class only: {self.classes_[0]!r}.")
+            if len(self.classes_) < 2 and find_loss(self.loss, "binary") is None:
+                raise ValueError(
+                    f"loss={self.loss!r} needs y of two classes or more, got one class only: {self.classes_.tolist()}."
+                )
             if not serves(self.loss, self._task()):
                 served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
                 kind = type_of_target(y)
@@ -458,7 +462,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         if len(unknown):
             raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
         if self._label_binarizer.y_type_ == "binary":
-            return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.int8)[:, None]
+            return np.isin(y, self.classes_[1:]).astype(np.int8)[:, None]  # of one class, none is positive
         return np.asarray(self._label_binarizer.transform(y), dtype=np.int8)
 
     def __sklearn_tags__(self) -> Any:
