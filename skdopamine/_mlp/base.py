@@ -60,8 +60,11 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
     _state: _trainer.TrainState
     _history: History
 
+    def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
+        """Check the classes of y, and learn them with fresh. `whole` tells whether these are all rows."""
+
     @abstractmethod
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
         """Check y against the task and turn it into numeric targets (n, outputs)."""
 
     @abstractmethod
@@ -97,7 +100,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
     def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
         fresh = not (self.warm_start and hasattr(self, "_state"))
         given = X
-        X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh)
+        X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
         training, held_back = self._split(y, len(target))
         problem = self._prepare(X, target, weight, training, fresh=fresh)
         score = self._scorer(problem, X, y, target, weight, held_back)
@@ -117,7 +120,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         fresh = not hasattr(self, "_state")
         with _validation.restored_on_error(self):
-            X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
+            X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh, whole=False)
             problem = self._prepare(X, target, weight, None, fresh=fresh, whole=False)
             settings = self._settings(problem)[0]._replace(n_epochs=1, horizon=0)
             result = self._train(problem, settings, None, None, in_place=True)
@@ -126,7 +129,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         return self
 
     def _check_data(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool
+        self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool
     ) -> tuple[Any, Any, Array, Array | None]:
         """Checked X and y, encoded targets, and weights; rows of weight zero are gone."""
         check_activation(self.activation, len(_validation.check_hidden_layer_sizes(self.hidden_layer_sizes)))
@@ -148,7 +151,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
         check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
-        target = self._encode(y, classes, fresh=fresh)
+        self._check_classes(y, classes, fresh=fresh, whole=whole)
+        target = self._encode(y, fresh=fresh)
         return X, y, target, self._class_weighted(y, weight)
 
     def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:

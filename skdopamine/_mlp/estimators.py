@@ -82,7 +82,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     verbose : bool or int, default=False
         Whether to print one line an epoch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit; y must have the same classes.
     early_stopping : bool, default=False
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
@@ -440,7 +440,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     def _out_activation(self) -> str:
         return "softmax" if self._task() == "multiclass" else "logistic"
 
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
         check_classification_targets(y)
         if fresh:
             multilabel = type_of_target(y).startswith("multilabel")
@@ -458,9 +458,17 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             raise ValueError(
                 f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
             )
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        present = unique_labels(y)
+        if whole and not np.array_equal(present, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {present}"
+            )
+        unknown = np.setdiff1d(present, self.classes_)
         if len(unknown):
             raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
+
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
         if self._label_binarizer.y_type_ == "binary":
             return np.isin(y, self.classes_[1:]).astype(np.int8)[:, None]  # of one class, none is positive
         return np.asarray(self._label_binarizer.transform(y), dtype=np.int8)
@@ -813,7 +821,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         weight /= self._scale
         bias /= self._scale
 
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
         target, log_link = np.asarray(y, dtype=np.float64), self._link() == "exp"
         if log_link and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")

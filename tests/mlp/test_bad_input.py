@@ -148,10 +148,27 @@ def test_classes_in_partial_fit(make_task):
         make().partial_fit(X, np.where(y == 2, 7, y), classes=[0, 1, 2])
 
 
-def test_warm_start_refuses_other_classes(make_task):
+@pytest.mark.parametrize("perturbation", ["node", "weight"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(("classes", "shown"), [([1, 2, 3], "[1 2 3]"), ([0, 1, 1], "[0 1]"), ([0, 0, 2], "[0 2]")])
+def test_warm_start_refuses_other_classes(make_task, classes, shown, early_stopping, perturbation):
     make, X, y = make_task("multiclass")
-    with pytest.raises(ValueError, match=r"(?is)class.*3"):
-        make(warm_start=True).fit(X, y).fit(X, y + 1)
+    model = make(warm_start=True, early_stopping=early_stopping, perturbation=perturbation).fit(X, y)
+    before = model.predict_proba(X)
+    message = f"same classes as in the previous call to fit. Previously got [0 1 2], `y` has {shown}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.fit(X, np.array(classes)[y])
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    model.partial_fit(X[y < 2], y[y < 2])  # a batch of a stream may lack a class
+
+
+def test_warm_start_goes_on_with_the_same_labels_and_label_sets(make_task):
+    for kind in ("strings", "multilabel"):
+        make, X, y = make_task(kind)
+        model = make(warm_start=True).fit(X, y)
+        assert len(model.fit(X, y).loss_curve_) == 30
+        if kind == "multilabel":
+            assert len(model.fit(X, np.zeros_like(y)).loss_curve_) > 30
 
 
 def test_too_few_rows_to_hold_some_back(task):
