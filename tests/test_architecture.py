@@ -41,13 +41,14 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     },
     "_mlp": {
         "estimators": {"base"},
-        "base": {"activations", "bridge", "modes", "network", "problem"},
+        "base": {"activations", "bridge", "held_back", "modes", "network", "problem"},
         "modes": {"network", "node", "problem", "weight"},
         "node": {"network", "problem"},
         "weight": {"network", "problem"},
         "problem": {"network"},
         "network": {"activations"},
         "bridge": {"activations"},
+        "held_back": set(),
         "activations": set(),
     },
     "_esn": {

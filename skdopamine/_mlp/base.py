@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -24,6 +23,7 @@ from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
+from skdopamine._mlp.held_back import hold_back
 from skdopamine._mlp.modes import MODES, Options, find_mode
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.problem import Data, NetworkProblem, make_data, outputs, targets
@@ -163,18 +163,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         """Rows to train on, None for all, and, for early stopping, rows held back."""
         if not self.early_stopping:
             return None, None
-        rows = np.arange(n_rows)
-        stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
-        seed = draw_seed(self.random_state)
-        try:
-            training, held_back = train_test_split(
-                rows, test_size=self.validation_fraction, random_state=seed, stratify=stratify
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {n_rows} rows cannot be held back: {error}"
-            ) from error
-        return training, held_back
+        labels = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
+        return hold_back(labels, n_rows, float(self.validation_fraction), draw_seed(self.random_state))
 
     def _prepare(
         self, X: Any, target: Array, weight: Array | None, rows: Array | None, *, fresh: bool, whole: bool = True
@@ -306,9 +296,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         return n_epochs, result.reason is Ending.INTERRUPTED
 
     def _rule(self) -> LearningRate:
-        ceiling = find_mode(self.perturbation).ceiling * (
-            REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0
-        )
+        share = REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0
+        ceiling = find_mode(self.perturbation).ceiling * share
         return make_rule(self.learning_rate, float(self.learning_rate_init), ceiling, float(self.power_t))
 
     def _settings(self, problem: NetworkProblem, n_past: int = 0) -> tuple[_trainer.Settings, int]:

@@ -86,7 +86,9 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     early_stopping : bool, default=False
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1); used with early_stopping only.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only. Each class has that
+        share held back; its only row is trained on, and so is one row of each where there are more classes than rows to
+        hold back.
     n_iter_no_change : int or np.inf, default=10
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
@@ -548,7 +550,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     early_stopping : bool, default=False
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1); used with early_stopping only.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only.
     n_iter_no_change : int or np.inf, default=10
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
