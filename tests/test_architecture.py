@@ -41,7 +41,17 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     },
     "_mlp": {
         "estimators": {"base", "units"},
-        "base": {"activations", "bridge", "modes", "network", "parameters", "problem", "training", "units"},
+        "base": {
+            "activations",
+            "bridge",
+            "held_back",
+            "modes",
+            "network",
+            "parameters",
+            "problem",
+            "training",
+            "units",
+        },
         "parameters": {"activations", "modes", "network", "problem"},
         "training": {"units"},
         "modes": {"network", "node", "problem", "weight"},
@@ -51,6 +61,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "units": set(),
         "network": {"activations"},
         "bridge": {"activations"},
+        "held_back": set(),
         "activations": set(),
     },
     "_esn": {

@@ -80,13 +80,15 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     verbose : bool or int, default=False
         Whether to print one line an epoch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit; y must have the same classes.
     early_stopping : bool, default=False
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1); used with early_stopping only.
-    n_iter_no_change : int, default=10
-        Epochs without improvement by `tol` after which training stops.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only. Each class has that
+        share held back; its only row is trained on, and so is one row of each where there are more classes than rows to
+        hold back.
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
@@ -259,7 +261,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         warm_start: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         scoring: Any = None,
         class_weight: Any = None,
         init: Any = None,
@@ -312,8 +314,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid, or y has a single class. The estimator is then as it was
-            before.
+            If a parameter, X, y or sample_weight is not valid, or y has a single class and `loss` is a metric or a
+            callable. The estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight)
 
@@ -390,6 +392,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             probability of its own.
         """
         probabilities = self._outputs(X)
+        if len(self.classes_) == 1:
+            return np.ones_like(probabilities)
         if probabilities.shape[1] == 1:
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
@@ -435,14 +439,16 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     def _out_activation(self, units: Units) -> str:
         return "softmax" if self._task() == "multiclass" else "logistic"
 
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
         check_classification_targets(y)
         if fresh:
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if classes is None or multilabel else np.asarray(classes))
             self.classes_ = self._label_binarizer.classes_
-            if len(self.classes_) < 2 and not multilabel:
-                raise ValueError(f"y must have at least two classes, got one class only: {self.classes_[0]!r}.")
+            if len(self.classes_) < 2 and find_loss(self.loss, "binary") is None:
+                raise ValueError(
+                    f"loss={self.loss!r} needs y of two classes or more, got one class only: {self.classes_.tolist()}."
+                )
             if not serves(self.loss, self._task()):
                 served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
                 kind = type_of_target(y)
@@ -453,11 +459,19 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             raise ValueError(
                 f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
             )
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        present = unique_labels(y)
+        if whole and not np.array_equal(present, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {present}"
+            )
+        unknown = np.setdiff1d(present, self.classes_)
         if len(unknown):
             raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
+
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
         if self._label_binarizer.y_type_ == "binary":
-            return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.int8)[:, None]
+            return np.isin(y, self.classes_[1:]).astype(np.int8)[:, None]  # of one class, none is positive
         return np.asarray(self._label_binarizer.transform(y), dtype=np.int8)
 
     def __sklearn_tags__(self) -> Any:
@@ -535,9 +549,9 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     early_stopping : bool, default=False
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1); used with early_stopping only.
-    n_iter_no_change : int, default=10
-        Epochs without improvement by `tol` after which training stops.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only.
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
@@ -670,7 +684,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         warm_start: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         scoring: Any = None,
         init: Any = None,
         n_jobs: int | None = None,
@@ -784,7 +798,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     def _view(self, units: Units) -> View:
         return View("regression", None, units.restored)
 
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
         target, link = np.asarray(y, dtype=np.float64), self._link()
         if link == "exp" and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")

@@ -196,6 +196,26 @@ def test_constant_target_is_predicted(make_task):
     np.testing.assert_allclose(model.predict(X), 3.5, atol=0.2)
 
 
+@PERTURBATIONS
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "zero_one", "accuracy"])
+@pytest.mark.parametrize("label", [1, "blue"])
+def test_one_class_is_predicted_for_certain(make_task, label, loss, early_stopping, perturbation):
+    make, X, y = make_task("binary")
+    y = np.full(len(y), label)
+    model = make(loss=loss, early_stopping=early_stopping, perturbation=perturbation).fit(X, y)
+    stream = make(loss=loss, perturbation=perturbation).partial_fit(X, y, classes=[label])
+    for fitted in (model, stream, model.to_sklearn()):
+        np.testing.assert_array_equal(fitted.predict(X), y)
+        np.testing.assert_array_equal(fitted.classes_, [label])
+    for fitted in (model, stream):
+        np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((len(X), 1)))
+        np.testing.assert_array_equal(fitted.predict_log_proba(X), np.zeros((len(X), 1)))
+    assert model.loss_curve_[-1] <= model.loss_curve_[0]
+    with pytest.raises(ValueError, match="other"):
+        stream.partial_fit(X, np.full(len(X), "other"))
+
+
 def test_input_is_left_alone(task):
     X, y = task.X.copy(), task.y.copy()
     X.flags.writeable = y.flags.writeable = False
