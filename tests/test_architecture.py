@@ -54,8 +54,9 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "activations": set(),
     },
     "_esn": {
-        "forecaster": {"base", "intervals", "stream"},
+        "forecaster": {"base", "calendar", "intervals", "stream"},
         "base": {
+            "calendar",
             "forecast",
             "gains_problem",
             "intervals",
@@ -66,7 +67,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "standard",
             "stream",
         },
-        "stream": {"forecast", "intervals", "loop", "model", "reservoir"},
+        "stream": {"calendar", "forecast", "intervals", "loop", "model", "reservoir"},
         "model": {"forecast", "intervals", "loop", "reservoir", "standard"},
         "gains_problem": {"forecast", "reservoir"},
         "reservoir_weights_problem": {"forecast", "reservoir"},
@@ -76,6 +77,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "reservoir": set(),
         "season": set(),
         "standard": set(),
+        "calendar": set(),
     },
 }
 TOP = {  # files beside the wings -> what they may import

@@ -117,7 +117,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         with _validation.restored_on_error(self):
             sample = self._check_data(X, y, sample_weight, classes, fresh=fresh)
             problem = self._prepare(sample, fresh=fresh, whole=False)
-            settings = self._settings(problem)._replace(n_epochs=1, horizon=0)
+            settings = self._settings(problem)._replace(n_epochs=1, schedule=0)
             result = self._train(problem, settings, None, None, in_place=True)
             self.n_iter_ = len(self.loss_curve_)
         self._warn(result, False)
@@ -183,7 +183,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             if network.units != self._training.layers:
                 raise ValueError(
                     f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
-                    f"units, but the model to go on from has {self._training.layers}."
+                    f"units, but the model being continued has {self._training.layers}."
                 )
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
         data = make_data(X.astype(params.dtype, copy=False), target, weight, units)
@@ -231,7 +231,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         natural = make_problem(self, network, objective, data, problem.seed)
         settings = self._settings(natural)
         epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
-        settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
+        settings = settings._replace(n_epochs=epochs, schedule=epochs if settings.schedule else 0)
         reporter = Reporter(verbose=self.verbose, n_past=training.n_epochs, unit=natural.loss_unit)
         with np.errstate(all="ignore"):
             result = _trainer.train(natural, training.rule, training.state, settings, observer=reporter)

@@ -446,7 +446,9 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             if not serves(self.loss, self._task()):
                 served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
                 kind = type_of_target(y)
-                raise ValueError(f"{served}The type of the target is {kind}, which loss={self.loss!r} is not for.")
+                raise ValueError(
+                    f"{served}The type of the target is {kind}, which loss={self.loss!r} does not support."
+                )
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
@@ -604,8 +606,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     and `loss_` hold minus the metric, and begin there. The common metrics are computed for all perturbations at once;
     other scorers and callables are called for each and are slow. `partial_fit` trains on the metric from the start.
 
-    Targets need no scaling: training works on their deviation from the mean, in units of their spread. The unit is
-    one for all outputs, so outputs of very different size still want to be scaled.
+    Targets need no scaling: training works on their deviation from the mean, in units of their spread. All
+    outputs share one unit, so scale them yourself if they differ widely in size.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
     diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
@@ -787,7 +789,9 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         if link == "exp" and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
         if not fresh and link != self._training.units.link:
-            raise ValueError(f"loss={self.loss!r} has another function of the outputs than the model to go on from.")
+            raise ValueError(
+                f"loss={self.loss!r} needs a different output function from that of the model being continued."
+            )
         return target[:, None] if target.ndim == 1 else target
 
     def _choose_units(self, target: Array, weight: Array | None) -> Units:

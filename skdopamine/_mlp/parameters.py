@@ -19,7 +19,7 @@ AUTO_BATCH = 200
 METRIC_BATCH = 1000  # rows that tell what a metric is
 SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
 SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
-LEARNT = 0.5  # a loss above this share of its start is a plateau to be crossed, not convergence
+PLATEAU_ABOVE = 0.5  # of the first loss: a plateau above that is to be crossed, and is not convergence
 REGRESSION_CEILING = 0.7  # of a mode's ceiling: residuals are noise to the end, and small sets are soon overfitted
 
 
@@ -72,7 +72,7 @@ def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first
     gain = output_gain(estimator, problem.network)
     return Settings(
         n_epochs=n_epochs,
-        horizon=n_epochs if annealed else 0,
+        schedule=n_epochs if annealed else 0,
         first_epoch=first_epoch,
         batch_size=min(METRIC_BATCH if of_metric else nominal, n_rows),
         nominal_batch=nominal,
@@ -81,6 +81,6 @@ def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first
         tol=float(estimator.tol),
         n_iter_no_change=estimator.n_iter_no_change,
         seed=problem.seed,
-        learnt=LEARNT if annealed else np.inf,
+        plateau_above=PLATEAU_ABOVE if annealed else np.inf,
         step_scale=_network.step_scale(problem.network, gain, problem.dtype),
     )

@@ -100,11 +100,11 @@ class NetworkProblem(ABC):
         self.n_weights = sum(a * b for a, b in zip(network.units, network.units[1:], strict=False))
 
     @abstractmethod
-    def init_critics(self) -> tuple[Array, ...]:
+    def init_memory(self) -> tuple[Array, ...]:
         """What the rule remembers from one update to the next, before the first."""
 
     @abstractmethod
-    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
         """Estimate the credit of all parameters on a batch."""
 
     @property

@@ -24,9 +24,9 @@ class Training(NamedTuple):
 
     def resumed(self, problem: Problem, rule: LearningRate) -> Self:
         """Fit the state to parameters set since: another credit rule has other critics, another rate a new start."""
-        state, critics = self.state, problem.init_critics()
-        if [c.shape for c in critics] != [c.shape for c in state.critics]:
-            state = state._replace(critics=critics)
+        state, memory = self.state, problem.init_memory()
+        if [c.shape for c in memory] != [c.shape for c in state.memory]:
+            state = state._replace(memory=memory)
         if rule != self.rule:
             state = state._replace(rate=rule.init())
         return self._replace(state=state, rule=rule)

@@ -27,7 +27,7 @@ class Problem:
     def __init__(self, shape):
         self.shape = shape
 
-    def init_critics(self):
+    def init_memory(self):
         return (np.zeros(self.shape),)
 
 
@@ -35,19 +35,19 @@ class Problem:
 def training():
     rule = Constant(0.1)
     state = init_state(PARAMS, Problem((2, 3)), rule)
-    state = state._replace(critics=(np.ones((2, 3)),), rate=state.rate._replace(update=7))
+    state = state._replace(memory=(np.ones((2, 3)),), rate=state.rate._replace(update=7))
     return Training(state, rule, (1, 2, 1), Units(), 3, History.empty(), 4)
 
 
 def test_a_state_that_still_fits_is_kept(training):
     resumed = training.resumed(Problem((2, 3)), Constant(0.1))
-    assert resumed.state.critics[0] is training.state.critics[0]
+    assert resumed.state.memory[0] is training.state.memory[0]
     assert resumed.state.rate == training.state.rate
 
 
 def test_another_credit_rule_begins_with_its_own_critics_and_another_rate_with_its_own_start(training):
     resumed = training.resumed(Problem((4,)), Constant(0.2))
-    np.testing.assert_array_equal(resumed.state.critics[0], np.zeros(4))
+    np.testing.assert_array_equal(resumed.state.memory[0], np.zeros(4))
     assert resumed.rule == Constant(0.2)
     assert resumed.state.rate == Constant(0.2).init()
     assert resumed.state.params is PARAMS
@@ -72,7 +72,7 @@ def test_the_last_parameters_keep_their_anchor(training):
 
 def test_hollow_training_holds_no_arrays_and_all_else(training):
     hollow = training.hollow()
-    assert sum(array.size for array in (*hollow.state[:3], *hollow.state.critics)) == 0
+    assert sum(array.size for array in (*hollow.state[:3], *hollow.state.memory)) == 0
     assert hollow._replace(state=training.state) == training
 
 
