@@ -40,7 +40,7 @@ def make_xor(
     Returns
     -------
     X : ndarray of shape (n_samples, 2)
-        Coordinates, 0 or 1 but for the noise.
+        Coordinates, 0 or 1 plus the noise.
     y : ndarray of shape (n_samples,)
         Labels, 0 or 1.
 
@@ -278,7 +278,7 @@ def _solve(derivative: Callable[..., Any], span: tuple[float, float], start: Arr
             raise _Unbounded
         return derivative(t, s)
 
-    with np.errstate(all="ignore"):  # a solution that runs away is told below
+    with np.errstate(all="ignore"):  # a solution that runs away is refused below
         try:
             solution = solve_ivp(bounded, span, start, method="DOP853", rtol=TOLERANCE, atol=TOLERANCE, **options)
         except (OverflowError, _Unbounded) as error:

@@ -330,7 +330,7 @@ class PerturbationScaleDisplay:
         param_name : str, default=None
             Full name of the parameter; None is the one that ends with ``perturbation_scale``.
         scorer : str, default="score"
-            Which scorer, where the search had several.
+            Which scorer to show, if the search used several.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes new ones.
 
@@ -342,7 +342,7 @@ class PerturbationScaleDisplay:
         Raises
         ------
         ValueError
-            If the search has no such parameter, several, or no numbers of it, or no such scorer.
+            If no parameter or several match, the values are not numbers, or there is no such scorer.
         """
         searched = [name.removeprefix("param_") for name in cv_results if name.startswith("param_")]
         names = [name for name in searched if name.split("__")[-1] == "perturbation_scale"]

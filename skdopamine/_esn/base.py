@@ -3,12 +3,10 @@
 from itertools import pairwise
 from math import ceil
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._esn import intervals as _intervals
@@ -22,17 +20,21 @@ from skdopamine._esn.reservoir import Gains, Normal
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream, bounds_of, span_of
+from skdopamine._estimator.base import DopamineEstimator, draw_seed
+from skdopamine._estimator.history import History
+from skdopamine._estimator.report import Reporter
 from skdopamine._objectives.registry import LossOptions, find_loss, losses
 from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate, make_rule
+from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
 TRAINABLE = ("gains", "recurrent", "readout")
 LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
-TUNING_ROWS = 6000  # the last ones, that gains are tuned on and a season is looked for in
+TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
 TUNING_READS = 20_000  # rows x lags of windows for that
 TUNING_WINDOWS = 400  # and no fewer windows
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
@@ -41,65 +43,35 @@ WINDOW_BATCH = 200  # rows that are windows of their own
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
 FEW_ROWS = 400  # closed loops in fewer than these are judged by cross-validation
-N_FOLDS = 4  # of it
+N_FOLDS = 4  # of the cross-validation
 
 
-class Curves(NamedTuple):
-    """What the epochs of a fit have shown."""
-
-    losses: tuple[float, ...] = ()
-    rates: tuple[float, ...] = ()
-    errors: tuple[float, ...] = ()
-    n_evaluations: int = 0
-    last_stage: int = 0
-
-    def extended(self, result: _trainer.Result) -> "Curves":
-        return Curves(
-            (*self.losses, *(epoch.loss for epoch in result.epochs)),
-            (*self.rates, *(epoch.learning_rate for epoch in result.epochs)),
-            (*self.errors, *(epoch.reward_prediction_error for epoch in result.epochs)),
-            self.n_evaluations + result.state.n_evaluations,
-            len(self.losses),
-        )
-
-    def attributes(self) -> dict[str, Any]:
-        return {
-            "loss_curve_": list(self.losses),
-            "learning_rate_curve_": list(self.rates),
-            "reward_prediction_error_curve_": list(self.errors),
-            "n_iter_": max(1, len(self.losses)),  # the ridge solution is one
-            "n_evaluations_": self.n_evaluations,
-            "loss_": self.losses[-1] if self.losses else np.nan,
-            "best_loss_": min(self.losses[self.last_stage :], default=np.nan),
-            "learning_rate_": self.rates[-1] if self.rates else np.nan,
-        }
-
-
-class DopamineESN(BaseEstimator):
+class DopamineESN(DopamineEstimator):
     """An echo-state network behind the contract of scikit-learn."""
-
-    # scikit-learn shows what a parameter means only where there is a link to more; this one stays on the page
-    _doc_link_module = "skdopamine"
-    _doc_link_template = "#{estimator_name}"
 
     _model: Model
     _stream: Stream
+    _history: History
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
-    def _fit(self, inputs: Array, target: Array, form: Form) -> list[str]:
+    def _fit(self, inputs: Array, target: Array, form: Form) -> tuple[list[Ending], bool]:
+        """Fit, and return how each stage of training ended, and whether `max_iter` cut one short."""
         trainable = self._trainable()
-        model, self._curves = self._started(inputs, target, form), Curves()
-        task, reasons = self._assignment(model, inputs, target), []
+        model, self._history = self._started(inputs, target, form), History.empty()
+        task = self._assignment(model, inputs, target)
+        endings: list[Ending] = []
+        cut_short = False
         if "gains" in trainable:
-            model, reason = self._with_tuned_gains(model, task)
-            reasons.append(reason)
+            model, ending, cut_short = self._with_tuned_gains(model, task)
+            endings.append(ending)
         head, state = learn(task, model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = ridge = model.solved(head)
         for name in ("recurrent", "readout"):
-            if name in trainable and "interrupted" not in reasons:
-                model, reason = self._with_trained_weights(model, task, head, recurrent=name == "recurrent")
-                reasons.append(reason)
+            if name in trainable and Ending.INTERRUPTED not in endings:
+                model, ending = self._with_trained_weights(model, task, head, recurrent=name == "recurrent")
+                endings.append(ending)
+                cut_short |= ending is Ending.EXHAUSTED and self.max_iter < SCHEDULE
         if model is not ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
         ridge_normal = head if model is ridge else None
@@ -107,7 +79,7 @@ class DopamineESN(BaseEstimator):
         if set(trainable) - {"gains"}:
             stream = stream._replace(normal=None)
         self._set_fitted(model, stream)
-        return reasons
+        return endings, cut_short
 
     def _started(self, inputs: Array, target: Array, form: Form) -> Model:
         """A model that has learnt nothing: scales, reservoir and lags, from these rows."""
@@ -119,7 +91,7 @@ class DopamineESN(BaseEstimator):
         if form.closed:  # what is fed back is counted as what is read
             goals = goals.starting_as(read)
         lags = self._choose_lags(inputs, read)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = draw_seed(self.random_state)
         rng = np.random.Generator(np.random.PCG64(seed))
         links = min(1.0, LINKS / self.n_units) if self.reservoir_connectivity == "auto" else self.reservoir_connectivity
         weights = _reservoir.init_weights(int(self.n_units), form.n_channels, float(links), rng)
@@ -201,8 +173,8 @@ class DopamineESN(BaseEstimator):
 
     # ---- training ----------------------------------------------------------------------------------------------------
 
-    def _with_tuned_gains(self, model: Model, task: Assignment) -> tuple[Model, str]:
-        """The model with better gains, and how training ended."""
+    def _with_tuned_gains(self, model: Model, task: Assignment) -> tuple[Model, Ending, bool]:
+        """The model with better gains, how training ended, and whether `max_iter` cut it short."""
         most = (
             max(TUNING_ROWS, 4 * task.washout, 8 * task.horizon)
             if model.form.is_series
@@ -226,11 +198,11 @@ class DopamineESN(BaseEstimator):
         elite = result.state.critics[0]
         if len(elite):
             model = model._replace(gains=decode(elite[:1], float(self.state_noise)))
-        return model, "cut short" if result.reason == "exhausted" and self.max_iter < needed else result.reason
+        return model, result.reason, result.reason is Ending.EXHAUSTED and self.max_iter < needed
 
     def _with_trained_weights(
         self, model: Model, task: Assignment, normal: Normal, *, recurrent: bool
-    ) -> tuple[Model, str]:
+    ) -> tuple[Model, Ending]:
         """The model with a better readout, or better weights everywhere, if any; and how training ended."""
         # unit steps that move all predictions alike: the inverse root of the features' covariance
         covariance = normal.gram[0] / normal.n_rows
@@ -256,7 +228,7 @@ class DopamineESN(BaseEstimator):
         if better:
             weights, readout = problem.model(result.best_params)
             model = model._replace(weights=weights, readout=readout)
-        return model, "cut short" if result.reason == "exhausted" and self.max_iter < SCHEDULE else result.reason
+        return model, result.reason
 
     def _rule(self, auto: float, ceiling: float) -> LearningRate:
         initial = auto if self.learning_rate_init == "auto" else float(self.learning_rate_init)
@@ -280,9 +252,11 @@ class DopamineESN(BaseEstimator):
         self, problem: Any, rule: LearningRate, start: Array, settings: _trainer.Settings, score: Any
     ) -> _trainer.Result:
         state = _trainer.init_state(start, problem, rule)
+        reporter = Reporter(verbose=self.verbose, n_past=len(self._history.losses))
         with np.errstate(all="ignore"):  # the trainer looks at every loss
-            result = _trainer.train(problem, rule, state, settings, score=score, observer=_Reporter(self))
-        self._curves = self._curves.extended(result)
+            result = _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
+        past = self._history._replace(best_loss=None)  # each stage has a loss of its own
+        self._history = past.extended(result.epochs, n_evaluations=result.state.n_evaluations)
         return result
 
     def _judged(self, model: Model, task: Assignment, normal: Normal | None, state: Array, readout: Array) -> Record:
@@ -311,7 +285,8 @@ class DopamineESN(BaseEstimator):
         self.readout_, self.lags_ = model.readout, model.lags
         self.n_channels_, self.n_outputs_ = model.form.n_channels, model.readout.shape[1]
         self.gains_ = {name: float(getattr(model.gains, name)[0]) for name in TRAINED}
-        self.__dict__.update(self._curves.attributes())
+        self.n_iter_ = max(1, len(self._history.losses))  # the ridge solution is one
+        self.__dict__.update(self._history.attributes(nothing=np.nan, learning_rate_init=np.nan))
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 
@@ -372,20 +347,3 @@ class DopamineESN(BaseEstimator):
                 "The targets of fit were not the next rows of X, so predictions cannot be fed back: fit with y=None, "
                 "or with y the rows that follow."
             )
-
-
-class _Reporter:
-    """Prints each epoch, if asked to."""
-
-    def __init__(self, estimator: DopamineESN) -> None:
-        self.estimator = estimator
-        self.n_epochs = 0
-
-    def begin_epoch(self) -> None:
-        self.n_epochs += 1
-
-    def end_epoch(self, epoch: _trainer.Epoch, params: Array) -> bool:
-        if self.estimator.verbose:
-            number = len(self.estimator._curves.losses) + self.n_epochs
-            print(f"Iteration {number}, loss = {epoch.loss:.8f}, learning rate = {epoch.learning_rate:.2e}")
-        return False

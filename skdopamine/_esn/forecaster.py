@@ -5,15 +5,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._esn import intervals as _intervals
-from skdopamine._esn.base import Curves, DopamineESN
+from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.intervals import Record
 from skdopamine._esn.stream import Stream
+from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.history import History
 from skdopamine._typing import Array
 
 __all__ = ["DopamineESNForecaster"]
@@ -25,7 +26,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     A fixed random recurrent network, the reservoir, reads the series; a ridge readout of its state, and of the last
     rows themselves, predicts the next row [1]_. What decides whether predictions that are fed back stay good is the
     reservoir's gains: spectral radius, leak rate, scalings and penalties. They are perturbed, and the error of the
-    closed loop on the last quarter of the rows tells which to keep [2]_.
+    closed loop on the last quarter of the rows decides which to keep [2]_.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         it is ignored: every column is a channel.
     stateful : bool, default=False
         Whether the rows of X are consecutive times of one series, and not independent windows. Cross-validation must
-        then be without a gap: what is predicted follows at once on the rows of `fit`.
+        then be without a gap: the predicted rows follow directly after the rows of `fit`.
     horizon : int or "auto", default="auto"
         Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
         held back if that is less.
@@ -128,7 +129,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     learning_rate_curve_ : list of float
         Rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
-        Mean reward prediction error of each epoch: by how much the last update had lowered the loss.
+        Mean reward prediction error of each epoch: by how much the last update lowered the loss.
     n_evaluations_ : int
         Loss evaluations spent, windows times perturbed or unperturbed reservoirs.
 
@@ -256,17 +257,15 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
         with _validation.restored_on_error(self):
-            reasons = self._fit(*self._check_data(X, y, None))
-        if "interrupted" in reasons:
-            warnings.warn("Training was interrupted; the best model so far is kept.", UserWarning, stacklevel=3)
-        elif "diverged" in reasons:
-            warnings.warn("The loss diverged; the best model so far is kept.", ConvergenceWarning, stacklevel=3)
-        elif "cut short" in reasons:
-            warnings.warn(
-                f"Maximum iterations (max_iter={self.max_iter}) reached and the training hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+            endings, cut_short = self._fit(*self._check_data(X, y, None))
+        _ending.warn(
+            endings,
+            n_epochs=len(self._history.losses),
+            max_iter=self.max_iter,
+            learning_rate_init=self.learning_rate_init,
+            cut_short=cut_short,
+            stacklevel=3,
+        )
         return self
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -277,7 +276,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
-            Windows or, with ``stateful=True``, the rows that follow at once on those of `fit` and `partial_fit`.
+            Windows or, with ``stateful=True``, the rows directly after those of `fit` and `partial_fit`.
 
         Returns
         -------
@@ -352,7 +351,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
         if held:
             warnings.warn(
-                f"The forecast left the range of the training rows by more than half of it and was held there in "
+                f"The forecast left the range of the training rows by more than half of that range and was clipped in "
                 f"{held} of {len(path)} steps.",
                 UserWarning,
                 stacklevel=3,
@@ -370,7 +369,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.
 
-        Split-conformal: as wide as the quantile of the absolute errors on rows that the readout had not learnt from,
+        Split-conformal: as wide as the quantile of the absolute errors on rows that the readout has not learnt from,
         the last rows of `fit` (`validation_fraction`) and those of `partial_fit` when they came [1]_. With
         ``stateful=True`` the errors on the rows of X read so far count too, the last 250 in all, so that the intervals
         follow a series that changes; while fewer are known, they are counted in units of the spread of the 24 rows
@@ -414,7 +413,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
         """Forecast intervals, each step's by itself, after the last row of X that was learnt from.
 
-        As `predict_interval`, from the errors of closed loops in rows that the readout had not learnt from, the last
+        As `predict_interval`, from the errors of closed loops in rows that the readout has not learnt from, the last
         4,000 at most. They are counted in units of the spread of the 24 rows before, as restless times are harder to
         forecast [1]_. In fewer than 400 rows, four-fold cross-validation takes the place of the last rows.
 
@@ -461,9 +460,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from further rows; the readout is then the ridge solution of all rows so far.
 
-        The normal equations are accumulated and solved anew, so that the cost does not depend on how many rows came
-        before. Gains and scales stay those of `fit` or, where there was none, the parameters and the scales of the
-        first rows. The errors on the new rows, before they are learnt from, tell intervals from then on.
+        The normal equations are accumulated and solved again, so that the cost does not depend on how many rows came
+        before. Gains and scales stay those of `fit` or, if there was none, the parameters and the scales of the first
+        rows. Intervals also learn from the new rows: from the errors on them before the readout learns from them.
 
         Parameters
         ----------
@@ -490,7 +489,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         with _validation.restored_on_error(self):
             inputs, target, form = self._check_data(X, y, None if first else self._model.form)
             if first:
-                self._curves = Curves()
+                self._history = History.empty()
                 model = self._started(inputs, target, form)
                 stream = Stream.before(model, model.inputs.scaled(inputs))
             else:

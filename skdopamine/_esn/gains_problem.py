@@ -117,7 +117,9 @@ class GainsProblem:
     def member_losses(self, members: Array) -> Array:
         """Loss (members, windows) of gains in coordinates."""
         task, gains = self.task, decode(members, self.state_noise)
-        alike = not np.ptp(members[:, PENALTIES == 0], axis=0).any()  # but for penalties: one reservoir serves all
+        alike = not np.ptp(
+            members[:, PENALTIES == 0], axis=0
+        ).any()  # they differ in penalties only: one reservoir serves all
         run = members[:1] if alike else members
         with np.errstate(all="ignore"):  # a member that fails is the worst
             population = _reservoir.populate(self.weights, decode(run, self.state_noise))

@@ -15,8 +15,8 @@ from skdopamine._typing import Array
 
 MOST_ROWS = 4000  # that are kept
 STRETCH = 500  # rows of a stream whose closed loops one readout judges
-ORIGINS = 200  # closed loops that tell of their spread
-LATEST = 250  # errors that tell of the width of intervals along a series
+ORIGINS = 200  # closed loops that the spread of their errors is estimated from
+LATEST = 250  # errors that the width of intervals along a series is estimated from
 SPREAD_ROWS = 24  # before a closed loop, whose spread is the unit of its errors
 SHARE_OF_ALL = 0.01  # in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
@@ -59,9 +59,9 @@ def record(reader: Any, target: Array, state: Array, judges: Sequence[Judge], co
 def extended(
     known: Record, inputs: Array, target: Array, errors: Array, readout: Array, population: Population
 ) -> Record:
-    """With the rows that follow and their errors by `readout`, which has not learnt from them; old ones are forgotten.
+    """Append the rows that follow and their errors by `readout`, which has not learnt from them; drop the oldest.
 
-    A readout judges closed loops for a stretch of rows, even where it has learnt anew meanwhile.
+    A readout judges closed loops for a stretch of rows, even if it has been replaced meanwhile.
     """
     judges, reader = known.judges, known.reader._replace(inputs=np.concatenate([known.reader.inputs, inputs]))
     if len(known.target) - judges[-1].first >= STRETCH:
@@ -115,10 +115,10 @@ def loop_errors(known: Record, loop: Loop, n_steps: int, least: int = 1) -> Arra
 def spread(rows: Array) -> Array:
     """Unit of the errors of closed loops, (..., channels), after rows (..., n, channels) in training units.
 
-    Where windows are shorter than `SPREAD_ROWS`, they tell less.
+    Shorter windows than `SPREAD_ROWS` count for less.
     """
-    told = (1 - SHARE_OF_ALL) * min(1.0, rows.shape[-2] / SPREAD_ROWS)
-    return np.asarray(np.sqrt(told * rows.var(axis=-2) + 1 - told))
+    weight = (1 - SHARE_OF_ALL) * min(1.0, rows.shape[-2] / SPREAD_ROWS)
+    return np.asarray(np.sqrt(weight * rows.var(axis=-2) + 1 - weight))
 
 
 def spreads(reader: Any, n_rows: int) -> Array:

@@ -91,6 +91,6 @@ class Model(NamedTuple):
         )
 
     def restored(self, values: Array) -> Array:
-        """Predictions (..., targets) as the user counts, of the shape that the targets had."""
+        """Predictions (..., targets) in the user's units and in the shape of the user's targets."""
         restored = self.targets.restored(values)
         return restored[..., 0] if self.form.flat else restored

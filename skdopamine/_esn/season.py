@@ -1,4 +1,4 @@
-"""The season of a series, and the past rows that tell most about the next one."""
+"""The season of a series, and the past rows that say most about the next one."""
 
 import numpy as np
 import numpy.typing as npt

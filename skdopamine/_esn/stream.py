@@ -1,4 +1,4 @@
-"""Where a forecaster stands in its series, and what it has seen of it."""
+"""Where a forecaster stands in its series, and what it has seen of that series."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Who is told of each epoch of a fit: the console and scikit-learn's callbacks."""
+"""Reports of each epoch of a fit: to the console and to scikit-learn's callbacks."""
 
 from collections.abc import Callable
 from typing import Any

@@ -40,7 +40,6 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
         list,
         tuple,
     ],
-    "perturbation": [StrOptions({"auto", "node", "weight"})],
     "perturbation_scale": [StrOptions({"auto"}), Interval(Real, 1e-8, 100, closed="both")],
     "n_perturbations": [StrOptions({"auto"}), _count()],
     "learning_rate": [StrOptions({"dopamine", "constant", "invscaling"})],

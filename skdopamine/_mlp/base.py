@@ -4,7 +4,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable
 from math import ceil, isfinite
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,9 @@ from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
+from skdopamine._mlp.modes import MODES, Options, find_mode
 from skdopamine._mlp.network import Network
-from skdopamine._mlp.node import NodeProblem
-from skdopamine._mlp.problem import Data, make_data, outputs, targets
-from skdopamine._mlp.weight import WeightProblem
+from skdopamine._mlp.problem import Data, NetworkProblem, make_data, outputs, targets
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._objectives.registry import LossOptions, check_loss, find_loss, losses
 from skdopamine._objectives.scorers import make_objective
@@ -35,7 +34,6 @@ from skdopamine._objectives.tasks import View
 from skdopamine._objectives.thresholds import best_shift
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate, make_rule
-from skdopamine._training.problem import Problem
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
@@ -43,19 +41,20 @@ AUTO_BATCH = 200
 SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
 SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
 LEARNT = 0.5  # a loss above this share of its start is a plateau to be crossed, not convergence
-AUTO_MEMBERS = {"node": 1, "weight": 16}
-CEILINGS = {"node": 0.01, "weight": 0.02}  # of the learning rate
-REGRESSION_CEILING = 0.7  # of that: residuals are noise to the end, and small sets are soon overfitted
+REGRESSION_CEILING = 0.7  # of a mode's ceiling: residuals are noise to the end, and small sets are soon overfitted
 # for objectives that stand still under small perturbations, as metrics do:
 METRIC_BATCH = 1000  # rows that tell what a metric is
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
 WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
-DECISION_SCALE, VALUE_SCALE = 1.0, 0.1  # perturbation of a classifier's and of a regressor's outputs
-FLAT_WEIGHT_SCALE = 0.1  # perturbation of all weights
 
 
 class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
     """What classifier and regressor share: checks, training, publication."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_validation.COMMON_CONSTRAINTS,
+        "perturbation": [_validation.one_of("auto", *MODES)],
+    }
 
     _network_units: tuple[int, ...]
     _state: _trainer.TrainState
@@ -175,7 +174,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
 
     def _prepare(
         self, X: Any, target: Array, weight: Array | None, rows: Array | None, *, fresh: bool, whole: bool = True
-    ) -> NodeProblem | WeightProblem:
+    ) -> NetworkProblem:
         """The problem to train on; with fresh, also the initial state. `whole` tells whether these are all rows."""
         if rows is not None:
             X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
@@ -207,7 +206,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
             self._go_on(problem)
         return problem
 
-    def _go_on(self, problem: Problem) -> None:
+    def _go_on(self, problem: NetworkProblem) -> None:
         """Fit the kept state to parameters set since: another mode has other critics, another rate a new start."""
         state, critics, rule = self._state, problem.init_critics(), self._rule()
         if [c.shape for c in critics] != [c.shape for c in state.critics]:
@@ -217,7 +216,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         self._state, self._state_rule = state, rule
 
     @staticmethod
-    def _check_finite_start(problem: NodeProblem | WeightProblem, params: Array) -> None:
+    def _check_finite_start(problem: NetworkProblem, params: Array) -> None:
         """The loss must be finite before anything is trained."""
         for start in range(0, problem.n_rows(), AUTO_BATCH):
             with np.errstate(all="ignore"):
@@ -258,30 +257,18 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         weighted = data.weight is not None
         return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
 
-    def _problem(
-        self, network: Network, data: Data, objective: Objective | SetObjective
-    ) -> NodeProblem | WeightProblem:
-        mode, n_hidden = self._mode(), len(network.activations)
-        *hidden, scale = [activation.scale for activation in layer_activations(self.activation, n_hidden)]
-        members = AUTO_MEMBERS[mode] if self.n_perturbations == "auto" else int(self.n_perturbations)
-        given = None if self.perturbation_scale == "auto" else float(self.perturbation_scale)
-        common = {"alpha": self.alpha, "seed": self._seed}
-        if mode == "weight":
-            scale = max([*hidden, scale, *([FLAT_WEIGHT_SCALE] if objective.flat else [])])
-            common |= {"scale": given or scale, "n_perturbations": members}
-            return WeightProblem(network, objective, data, n_jobs=self.n_jobs, **common)
-        if isinstance(objective, SetObjective):
-            # it is the outputs whose perturbation it judges
-            pairs = objective.n_pairs if self.n_perturbations == "auto" else members
-            scale = given or (VALUE_SCALE if objective.of_values else DECISION_SCALE)
-            return NodeProblem(
-                network, objective, data, hidden_scales=hidden, scale=scale, n_perturbations=pairs, **common
-            )
-        hidden = hidden if given is None else [given] * n_hidden
-        common |= {"scale": given or scale, "n_perturbations": members}
-        return NodeProblem(network, objective, data, hidden_scales=hidden, **common)
+    def _problem(self, network: Network, data: Data, objective: Objective | SetObjective) -> NetworkProblem:
+        options = Options(
+            auto_scales=[a.scale for a in layer_activations(self.activation, len(network.activations))],
+            scale=None if self.perturbation_scale == "auto" else float(self.perturbation_scale),
+            n_perturbations=None if self.n_perturbations == "auto" else int(self.n_perturbations),
+            n_jobs=self.n_jobs,
+            alpha=float(self.alpha),
+            seed=self._seed,
+        )
+        return find_mode(self.perturbation).make(network, objective, data, options)
 
-    def _warm_up(self, problem: NodeProblem | WeightProblem) -> tuple[int, bool]:
+    def _warm_up(self, problem: NetworkProblem) -> tuple[int, bool]:
         """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.
 
         Return the number of epochs, and whether they were interrupted.
@@ -314,14 +301,13 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         )
         return n_epochs, result.reason is Ending.INTERRUPTED
 
-    def _mode(self) -> str:
-        return "node" if self.perturbation == "auto" else str(self.perturbation)
-
     def _rule(self) -> LearningRate:
-        ceiling = CEILINGS[self._mode()] * (REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0)
+        ceiling = find_mode(self.perturbation).ceiling * (
+            REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0
+        )
         return make_rule(self.learning_rate, float(self.learning_rate_init), ceiling, float(self.power_t))
 
-    def _settings(self, problem: NodeProblem | WeightProblem, n_past: int = 0) -> tuple[_trainer.Settings, int]:
+    def _settings(self, problem: NetworkProblem, n_past: int = 0) -> tuple[_trainer.Settings, int]:
         """Settings of the trainer, and the epochs that its schedule would like to have; `n_past` of them are over."""
         n_rows = problem.n_rows()
         nominal = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
@@ -350,7 +336,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
 
     def _train(
         self,
-        problem: NodeProblem | WeightProblem,
+        problem: NetworkProblem,
         settings: _trainer.Settings,
         score: Callable[[Array], float] | None,
         callbacks: EpochCallbacks | None,
@@ -394,7 +380,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         self.__dict__.update({**self._told(self._history), **published})
         return result
 
-    def _loss_unit(self, problem: NodeProblem | WeightProblem) -> float:
+    def _loss_unit(self, problem: NetworkProblem) -> float:
         """What a loss of 1 in training is in units of the target."""
         with np.errstate(over="ignore", under="ignore"):
             return float(np.float64(self._scale) ** problem.objective.degree)
@@ -431,7 +417,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
 
     def _scorer(
         self,
-        problem: NodeProblem | WeightProblem,
+        problem: NetworkProblem,
         X: Any,
         y: Any,
         target: Array,

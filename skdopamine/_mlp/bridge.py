@@ -72,7 +72,9 @@ def to_sklearn(estimator: Any) -> Any:
     theirs = MLPClassifier if is_classifier(estimator) else MLPRegressor
     function = estimator.out_activation_
     if function not in (OUTPUTS if is_classifier(estimator) else THEIR_LOSSES):
-        raise ValueError(f"loss={estimator.loss!r} has outputs that {theirs.__name__} has not: {function!r}.")
+        raise ValueError(
+            f"loss={estimator.loss!r} has an output function that {theirs.__name__} does not offer: {function!r}."
+        )
     shared = theirs().get_params().keys() & estimator.get_params(deep=False).keys()
     parameters = {name: getattr(estimator, name) for name in shared - {"loss"}}
     parameters["activation"] = _activation(estimator.activation, estimator.n_layers_ - 2)
@@ -97,7 +99,7 @@ def _activation(activation: Any, n_hidden: int) -> str:
     for entry in entries:
         if not isinstance(entry, str) or entry not in SHARED_ACTIVATIONS:
             raise ValueError(
-                f"activation={activation!r} is not to be had in scikit-learn, which has {SHARED_ACTIVATIONS}."
+                f"activation={activation!r} does not exist in scikit-learn, which offers {SHARED_ACTIVATIONS}."
             )
     if len(set(entries)) > 1:
         raise ValueError(f"activation={activation!r} differs by layer; in scikit-learn all layers have the same.")

@@ -233,7 +233,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **_validation.COMMON_CONSTRAINTS,
+        **DopamineMLP._parameter_constraints,
         "loss": [str, callable],
         "class_weight": [dict, _validation.one_of("balanced"), None],
     }
@@ -642,7 +642,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **_validation.COMMON_CONSTRAINTS,
+        **DopamineMLP._parameter_constraints,
         "loss": [str, callable],
         "quantile": [_validation.share()],
     }

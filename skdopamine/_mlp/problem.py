@@ -1,9 +1,10 @@
 """What the trainer asks of a network: a credit estimate on a batch, and the losses of given parameters.
 
-Here network, objective and credit estimator meet. The two classes are the two perturbation modes; the trainer does not
-know which it has.
+Here network, objective and credit estimator meet. Each credit rule is a subclass; the trainer does not know which it
+has.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from skdopamine._mlp import network as _network
 from skdopamine._mlp.network import Network
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._training import noise as _noise
+from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 CHUNK_ROWS = 2000
@@ -60,8 +62,8 @@ def make_data(X: Any, target: Array, weight: Array | None, offset: Array | float
     return Data(X, target, weight, _noise.row_ids(X), offset, unit)
 
 
-class NetworkProblem:
-    """What both modes share: batches, losses, the penalty."""
+class NetworkProblem(ABC):
+    """What all credit rules share: batches, losses, the penalty."""
 
     def __init__(
         self,
@@ -83,6 +85,14 @@ class NetworkProblem:
         self.seed = seed
         self.dtype = np.dtype(data.X.dtype)  # of all that is computed
         self.n_weights = sum(a * b for a, b in zip(network.units, network.units[1:], strict=False))
+
+    @abstractmethod
+    def init_critics(self) -> tuple[Array, ...]:
+        """What the rule remembers from one update to the next, before the first."""
+
+    @abstractmethod
+    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+        """Estimate the credit of all parameters on a batch."""
 
     def n_rows(self) -> int:
         return int(self.data.X.shape[0])

@@ -46,12 +46,12 @@ class Objective(ABC):
 
 
 class SetObjective(ABC):
-    """A number for a whole set of rows. Nothing is known of it but its value."""
+    """A number for a whole set of rows. Only its value is known."""
 
     degree = 0
     linear = flat = True
     of_labels = True  # whether the decision threshold may matter
-    of_values = False  # whether targets are outputs without a fault, as in regression
+    of_values = False  # whether the targets themselves are perfect outputs, as in regression
     n_pairs = 64  # antithetic perturbations of the outputs that one update averages over
 
     @abstractmethod

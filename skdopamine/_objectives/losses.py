@@ -1,4 +1,4 @@
-"""Further losses that are sums over samples, told only by their values.
+"""Further losses that are sums over samples, known by their values alone.
 
 Two evaluations give the difference between antithetic outputs, so that a loss is one function. Outputs have shape
 (..., n, outputs), targets (n, outputs).
@@ -19,7 +19,7 @@ RAMP = 1.0  # half the width over which the zero-one loss is smoothed, in units 
 
 
 class Evaluated(Objective):
-    """A loss that is looked at on both sides of each perturbation."""
+    """A loss that is evaluated on both sides of each perturbation."""
 
     def predict(self, output: Array) -> Array:
         return output

@@ -98,7 +98,9 @@ def node_credit(
 
 
 def set_credit(directions: Array, regret: Array, ids: npt.NDArray[np.uint16], share: Array) -> Array:
-    """Credit (n, outputs) of each output, per share: ``mean_p r_p xi_p``, which equal rows, having equal noise, divide.
+    """Credit (n, outputs) of each output, per unit of share: ``mean_p r_p xi_p``.
+
+    Identical rows have identical noise, so they divide the credit between them.
 
     directions (pairs, n, outputs), regret (pairs,), share (n, 1).
     """

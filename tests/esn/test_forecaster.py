@@ -128,7 +128,7 @@ def test_partial_fit_reads_on_so_that_later_chunks_are_predicted_as_in_one():
     whole = model.predict(SERIES[200:])
     model.partial_fit(SERIES[200:250])
     parts = model.predict(SERIES[250:])  # by a readout of more rows, but the same state
-    model.readout_ = stream(readout_lags=4).fit(SERIES[:200]).readout_
+    model._model = stream(readout_lags=4).fit(SERIES[:200])._model
     assert np.abs(parts - whole[50:]).max() < 0.1
     np.testing.assert_allclose(model.predict(SERIES[250:]), whole[50:], rtol=1e-9, atol=1e-10)
 
@@ -596,9 +596,8 @@ def test_few_errors_are_counted_in_units_of_the_spread_before():
     rows = model._stream.record.reader.inputs
     before = [np.sqrt(0.99 * rows[k - 23 : k + 1].var() + 0.01) for k in range(len(rows) - len(error), len(rows))]
     now = np.sqrt(0.99 * model._model.inputs.scaled(series[237:261]).var() + 0.01)
-    assert width[0] == pytest.approx(
-        2 * model._model.inputs.unit[0] * now * _intervals.half_width(error[:, 0] / before, 0.9)
-    )
+    expected = now * _intervals.half_width(error[:, 0] / before, 0.9)
+    assert width[0] == pytest.approx(2 * model._model.inputs.unit[0] * expected)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])

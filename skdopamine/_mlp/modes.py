@@ -1,0 +1,76 @@
+"""The table of credit rules: what `perturbation` chooses from."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.node import NodeProblem
+from skdopamine._mlp.problem import Data, NetworkProblem
+from skdopamine._mlp.weight import WeightProblem
+from skdopamine._objectives.base import Objective, SetObjective
+
+AUTO = "node"
+NODE_DRAWS, WEIGHT_MEMBERS = 1, 16
+# sizes of the perturbation for objectives that stand still under small ones, as metrics do:
+DECISION_SCALE, VALUE_SCALE = 1.0, 0.1  # of a classifier's and of a regressor's outputs
+FLAT_WEIGHT_SCALE = 0.1  # of all weights
+
+
+class Options(NamedTuple):
+    """What the parameters of an estimator say about its credit rule; None is "auto"."""
+
+    auto_scales: list[float]  # sizes that suit each hidden layer's activation, then that of the outputs
+    scale: float | None
+    n_perturbations: int | None
+    n_jobs: int | None
+    alpha: float
+    seed: int
+
+
+class Mode(NamedTuple):
+    """A credit rule."""
+
+    make: Callable[[Network, Objective | SetObjective, Data, Options], NetworkProblem]
+    ceiling: float  # of the learning rate
+
+
+def _node(network: Network, objective: Objective | SetObjective, data: Data, options: Options) -> NodeProblem:
+    *hidden, scale = options.auto_scales
+    n_draws = NODE_DRAWS
+    if isinstance(objective, SetObjective):  # it is the outputs whose perturbation it judges
+        scale = VALUE_SCALE if objective.of_values else DECISION_SCALE
+        n_draws = objective.n_pairs
+    elif options.scale is not None:
+        hidden = [options.scale] * len(hidden)
+    return NodeProblem(
+        network,
+        objective,
+        data,
+        hidden_scales=hidden,
+        scale=options.scale or scale,
+        n_perturbations=options.n_perturbations or n_draws,
+        alpha=options.alpha,
+        seed=options.seed,
+    )
+
+
+def _weight(network: Network, objective: Objective | SetObjective, data: Data, options: Options) -> WeightProblem:
+    scale = max([*options.auto_scales, *([FLAT_WEIGHT_SCALE] if objective.flat else [])])
+    return WeightProblem(
+        network,
+        objective,
+        data,
+        scale=options.scale or scale,
+        n_perturbations=options.n_perturbations or WEIGHT_MEMBERS,
+        n_jobs=options.n_jobs,
+        alpha=options.alpha,
+        seed=options.seed,
+    )
+
+
+MODES = {"node": Mode(_node, ceiling=0.01), "weight": Mode(_weight, ceiling=0.02)}
+
+
+def find_mode(perturbation: str) -> Mode:
+    """The credit rule of this name."""
+    return MODES[AUTO if perturbation == "auto" else perturbation]
