@@ -53,6 +53,8 @@ def placed(source: str, place: str, code: str) -> str:
     if where == "before":
         return "".join([*lines[: node.lineno - 1], code, "\n\n", *lines[node.lineno - 1 :]])
     row = node.end_lineno
+    if isinstance(node, ast.ClassDef):
+        code = f"\n{code}"
     if not isinstance(node, ast.ClassDef):  # a row of a table ends with a comma, and the bracket stays below
         row, code = row - 1, code.rstrip(",\n") + ",\n"
     return "".join([*lines[:row], textwrap.indent(code, "    "), *lines[row:]])
@@ -165,6 +167,53 @@ def test_an_activation(copy):
     assert passed(shown, "test_response_is_the_central_difference") == {"softsign"}
     assert passed(shown, "test_every_activation_trains") == {"binary-softsign", "regression-softsign"}
     assert passed(shown, "test_an_activation_is_documented") == {"softsign"}
+
+
+@pytest.mark.slow
+def test_a_credit_rule(copy):
+    copy.follow("To add a credit rule")
+    copy.name("forward", "weight", "skdopamine/_mlp/estimators.py", "README.md")
+    check = """
+        import pytest
+
+        @pytest.mark.filterwarnings("ignore:Maximum iterations")
+        @pytest.mark.parametrize("estimator", [skdopamine.DopamineMLPClassifier, skdopamine.DopamineMLPRegressor])
+        def test_it_is_trained_as_itself(estimator):
+            X = np.random.default_rng(0).normal(size=(60, 3))
+            y = (X[:, 0] > 0) * 1
+            params = {"learning_rate": "constant", "max_iter": 100, "batch_size": 20, "random_state": 0}
+            fits = [
+                estimator((5, 5), perturbation=rule, **params).fit(X, y) for rule in ("forward", "node", "weight")
+            ]
+            for other in fits[1:]:
+                assert not np.allclose(fits[0].coefs_[0], other.coefs_[0], rtol=1e-3)
+            assert fits[0].loss_ < 0.5 * fits[0].loss_curve_[0]
+    """
+    tables = ("tests/mlp/test_modes.py", "tests/test_conformance.py", "tests/training/test_credit.py")
+    shown = copy.run_tests(check, *tables, "-k", "forward or recipe or names_of_the_table")
+    assert "::test_forward_credit_of_a_linear_loss_is_its_gradient PASSED" in shown
+    assert len(passed(shown, "test_parameters_docstring_and_readme_have_the_names_of_the_table")) == 2
+    assert len(passed(shown, "test_the_loss_falls")) == 9
+    assert len(passed(shown, "test_the_books_add_up")) == 9
+
+
+def test_a_feature_of_the_forecaster(copy):
+    copy.follow("To add a feature of the forecaster")
+    check = """
+        from sklearn.linear_model import Ridge
+
+        def test_another_readout_learns_from_it():
+            X = np.sin(0.3 * np.arange(300))[:, None] + 0.01 * np.random.default_rng(0).normal(size=(300, 1))
+            model = skdopamine.DopamineESNForecaster(20, stateful=True, trainable=(), random_state=0).fit(X[:150])
+            seen = model.features(X[150:])
+            assert seen.shape == (150, len(model.readout_))
+            assert Ridge(1e-6).fit(seen[:100], X[151:251]).score(seen[100:-1], X[251:]) > 0.99
+    """
+    shown = copy.run_tests(check, "tests/esn/test_forecaster.py", "-k", "features or recipe or nothing or method")
+    assert "::test_features_times_the_readout_are_the_predictions PASSED" in shown
+    assert "::test_every_method_is_called PASSED" in shown
+    assert passed(shown, "test_nothing_is_answered_before_fit") >= {"predict", "features"}
+    assert passed(shown, "test_prediction_changes_nothing") == {"False", "True"}
 
 
 def test_each_block_of_a_recipe_is_followed():
