@@ -11,17 +11,16 @@ import pytest
 
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import ACTIVATIONS
+from skdopamine._mlp.modes import MODES, Options
 from skdopamine._mlp.network import Network
-from skdopamine._mlp.node import NodeProblem
 from skdopamine._mlp.problem import make_data
-from skdopamine._mlp.weight import WeightProblem
 from skdopamine._objectives.base import LogisticLoss, Objective, SoftmaxLoss, SquaredError
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import Constant, Dopamine, InvScaling
 
 N_EPOCHS = 60
 RULES = {"dopamine": Dopamine(0.01, ceiling=0.05), "constant": Constant(0.02), "invscaling": InvScaling(0.1, 0.4)}
-MODES: dict[str, tuple[Any, int]] = {"node": (NodeProblem, 1), "weight": (WeightProblem, 24)}  # and its perturbations
+PERTURBATIONS = {"node": 1, "weight": 24}  # of an update; other rules have as many as they choose
 
 
 class Toy(NamedTuple):
@@ -60,10 +59,10 @@ each = pytest.mark.parametrize(("rule", "mode", "toy"), TABLE, ids=["-".join(row
 
 
 def make_problem(mode: str, toy: str, seed: int) -> Any:
-    kind, n_perturbations = MODES[mode]
+    network, objective = TOYS[toy].network, TOYS[toy].objective
     data = make_data(TOYS[toy].X, TOYS[toy].target, None)
-    settings = {"alpha": 1e-4, "scale": 1e-2, "n_perturbations": n_perturbations, "seed": seed}
-    return kind(TOYS[toy].network, TOYS[toy].objective, data, **settings)
+    scales = [1e-2] * (len(network.units) - 1)
+    return MODES[mode].make(network, objective, data, Options(scales, 1e-2, PERTURBATIONS.get(mode), None, 1e-4, seed))
 
 
 def make_settings(rule: str, toy: str, seed: int) -> _trainer.Settings:

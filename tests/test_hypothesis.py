@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._mlp.activations import ACTIVATIONS
 
 # 2 x 1,000 examples; the same ones on every run, so that a failure in CI is a failure here
 THOROUGH = settings(
@@ -35,7 +36,7 @@ MODEST = 6  # up to this decimal exponent nothing about the scale excuses an err
 PARAMETERS = st.fixed_dictionaries(
     {
         "hidden_layer_sizes": st.one_of(st.integers(1, 5), st.lists(st.integers(1, 5), max_size=2).map(tuple)),
-        "activation": st.sampled_from(["identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"]),
+        "activation": st.sampled_from(list(ACTIVATIONS)),
         "perturbation": st.sampled_from(["auto", "node", "weight"]),
         "max_iter": st.integers(1, 3),
         "random_state": st.integers(0, 2**31 - 1),

@@ -34,12 +34,6 @@ def _count() -> Interval:
 
 COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", _count()],
-    "activation": [
-        StrOptions({"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}),
-        callable,
-        list,
-        tuple,
-    ],
     "perturbation_scale": [StrOptions({"auto"}), Interval(Real, 1e-8, 100, closed="both")],
     "n_perturbations": [StrOptions({"auto"}), _count()],
     "learning_rate": [StrOptions({"dopamine", "constant", "invscaling"})],

@@ -22,7 +22,7 @@ from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
-from skdopamine._mlp.activations import check_activation, layer_activations
+from skdopamine._mlp.activations import ACTIVATIONS, check_activation, layer_activations
 from skdopamine._mlp.held_back import hold_back
 from skdopamine._mlp.modes import MODES
 from skdopamine._mlp.network import Network
@@ -49,6 +49,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **_validation.COMMON_CONSTRAINTS,
+        "activation": [_validation.one_of(*ACTIVATIONS), callable, list, tuple],
         "perturbation": [_validation.one_of("auto", *MODES)],
     }
 

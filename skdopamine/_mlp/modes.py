@@ -68,7 +68,10 @@ def _weight(network: Network, objective: Objective | SetObjective, data: Data, o
     )
 
 
-MODES = {"node": Mode(_node, ceiling=0.01), "weight": Mode(_weight, ceiling=0.02)}
+MODES = {
+    "node": Mode(_node, ceiling=0.01),
+    "weight": Mode(_weight, ceiling=0.02),
+}
 
 
 def find_mode(perturbation: str) -> Mode:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -134,23 +134,36 @@ def test_partial_fit_reads_on_so_that_later_chunks_are_predicted_as_in_one():
     np.testing.assert_allclose(model.predict(SERIES[250:]), whole[50:], rtol=1e-9, atol=1e-10)
 
 
+CALLS = {  # of everything public that changes nothing
+    "predict": lambda model, X, y: model.predict(X),
+    "forecast": lambda model, X, y: model.forecast(5),
+    "forecast of rows": lambda model, X, y: model.forecast(5, X if model.stateful else X[:1]),
+    "predict_interval": lambda model, X, y: model.predict_interval(X, 0.8),
+    "forecast_interval": lambda model, X, y: model.forecast_interval(5, 0.8),
+    "score": lambda model, X, y: model.score(X, y),
+}
+
+
+def test_every_method_is_called():
+    methods = {name for name in vars(DopamineESNForecaster) if not name.startswith(("_", "set_"))}
+    assert {call.split()[0] for call in CALLS} == methods - {"fit", "partial_fit"}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_nothing_is_answered_before_fit(call):
+    with pytest.raises(NotFittedError):
+        CALLS[call](plain(), SERIES, SERIES[:, 0])
+
+
 @quietly
 @pytest.mark.parametrize("stateful", [False, True])
 def test_prediction_changes_nothing(stateful):
     X, y = (TWO, None) if stateful else make_windows(SERIES[:, 0], 8)
     model = small(stateful=stateful).fit(X, y)
     before = joblib.hash(vars(model))
-    calls = [
-        lambda: model.predict(X),
-        lambda: model.forecast(5),
-        lambda: model.forecast(5, X if stateful else X[:1]),
-        lambda: model.predict_interval(X, 0.8),
-        lambda: model.forecast_interval(5, 0.8),
-        lambda: model.score(X, y),
-    ]
-    first = [call() for call in calls]
-    for call, value in zip(reversed(calls), reversed(first), strict=True):
-        np.testing.assert_array_equal(call(), value)
+    first = [call(model, X, y) for call in CALLS.values()]
+    for call, value in zip(reversed(CALLS.values()), reversed(first), strict=True):
+        np.testing.assert_array_equal(call(model, X, y), value)
     assert joblib.hash(vars(model)) == before
 
 

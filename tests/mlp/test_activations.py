@@ -1,7 +1,9 @@
 """Activations of the user's own and by layer: what is refused, what they compute, how they train."""
 
+import inspect
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import estimator_html_repr
 
+from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import ACTIVATIONS, PROBES, layer_activations, same_activations
 from skdopamine._mlp.network import Network
@@ -18,6 +21,7 @@ from skdopamine._objectives.base import SquaredError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
 
 
@@ -213,6 +217,15 @@ def test_grid_search_over_activations_with_two_jobs(task):
     search = GridSearchCV(task.make(), grid, cv=2, n_jobs=2, error_score="raise").fit(task.X, task.y)
     assert [p["activation"] for p in search.cv_results_["params"]] == grid["activation"]
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_documented(name):
+    texts = [re.search(r"^\| `activation` \|.*$", README, re.MULTILINE)[0]]
+    for estimator in (DopamineMLPClassifier, DopamineMLPRegressor):
+        doc = inspect.getdoc(estimator)
+        texts.append(re.search(r"^activation : .*?(?=^\w)", doc, re.MULTILINE | re.DOTALL)[0])
+    assert [f'"{name}"' in text for text in texts] == [True] * 3
 
 
 def test_same_activations_are_those_with_the_same_values():

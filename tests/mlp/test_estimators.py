@@ -12,12 +12,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._mlp.activations import ACTIVATIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 KINDS = ["binary", "multiclass", "multilabel", "strings", "regression", "multioutput"]
 CLASSIFIERS = KINDS[:4]
-ACTIVATIONS = ["identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"]
 PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
 
 
