@@ -40,7 +40,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "validation": set(),
     },
     "_mlp": {
-        "estimators": {"base"},
+        "estimators": {"base", "class_weights"},
         "base": {"activations", "bridge", "held_back", "modes", "network", "problem"},
         "modes": {"network", "node", "problem", "weight"},
         "node": {"network", "problem"},
@@ -49,6 +49,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "network": {"activations"},
         "bridge": {"activations"},
         "held_back": set(),
+        "class_weights": set(),
         "activations": set(),
     },
     "_esn": {

@@ -6,11 +6,11 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdopamine._estimator import validation as _validation
 from skdopamine._mlp.base import DopamineMLP
+from skdopamine._mlp.class_weights import row_factors
 from skdopamine._objectives.losses import HUBER_KNEE
 from skdopamine._objectives.registry import LossOptions, find_loss, serves
 from skdopamine._objectives.tasks import View
@@ -94,9 +94,10 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, above zero, by which `sample_weight` is multiplied; "balanced" gives all classes the
-        same total (not in `partial_fit`).
+    class_weight : dict, list of dicts, "balanced" or None, default=None
+        Weights of the classes, above zero, by which `sample_weight` is multiplied; a class that is not named has weight
+        one. For multi-label targets a list with a dict for each label, ``{0: ..., 1: ...}``, whose weights are
+        multiplied. "balanced" gives all classes the same total (not in `partial_fit`).
     init : MLPClassifier or DopamineMLPClassifier, default=None
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
@@ -237,7 +238,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DopamineMLP._parameter_constraints,
         "loss": [str, callable],
-        "class_weight": [dict, _validation.one_of("balanced"), None],
+        "class_weight": [dict, list, _validation.one_of("balanced"), None],
     }
 
     def __init__(
@@ -306,7 +307,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, or a binary indicator matrix for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none. A class
+            whose rows all have weight zero is one of `classes_`.
 
         Returns
         -------
@@ -425,18 +427,11 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     def _view(self) -> View:
         return View(self._task(), self.classes_, self._publish, lambda target: target)
 
-    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
+    def _class_weighted(self, target: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        if y.ndim == 1 and self.class_weight == "balanced":
-            classes = np.unique(y)
-            weights = compute_class_weight("balanced", classes=classes, y=y, sample_weight=weight)
-            factor = weights[np.searchsorted(classes, y)]
-        else:
-            factor = compute_sample_weight(self.class_weight, y)
-        if not (factor > 0).all():
-            raise ValueError(f"class_weight must be above zero for each class, got {self.class_weight!r}.")
-        return np.asarray(factor if weight is None else factor * weight, dtype=np.float64)
+        factors = row_factors(self.class_weight, self._view().numbers(target), self.classes_, weight)
+        return np.asarray(factors if weight is None else factors * weight, dtype=np.float64)
 
     @property
     def _out_activation(self) -> str:
