@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -304,8 +305,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows, float32 or float64; scale them first.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, or a binary indicator matrix for multi-label targets.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape (n_samples, n_outputs)
+            Class labels, or an indicator matrix of 0 and 1 for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none. A class
             whose rows all have weight zero is one of `classes_`.
@@ -336,8 +337,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, all among `classes`.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape (n_samples, n_outputs)
+            Class labels, all among `classes`, or an indicator matrix of 0 and 1 for multi-label targets.
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever come; needed in the first call, except for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -363,7 +364,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any) -> Any:
         """Predict class labels.
 
         Parameters
@@ -373,13 +374,14 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The most probable class, or an indicator matrix of the labels that are more probable than not.
+        y : ndarray of shape (n_samples,) or {ndarray, sparse matrix} of shape (n_samples, n_outputs)
+            The most probable class, or an indicator matrix of the labels that are more probable than not, which is
+            sparse if the first y of training was.
         """
         probabilities = self._outputs(X)
         if probabilities.shape[1] == 1:
             probabilities = probabilities.ravel()
-        return np.asarray(self._label_binarizer.inverse_transform(probabilities))
+        return self._label_binarizer.inverse_transform(probabilities)
 
     def predict_proba(self, X: Any) -> Array:
         """Predict probabilities of the classes.
@@ -468,7 +470,10 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     def _encode(self, y: Any, *, fresh: bool) -> Array:
         if self._label_binarizer.y_type_ == "binary":
             return np.isin(y, self.classes_[1:]).astype(np.int8)[:, None]  # of one class, none is positive
-        return np.asarray(self._label_binarizer.transform(y), dtype=np.int8)
+        target = np.asarray(self._label_binarizer.transform(y))
+        if not np.isin(target, [0, 1]).all():
+            raise ValueError(f"y of several labels must be an indicator of 0 and 1, got {np.unique(target).tolist()}.")
+        return target.astype(np.int8)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -819,6 +824,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         bias /= self._scale
 
     def _encode(self, y: Any, *, fresh: bool) -> Array:
+        if sparse.issparse(y):
+            raise TypeError("Sparse data was passed for y, but dense data is required: pass y.toarray().")
         target, log_link = np.asarray(y, dtype=np.float64), self._link() == "exp"
         if log_link and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
