@@ -586,7 +586,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     t_ : int
         Training rows seen, each time counted.
     loss_ : float
-        Training loss of the last epoch.
+        Training loss of the last epoch, summed over outputs, as in scikit-learn from version 1.10 on.
     best_loss_ : float or None
         Lowest training loss; None with early_stopping.
     loss_curve_ : list of float
