@@ -40,7 +40,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "validation": set(),
     },
     "_mlp": {
-        "estimators": {"base", "units"},
+        "estimators": {"base", "class_weights", "units"},
         "base": {
             "activations",
             "bridge",
@@ -62,6 +62,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "network": {"activations"},
         "bridge": {"activations"},
         "held_back": set(),
+        "class_weights": set(),
         "activations": set(),
     },
     "_esn": {

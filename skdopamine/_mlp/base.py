@@ -144,14 +144,15 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         X = X.tocsr() if sparse.issparse(X) else X
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         weight = _validation.check_sample_weight(sample_weight, X.shape[0])
+        check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
+        self._check_classes(y, classes, fresh=fresh, whole=whole)
         if weight is not None and not (weight > 0).all():
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
-        check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
-        self._check_classes(y, classes, fresh=fresh, whole=whole)
-        return Sample(X, y, self._encode(y, fresh=fresh), self._class_weighted(y, weight))
+        target = self._encode(y, fresh=fresh)
+        return Sample(X, y, target, self._class_weighted(target, weight))
 
-    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
+    def _class_weighted(self, target: Array, weight: Array | None) -> Array | None:
         """Sample weights with those of the classes, if there are any."""
         return weight
 
