@@ -355,6 +355,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             learning_rate_init=self.learning_rate_init,
             cut_short=cut_short,
             trained=self._training.n_epochs > 0,
+            cause=result.cause,
             stacklevel=5,
         )
 

@@ -170,8 +170,9 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     :class:`~sklearn.calibration.CalibratedClassifierCV` by .02.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
-    diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
-    the order of the rows in a minibatch nor `n_jobs` matters.
+    diverging fit keeps them too, and warns. Where losses are compared, a row counts for at most some twenty times the
+    mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is a function of
+    `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs` matters.
 
     References
     ----------
@@ -624,8 +625,9 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     outputs share one unit, so scale them yourself if they differ widely in size.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
-    diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
-    the order of the rows in a minibatch nor `n_jobs` matters.
+    diverging fit keeps them too, and warns. Where losses are compared, a row counts for at most some twenty times the
+    mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is a function of
+    `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs` matters.
 
     References
     ----------

@@ -19,6 +19,9 @@ from skdopamine._typing import Array
 SECOND_DECAY = 0.999
 EPSILON = 1e-8
 MAX_UNDONE = 50
+WILD = 100.0  # times the median loss that a row counts for at most where a run begins
+FAR = 10.0  # times the loss at the start that a run is lost beyond
+FEW = 1 / 40  # share of the rows of a batch that cannot make it jump
 
 
 class Anchor(NamedTuple):
@@ -35,15 +38,16 @@ class TrainState(NamedTuple):
     params: Array  # (n_parameters,)
     credit_mean: Array  # (n_parameters,) running mean of the credit
     credit_square: Array  # (n_parameters,) running mean of its square
-    memory: tuple[Array, ...]  # what the credit rule carries along: critics, or the best members
+    memory: tuple[Array, ...]  # what the credit rule carries along: memory, or the best members
     rate: RateState
     update: int = 0  # updates tried
     steps: int = 0  # updates that the running means have seen
     undone: int = 0
-    reference: float = 0.0  # loss of the first batch
+    reference: float | None = None  # typical loss where learning began
     n_evaluations: int = 0  # of the present run
     last_error: float = 0.0  # mean reward prediction error of the last epoch that had one
     anchor: Anchor | None = None
+    far: float = 0.0  # loss beyond which this run is lost; 0 before its first batch
 
 
 class Settings(NamedTuple):
@@ -90,6 +94,7 @@ class Result(NamedTuple):
     best_params: Array
     epochs: list[Epoch]
     reason: Ending
+    cause: str = ""  # of a divergence
 
 
 class Observer(Protocol):
@@ -126,12 +131,48 @@ def judge(before: Array, after: Array, share: Array, nominal_batch: int) -> tupl
     return mean, mean / sqrt(variance / nominal_batch)
 
 
+def bounded(losses: Array, share: Array, most: float) -> float:
+    """Mean loss in which no row counts for more than `most`."""
+    return float(np.clip(losses, -most, most) @ share)
+
+
+def typical(losses: Array, share: Array) -> float:
+    """Mean loss that few wild rows cannot move: none counts for more than WILD times the median one."""
+    losses = np.where(np.isnan(losses), np.inf, losses)
+    most = WILD * float(np.median(np.abs(losses)))
+    return bounded(losses, share, most) if most > 0 else float(losses @ share)
+
+
+def typical_loss(problem: Problem, params: Array, settings: Settings) -> float:
+    """The typical loss of all rows."""
+    losses, weights = [], []
+    for start in range(0, problem.n_rows(), settings.batch_size):
+        batch = problem.batch(slice(start, start + settings.batch_size))
+        losses.append(problem.losses(params, batch))
+        weights.append(batch.share[:, 0] * batch.total)
+    weight = np.concatenate(weights)
+    return typical(np.concatenate(losses), weight / weight.sum())
+
+
+def begun(state: TrainState, start: float) -> TrainState:
+    """The state of a run whose typical loss is `start` before anything is learnt."""
+    reference = start if state.reference is None else state.reference
+    return state._replace(reference=reference, far=FAR * max(abs(start), abs(reference)) + 1)
+
+
+def few_rows_alone(mean: float, standardised: float, nominal_batch: int) -> bool:
+    """Whether FEW of the rows can have made an error: k of n rows, alike, have mean^2 / variance = k / (n - k)."""
+    return mean < 0 and standardised * standardised < FEW * nominal_batch
+
+
 def update_step(
     problem: Problem, rule: LearningRate, state: TrainState, batch: Rows, settings: Settings, progress: float
-) -> tuple[TrainState, float, float | None]:
-    """One update: new state, baseline loss, and the reward prediction error of the last update if it was judged."""
+) -> tuple[TrainState, Array, float | None]:
+    """One update: new state, baseline losses, and the reward prediction error of the last update if it was judged."""
     estimate = problem.credit(state.params, state.memory, batch, state.update)
     share = batch.share[:, 0]
+    if not state.far:  # the first batch of a run of one batch
+        state = begun(state, typical(estimate.losses, share))
     loss, rate, error, anchor = float(estimate.losses @ share), state.rate, None, state.anchor
     n_evaluations = state.n_evaluations + estimate.n_evaluations
     jumped = not isfinite(loss)
@@ -140,16 +181,13 @@ def update_step(
         before = problem.losses(anchor.params, batch)
         n_evaluations += len(before)
         error, standardised = judge(before, estimate.losses, share, settings.nominal_batch)
-        jumped = jumped or not rule.tolerates(loss + error, loss, state.reference)
+        few_alone = few_rows_alone(error, standardised, settings.nominal_batch)
+        jumped = jumped or not (few_alone or rule.tolerates(loss + error, loss, state.reference or 0.0))
         if not jumped:
             rate = rule.update(rate, reward_prediction_error=standardised)
     if jumped and anchor is not None:
-        nothing = np.zeros_like(anchor.params)  # the running means pointed the wrong way, so reset them
-        undone = state._replace(
-            params=anchor.params, memory=anchor.memory, credit_mean=nothing, credit_square=nothing, steps=0
-        )
-        undone = undone._replace(rate=rule.reject(rate), update=state.update + 1, undone=state.undone + 1)
-        return undone._replace(n_evaluations=n_evaluations, anchor=anchor._replace(update=-1)), loss, error
+        undone = gone_back(state, anchor, rule.reject(rate))
+        return undone._replace(n_evaluations=n_evaluations), estimate.losses, error
     if rule.judges(rate):
         anchor = Anchor(state.params, state.memory, state.update)
     if settings.normalised:
@@ -166,12 +204,29 @@ def update_step(
         update=state.update + 1,
         steps=state.steps + 1,
         undone=state.undone,
-        reference=state.reference if state.update else loss,
+        reference=state.reference,
+        far=state.far,
         n_evaluations=n_evaluations,
         last_error=state.last_error,
         anchor=anchor,
     )
-    return advanced, loss, error
+    return advanced, estimate.losses, error
+
+
+def gone_back(state: TrainState, anchor: Anchor, rate: RateState) -> TrainState:
+    """The state without the updates since an earlier one."""
+    nothing = np.zeros_like(anchor.params)  # the running means pointed the wrong way, so reset them
+    return state._replace(
+        params=anchor.params,
+        memory=anchor.memory,
+        credit_mean=nothing,
+        credit_square=nothing,
+        rate=rate,
+        update=state.update + 1,
+        steps=0,
+        undone=state.undone + 1,
+        anchor=anchor._replace(update=-1),
+    )
 
 
 def adam_step(state: TrainState, credit: Array, momentum: float) -> tuple[Array, Array, Array]:
@@ -194,10 +249,10 @@ def adam_step(state: TrainState, credit: Array, momentum: float) -> tuple[Array,
 
 def run_epoch(
     problem: Problem, rule: LearningRate, state: TrainState, settings: Settings, epoch: int
-) -> tuple[TrainState, Epoch]:
-    """All batches once."""
+) -> tuple[TrainState, Epoch, float]:
+    """All batches once; also the mean loss in which few rows that are lost count for little."""
     n_rows = problem.n_rows()
-    total = weight = 0.0
+    total = level = weight = 0.0
     errors = []
     n_batches = -(-n_rows // settings.batch_size)
     for i, rows in enumerate(epoch_batches(n_rows, settings, epoch)):
@@ -205,21 +260,26 @@ def run_epoch(
         progress = 0.0
         if settings.schedule:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
             progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.schedule - 1))
-        state, loss, error = update_step(problem, rule, state, batch, settings, progress)
-        total += loss * batch.total
-        weight += batch.total
+        state, losses, error = update_step(problem, rule, state, batch, settings, progress)
+        share, size = batch.share[:, 0], batch.total
+        total += float(losses @ share) * size
+        level += bounded(losses, share, 2 * state.far) * size
+        weight += size
         del batch  # before the next one is gathered
         if error is not None:
             errors.append(error)
     rate = rule.step_rate(state.rate, progress)
     error = float(np.mean(errors)) if errors else state.last_error
-    return state._replace(last_error=error), Epoch(total / weight, error, rate)
+    return state._replace(last_error=error), Epoch(total / weight, error, rate), level / weight
 
 
-def is_lost(loss: float, n_undone: int, state: TrainState) -> bool:
-    """Whether a run is lost: not finite, or, with no update of the epoch undone, far above where it began."""
-    high = n_undone == 0 and loss > 10 * abs(state.reference) + 1
-    return high or not (isfinite(loss) and np.isfinite(state.params).all())
+def why_lost(loss: float, level: float, n_undone: int, state: TrainState) -> str:
+    """Why a run is lost after an epoch, `n_undone` updates of which were undone; nothing if it is not."""
+    if not (isfinite(loss) and np.isfinite(state.params).all()):
+        return "the loss is no longer finite"
+    if n_undone == 0 and level > state.far:
+        return f"the loss of most rows is more than {FAR:g} times what it was at the start"
+    return f"more than {MAX_UNDONE} updates made it jump and were undone" if state.undone > MAX_UNDONE else ""
 
 
 def train(
@@ -235,25 +295,30 @@ def train(
 
     Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data.
     """
-    best, best_params, stale, reason = -np.inf, state.params, 0, Ending.EXHAUSTED
-    state = state._replace(undone=0, n_evaluations=0)
+    best, best_params, stale, reason, cause = -np.inf, state.params, 0, Ending.EXHAUSTED, ""
+    state = state._replace(undone=0, n_evaluations=0, far=0.0)
+    one_batch = problem.n_rows() <= settings.batch_size
     # the loss of an epoch of one batch is that of the parameters at its start; those at the end are evaluated last
-    at_start = score is None and problem.n_rows() <= settings.batch_size and settings.n_epochs > 1
+    at_start = score is None and one_batch and settings.n_epochs > 1
     epochs: list[Epoch] = []
     try:
+        if not one_batch:
+            state = begun(state, typical_loss(problem, state.params, settings))
+            state = state._replace(n_evaluations=state.n_evaluations + problem.n_rows())
         for epoch in range(settings.n_epochs):
             if observer is not None:
                 observer.begin_epoch()
             start, undone = state.params if at_start else None, state.undone  # the rest of the state is free to go
-            state, summary = run_epoch(problem, rule, state, settings, epoch)
-            if state.undone > MAX_UNDONE or is_lost(summary.loss, state.undone - undone, state):
+            state, summary, level = run_epoch(problem, rule, state, settings, epoch)
+            cause = why_lost(summary.loss, level, state.undone - undone, state)
+            if cause:
                 reason = Ending.DIVERGED
                 break
             if score is not None:
                 summary = summary._replace(score=score(state.params))
-            merit = -summary.loss if summary.score is None else summary.score
+            merit = -level if summary.score is None else summary.score
             epochs.append(summary)
-            unlearnt = score is None and settings.tol < settings.plateau_above * state.reference < summary.loss
+            unlearnt = score is None and settings.tol < settings.plateau_above * (state.reference or 0.0) < level
             stale = 0 if unlearnt or merit > best + settings.tol else stale + 1
             if merit > best:
                 best, best_params = merit, state.params if start is None else start
@@ -266,8 +331,8 @@ def train(
         if at_start and reason is not Ending.DIVERGED:
             batch = problem.batch(slice(None))
             state = state._replace(n_evaluations=state.n_evaluations + len(batch.share))
-            if -float(problem.losses(state.params, batch) @ batch.share[:, 0]) > best:
+            if -bounded(problem.losses(state.params, batch), batch.share[:, 0], 2 * state.far) > best:
                 best_params = state.params
     except KeyboardInterrupt:
         reason = Ending.INTERRUPTED
-    return Result(state, best_params, epochs, reason)
+    return Result(state, best_params, epochs, reason, cause)

@@ -13,7 +13,7 @@ DIVERGED = "The loss diverged after 7 epochs with learning_rate_init='auto'; the
 INTERRUPTED = "Training was interrupted after 7 epochs; the best model so far is kept."
 
 
-def warned(endings, *, cut_short=False, trained=True):
+def warned(endings, *, cut_short=False, trained=True, cause=""):
     """Category and message of the warnings, which point to this file."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -24,6 +24,7 @@ def warned(endings, *, cut_short=False, trained=True):
             learning_rate_init="auto",
             cut_short=cut_short,
             trained=trained,
+            cause=cause,
             stacklevel=1,
         )
     assert all(warning.filename == __file__ for warning in caught)
@@ -49,3 +50,8 @@ def test_the_gravest_ending_is_the_one_that_is_reported():
 def test_an_interruption_before_the_first_epoch():
     told = "Training was interrupted after 7 epochs; the model as it was before is kept."
     assert warned([Ending.INTERRUPTED], trained=False) == [(UserWarning, told)]
+
+
+def test_the_cause_of_a_divergence_is_named():
+    told = DIVERGED.replace("='auto'", "='auto': the loss is no longer finite")
+    assert warned([Ending.DIVERGED], cause="the loss is no longer finite") == [(ConvergenceWarning, told)]
