@@ -96,7 +96,7 @@ def make_problem(rows: np.ndarray, split: int, length: int, n_windows: int, seed
 def settings(n_updates: int, seed: int, **changed: Any) -> _trainer.Settings:
     """How to train: to the end, whatever the loss does."""
     n_epochs = math.ceil(n_updates / (N_WINDOWS // BATCH))
-    told = {"horizon": 0, "first_epoch": 0, "batch_size": BATCH, "nominal_batch": N_WINDOWS, "shuffle": True}
+    told = {"schedule": 0, "first_epoch": 0, "batch_size": BATCH, "nominal_batch": N_WINDOWS, "shuffle": True}
     stopping = {"momentum": 0.9, "tol": 0.0, "n_iter_no_change": 10**9}
     return _trainer.Settings(n_epochs=n_epochs, seed=seed, **{**told, **stopping, **changed})
 
@@ -111,7 +111,7 @@ def perturbed(
     adam: bool = True,
 ) -> list[Mark]:
     plan = settings(n_updates, seed, normalised=adam)
-    plan = plan._replace(horizon=plan.n_epochs if annealed else 0)
+    plan = plan._replace(schedule=plan.n_epochs if annealed else 0)
     with watch() as marks, np.errstate(all="ignore"):
         _trainer.train(problem, rule, _trainer.init_state(problem.init_params(), problem, rule), plan)
     return marks

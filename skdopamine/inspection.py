@@ -1,5 +1,6 @@
 """Displays of training, of forecasts and of searches; they need matplotlib, which the extra ``plot`` installs."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, Self
@@ -231,10 +232,21 @@ class ForecastDisplay:
         check_is_fitted(estimator)
         if not hasattr(estimator, "forecast"):
             raise TypeError(f"estimator must be a forecaster, got {type(estimator).__name__}.")
+        shown = _channel(history, channel, "history")
+        last = estimator._model.inputs.restored(estimator._stream.history.reshape(-1, estimator.n_channels_)[-1])[
+            channel
+        ]
+        if not np.isclose(shown[-1], last, rtol=1e-6):
+            warnings.warn(
+                f"history must end with the last row that the estimator has read, {last:.6g}, for the forecast to "
+                f"follow it, got {shown[-1]:.6g}.",
+                UserWarning,
+                stacklevel=2,
+            )
         ends = (None, None) if coverage is None else estimator.forecast_interval(n_steps, coverage)
         lower, upper = (None if end is None else _channel(end, channel, "forecast") for end in ends)
         display = cls(
-            history=_channel(history, channel, "history")[-N_HISTORY * n_steps :],
+            history=shown[-N_HISTORY * n_steps :],
             forecast=_channel(estimator.forecast(n_steps), channel, "forecast"),
             lower=lower,
             upper=upper,

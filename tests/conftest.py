@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -80,3 +81,20 @@ def _assert_same_model(actual: Any, expected: Any, rtol: float = 0.0) -> None:
 @pytest.fixture(scope="session")
 def assert_same_model() -> Callable[..., None]:
     return _assert_same_model
+
+
+def finest_output(model: Any, X: Any) -> np.ndarray:
+    """Return the most detailed prediction that a model gives."""
+    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
+
+
+def with_value(array: Any, value: float) -> np.ndarray:
+    """Return a copy of an array whose fourth element has this value."""
+    changed = np.array(array, dtype=float)
+    changed.flat[3] = value
+    return changed
+
+
+def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
+    """Draw powers of ten with exponents between low and high."""
+    return st.floats(low, high).map(lambda exponent: 10.0**exponent)

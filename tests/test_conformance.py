@@ -68,7 +68,7 @@ def make_problem(mode: str, toy: str, seed: int) -> Any:
 def make_settings(rule: str, toy: str, seed: int) -> _trainer.Settings:
     return _trainer.Settings(
         n_epochs=N_EPOCHS,
-        horizon=N_EPOCHS if rule == "dopamine" else 0,
+        schedule=N_EPOCHS if rule == "dopamine" else 0,
         first_epoch=0,
         batch_size=TOYS[toy].batch_size,
         nominal_batch=TOYS[toy].batch_size,
@@ -134,9 +134,9 @@ def test_another_seed_gives_other_bits(rule, mode, toy):
 def test_everything_is_finite(rule, mode, toy):
     result = trained(rule, mode, toy)
     state = result.state
-    for array in (result.best_params, state.params, state.first, state.second, *state.critics):
+    for array in (result.best_params, state.params, state.credit_mean, state.credit_square, *state.memory):
         assert np.isfinite(array).all()
-    assert (state.second >= 0).all()
+    assert (state.credit_square >= 0).all()
     numbers = [number for epoch in result.epochs for number in epoch[:3]]
     assert np.isfinite(numbers).all()
     assert min(epoch.learning_rate for epoch in result.epochs) > 0
@@ -151,14 +151,14 @@ def test_the_books_add_up(rule, mode, toy):
     per_update = state.n_evaluations / (state.update * TOYS[toy].batch_size)
     problem = make_problem(mode, toy, 0)
     batch = problem.batch(slice(0, TOYS[toy].batch_size))
-    estimate = problem.credit(state.params, state.critics, batch, 0)
+    estimate = problem.credit(state.params, state.memory, batch, 0)
     members = estimate.n_evaluations / TOYS[toy].batch_size
     assert members < per_update < members + 1  # some updates are judged, which takes one more
 
 
 @each
 def test_the_state_passed_in_stays_as_it_is(rule, mode, toy):
-    settings = make_settings(rule, toy, 0)._replace(n_epochs=3, horizon=0)
+    settings = make_settings(rule, toy, 0)._replace(n_epochs=3, schedule=0)
     state = _trainer.train(make_problem(mode, toy, 0), RULES[rule], make_state(rule, mode, toy), settings).state
     before = copy.deepcopy(state)
     later = _trainer.train(make_problem(mode, toy, 0), RULES[rule], state, settings).state
@@ -170,8 +170,8 @@ def test_the_state_passed_in_stays_as_it_is(rule, mode, toy):
 
 @each
 def test_a_pickled_state_goes_on_with_the_same_bits(rule, mode, toy):
-    settings = make_settings(rule, toy, 0)._replace(n_epochs=4, horizon=0)
-    whole = train(rule, mode, toy, n_epochs=8, horizon=0)
+    settings = make_settings(rule, toy, 0)._replace(n_epochs=4, schedule=0)
+    whole = train(rule, mode, toy, n_epochs=8, schedule=0)
     half = _trainer.train(make_problem(mode, toy, 0), RULES[rule], make_state(rule, mode, toy), settings)
     state = pickle.loads(pickle.dumps(half.state))
     rest = _trainer.train(make_problem(mode, toy, 0), RULES[rule], state, settings._replace(first_epoch=4))
@@ -182,8 +182,8 @@ def test_a_pickled_state_goes_on_with_the_same_bits(rule, mode, toy):
 
 def arrays(state: _trainer.TrainState) -> list[np.ndarray]:
     """All arrays of a state, its anchor's included."""
-    own = [state.params, state.first, state.second, *state.critics]
-    return own if state.anchor is None else [*own, state.anchor.params, *state.anchor.critics]
+    own = [state.params, state.credit_mean, state.credit_square, *state.memory]
+    return own if state.anchor is None else [*own, state.anchor.params, *state.anchor.memory]
 
 
 @pytest.mark.parametrize("mode", list(MODES))

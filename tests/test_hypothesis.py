@@ -5,6 +5,7 @@ import warnings
 
 import hypothesis.strategies as st
 import numpy as np
+from conftest import log_uniform
 from hypothesis import HealthCheck, Phase, given, settings
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
@@ -30,10 +31,6 @@ NUMBERS = {  # generator, shape -> values of about unit size; drawing them one b
 EXPONENT = st.one_of(st.just(0), st.integers(-6, 6), st.sampled_from([-150, -100, -40, 40, 100, 150]))
 LABELS = [[0, 1], [0, 1, 2], ["a", "b", "c", "d"], [-1.0, 1.0], [False, True], "sets"]
 MODEST = 6  # up to this decimal exponent nothing about the scale excuses an error
-
-
-def log_uniform(low, high):
-    return st.floats(low, high).map(lambda exponent: 10.0**exponent)
 
 
 PARAMETERS = st.fixed_dictionaries(

@@ -120,6 +120,11 @@ def test_a_forecast_alone_on_given_axes(forecaster):
     assert len(flat.lines_) == 2
 
 
+def test_a_history_that_does_not_join_the_forecast_is_named(forecaster):
+    with pytest.warns(UserWarning, match="history must end with the last row that the estimator has read"):
+        ForecastDisplay.from_estimator(forecaster, SERIES[:490], 3, truth=SERIES[490:])
+
+
 def test_a_forecast_that_cannot_be_is_refused(forecaster, classifier):
     with pytest.raises(TypeError, match="must be a forecaster, got DopamineMLPClassifier"):
         ForecastDisplay.from_estimator(classifier, SERIES, 3)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import season as _season
+from skdopamine._esn.calendar import Calendar, check_index
 from skdopamine._esn.forecast import Assignment, learn
 from skdopamine._esn.gains_problem import TRAINED, GainsProblem, decode, encode
 from skdopamine._esn.intervals import Judge, Record
@@ -55,7 +56,7 @@ class DopamineESN(DopamineEstimator):
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
-    def _fit(self, inputs: Array, target: Array, form: Form) -> tuple[list[Ending], bool]:
+    def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Ending], bool]:
         """Fit, and return how each stage of training ended, and whether `max_iter` cut one short."""
         trainable = self._trainable()
         model, self._history = self._started(inputs, target, form), History.empty()
@@ -78,7 +79,7 @@ class DopamineESN(DopamineEstimator):
         model, stream = self._finished(model, task, ridge_normal, state, waiting=len(target) < len(inputs))
         if set(trainable) - {"gains"}:
             stream = stream._replace(normal=None)
-        self._set_fitted(model, stream)
+        self._set_fitted(model, stream._replace(calendar=Calendar().extended(index)))
         return endings, cut_short
 
     def _started(self, inputs: Array, target: Array, form: Form) -> Model:
@@ -115,7 +116,7 @@ class DopamineESN(DopamineEstimator):
         last_state = task.reader.state_after(population, last_state, first, n_rows)
         history = task.reader.inputs[-model.n_history :].copy()
         record = self._judged(model, task, normal, state, judge)
-        return model, Stream(last_state, history, span_of(task.reader.inputs), normal, record, waiting)
+        return model, Stream(last_state, history, span_of(task.reader.inputs), normal, record, waiting, Calendar())
 
     def _choose_lags(self, inputs: Array, units: Standard) -> npt.NDArray[np.intp]:
         n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
@@ -193,9 +194,9 @@ class DopamineESN(DopamineEstimator):
         needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
         rule, start = self._rule(1.0, 1.0), encode(model.gains)[0]
         settings = self._settings(problem, min(self.max_iter, needed), model.seed)
-        settings = settings._replace(normalised=False, horizon=0)
+        settings = settings._replace(normalised=False, schedule=0)
         result = self._train(problem, rule, start, settings, None)
-        elite = result.state.critics[0]
+        elite = result.state.memory[0]
         if len(elite):
             model = model._replace(gains=decode(elite[:1], float(self.state_noise)))
         return model, result.reason, result.reason is Ending.EXHAUSTED and self.max_iter < needed
@@ -237,7 +238,7 @@ class DopamineESN(DopamineEstimator):
     def _settings(self, problem: Any, n_epochs: int, seed: int) -> _trainer.Settings:
         return _trainer.Settings(
             n_epochs=n_epochs,
-            horizon=n_epochs if self.learning_rate == "dopamine" else 0,
+            schedule=n_epochs if self.learning_rate == "dopamine" else 0,
             first_epoch=0,
             batch_size=problem.n_rows(),
             nominal_batch=problem.n_rows(),
@@ -296,10 +297,16 @@ class DopamineESN(DopamineEstimator):
         `form` is that of the rows of `fit`, None if these are the first.
         """
         is_series = bool(self.stateful) if form is None else form.is_series
-        self._check_index(X, is_series)
+        if is_series:
+            check_index(getattr(X, "index", None))
         self._trainable()
         self._check_loss()
-        alone, first = y is None and is_series, form is None
+        if y is None and not is_series:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None: without y, "
+                "the rows of X are one series only with stateful=True."
+            )
+        alone, first = y is None, form is None
         options = {"dtype": np.float64, "order": "C", "reset": first, "ensure_min_samples": 2 if first else 1}
         if alone:
             X = validate_data(self, X, **options)
@@ -307,19 +314,18 @@ class DopamineESN(DopamineEstimator):
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **options)
         if form is None:
             flat = X.shape[1] == 1 if alone else np.ndim(y) == 1
-            form = Form(is_series, alone, flat, X.shape[1] if is_series else int(self.n_channels))
+            form = Form(is_series, alone, alone, flat, X.shape[1] if is_series else int(self.n_channels))
         inputs = form.shaped(X)
         if not alone:
             y = np.asarray(y, dtype=np.float64)
-        elif first and not np.ptp(X, axis=0).any():
-            raise ValueError("X must vary: a constant series cannot be learnt from.")
         target = inputs[1:] if alone else y.reshape(len(y), -1)
         if not first:
             self._check_further(inputs, target, alone=alone)
         elif not alone:
             latest = inputs if is_series else inputs[:, -1]
             fits = target.shape[1] >= form.n_channels and len(target) > 1
-            form = form._replace(closed=fits and form.follows(latest, target))
+            closed = fits and form.follows(latest, target)
+            form = form._replace(closed=closed, feeds=closed or (fits and not is_series))
         return inputs, target, form
 
     def _check_further(self, inputs: Array, target: Array, *, alone: bool) -> None:
@@ -332,18 +338,15 @@ class DopamineESN(DopamineEstimator):
         if not alone and form.is_series and form.closed and not form.follows(inputs, target):
             raise ValueError("y must hold the rows after those of X, as in fit, got others.")
 
-    def _check_index(self, X: Any, is_series: bool) -> None:
-        """Rows that come out of order in time are no series."""
-        index = getattr(X, "index", None)
-        if is_series and not getattr(index, "is_monotonic_increasing", True):
-            raise ValueError("X must be in time order with stateful=True, got an index that is not increasing.")
-
     def _check_steps(self, n_steps: Any) -> None:
         check_is_fitted(self)
         if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
             raise ValueError(f"n_steps must be a positive integer, got {n_steps!r}.")
-        if not self._model.form.closed:
+        if not self._model.form.feeds:
             raise ValueError(
                 "The targets of fit were not the next rows of X, so predictions cannot be fed back: fit with y=None, "
                 "or with y the rows that follow."
+                if self._model.form.is_series
+                else f"y must have had at least n_channels={self.n_channels_} columns in fit, the next row of each "
+                f"window, for predictions to be fed back, got {self.n_outputs_}."
             )

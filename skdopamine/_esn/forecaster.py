@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn.base import DopamineESN
+from skdopamine._esn.calendar import Calendar, check_index
 from skdopamine._esn.intervals import Record
 from skdopamine._esn.stream import Stream
 from skdopamine._estimator import ending as _ending
@@ -256,8 +257,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         ValueError
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
+        index = getattr(X, "index", None)
         with _validation.restored_on_error(self):
-            endings, cut_short = self._fit(*self._check_data(X, y, None))
+            endings, cut_short = self._fit(*self._check_data(X, y, None), index)
         _ending.warn(
             endings,
             n_epochs=len(self._history.losses),
@@ -266,7 +268,17 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             cut_short=cut_short,
             stacklevel=3,
         )
+        self._warn_of_gaps(Calendar(), index, stacklevel=4)
         return self
+
+    def _warn_of_gaps(self, calendar: Calendar, index: Any, stacklevel: int) -> None:
+        fault = calendar.fault(index) if self._model.form.is_series else None
+        if fault is not None:
+            warnings.warn(
+                f"X is read as rows that follow each other, and those of fit, without a gap, but {fault}.",
+                UserWarning,
+                stacklevel=stacklevel,
+            )
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 
@@ -284,13 +296,15 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             Predicted targets.
         """
         check_is_fitted(self)
-        model = self._model
-        return model.restored(self._stream.predicted(model, self._rows(X)))
+        model, rows = self._model, self._rows(X)
+        self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None), stacklevel=3)
+        return model.restored(self._stream.predicted(model, rows))
 
     def _rows(self, X: Any) -> Array:
         """Checked rows, or windows, in training units."""
         model = self._model
-        self._check_index(X, model.form.is_series)
+        if model.form.is_series:
+            check_index(getattr(X, "index", None))
         return model.inputs.scaled(model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False)))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -312,9 +326,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """
         check_is_fitted(self)
         if y is None and self._model.form.is_series:
-            X = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
+            rows = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
             weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
-            return float(r2_score(X[1:], self.predict(X)[:-1], sample_weight=weight))
+            return float(r2_score(rows[1:], self.predict(X)[:-1], sample_weight=weight))
         if y is None:
             raise ValueError("y must be given with stateful=False, got None.")
         return float(super().score(X, y, sample_weight))
@@ -344,7 +358,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         self._check_steps(n_steps)
         path = self._path(int(n_steps), X)
         self._warn_if_clipped(path)
-        return self._model.restored(path)
+        return self._model.restored_path(path)
 
     def _warn_if_clipped(self, path: Array) -> None:
         low, high = self._stream.bounds
@@ -361,9 +375,17 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """Closed loop (n_steps, channels) in standardised units."""
         if X is None:
             return self._stream.path(self._model, n_steps)
-        rows = self._rows(X)
-        if not self._model.form.is_series and len(rows) != 1:
+        rows, form, n_lags = self._rows(X), self._model.form, 1 + int(self.lags_.max())
+        if not form.is_series and len(rows) != 1:
             raise ValueError(f"X must be one window, got {len(rows)} rows.")
+        if form.is_series and len(rows) < n_lags:
+            warnings.warn(
+                f"X has {len(rows)} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
+                "taken to be the mean.",
+                UserWarning,
+                stacklevel=3,
+            )
+        self._warn_of_gaps(Calendar(), getattr(X, "index", None), stacklevel=4)
         return self._stream.path_after(self._model, rows, n_steps)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
@@ -440,6 +462,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
            regression, 5.2. https://arxiv.org/abs/1604.04173
         """
         self._check_steps(n_steps)
+        if not self._model.form.closed:
+            raise ValueError("Intervals of forecasts need windows in the order of time, each one row after the last.")
         known, model, stream = self._known(), self._model, self._stream
         needed = _intervals.n_needed(coverage)
         error = _intervals.loop_errors(known, model.loop(stream.bounds), int(n_steps), needed)
@@ -447,7 +471,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         half = _intervals.half_width(error, coverage) * _intervals.spreads(now, 1)
         path = self._path(int(n_steps), None)
         self._warn_if_clipped(path)
-        return model.restored(path - half), model.restored(path + half)
+        return model.restored_path(path - half), model.restored_path(path + half)
 
     def _known(self) -> Record:
         if self._stream.record is None:
@@ -495,9 +519,12 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             else:
                 model, stream = self._model, self._stream
             rows, goal = model.inputs.scaled(inputs), model.targets.scaled(target)
-            stream = stream.learned(model, rows, goal, waiting=y is None)
+            index = getattr(X, "index", None)
+            stream = stream.learned(model, rows, goal, waiting=y is None, index=index)
             assert stream.normal is not None
+            calendar = Calendar() if first else self._stream.calendar
             self._set_fitted(model.solved(stream.normal), stream)
+        self._warn_of_gaps(calendar, index, stacklevel=4)
         return self
 
     def __sklearn_tags__(self) -> Any:

@@ -81,7 +81,7 @@ class GainsProblem:
         numbers = np.arange(self.n_windows)[rows]
         return Windows(numbers, np.full((len(numbers), 1), 1 / len(numbers)), float(len(numbers)))
 
-    def init_critics(self) -> tuple[Array, ...]:
+    def init_memory(self) -> tuple[Array, ...]:
         """The best members so far, (0 .. N_BEST, 6), and their losses."""
         return np.empty((0, len(TRAINED))), np.empty(0)
 
@@ -92,7 +92,7 @@ class GainsProblem:
         self.known = [*self.known[-1:], (params, self.member_losses(params[None])[0])]
         return np.asarray(self.known[-1][1][batch.numbers])
 
-    def credit(self, params: Array, critics: tuple[Array, ...], batch: Any, update: int) -> Estimate:
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Any, update: int) -> Estimate:
         if update == 0:  # look everywhere once
             design = qmc.Sobol(len(TRAINED), seed=np.random.default_rng(0)).random(N_DESIGN)
             members = LEAST + (MOST - LEAST) * design
@@ -105,8 +105,8 @@ class GainsProblem:
         members = np.concatenate([params[None], members])
         losses = self.member_losses(members)
         self.known = [*self.known[-1:], (params, losses[0])]
-        everybody = np.concatenate([critics[0], members])
-        merit = np.concatenate([critics[1], losses.mean(axis=1)])
+        everybody = np.concatenate([memory[0], members])
+        merit = np.concatenate([memory[1], losses.mean(axis=1)])
         order = np.argsort(merit, kind="stable")[:N_BEST]
         chosen = order[:1] if update < 2 else order
         credit = selection_credit(params, everybody[chosen])

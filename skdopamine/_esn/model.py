@@ -13,18 +13,21 @@ from skdopamine._esn.reservoir import Gains, Normal, Population, Weights
 from skdopamine._esn.standard import Standard
 from skdopamine._typing import Array
 
+ROUNDING = 1e-6  # of float32
+
 
 class Form(NamedTuple):
     """What rows and targets look like."""
 
     is_series: bool  # whether rows are consecutive times of one series, and not windows
-    closed: bool  # whether the first targets are the next row, so that predictions can be fed back
+    closed: bool  # whether the first targets are known to be the next rows, which follow each other
+    feeds: bool  # whether predictions may be fed back: of windows in any order, the user knows
     flat: bool  # whether the targets came without an axis for columns
     n_channels: int
 
     def follows(self, rows: Array, target: Array) -> bool:
         """Whether the first targets are the rows that follow, as far as these are known."""
-        return bool(np.array_equal(rows[1:], target[: len(rows) - 1, : self.n_channels]))
+        return np.allclose(rows[1:], target[: len(rows) - 1, : self.n_channels], rtol=ROUNDING, atol=0.0)
 
     def shaped(self, X: Array) -> Array:
         """Rows as they are, or cut into their times."""
@@ -78,7 +81,17 @@ class Model(NamedTuple):
 
     def loop(self, bounds: tuple[Array, Array]) -> Loop:
         """The closed loop, held between bounds."""
-        return Loop(self.population, self.readout[None], self.lags, bounds, self.form.n_channels)
+        return Loop(self.population, self._fed(self.readout)[None], self.lags, bounds, self.form.n_channels)
+
+    def _fed(self, readout: Array) -> Array:
+        """The readout with the targets that are fed back in units of the inputs."""
+        n = self.form.n_channels
+        if self.form.closed:
+            return readout
+        ratio = self.targets.unit[:n] / self.inputs.unit
+        fed = readout[:, :n] * ratio
+        fed[-1] += (self.targets.centre[:n] - self.inputs.centre) / self.inputs.unit
+        return fed
 
     def solved(self, normal: Normal) -> "Model":
         """With the ridge readout of these rows."""
@@ -92,5 +105,11 @@ class Model(NamedTuple):
 
     def restored(self, values: Array) -> Array:
         """Predictions (..., targets) in the user's units and in the shape of the user's targets."""
-        restored = self.targets.restored(values)
+        return self._shaped_as_targets(self.targets.restored(values))
+
+    def restored_path(self, values: Array) -> Array:
+        """Rows (..., channels) of a closed loop, likewise."""
+        return self._shaped_as_targets(self.inputs.restored(values))
+
+    def _shaped_as_targets(self, restored: Array) -> Array:
         return restored[..., 0] if self.form.flat else restored

@@ -78,7 +78,7 @@ class ReservoirWeightsProblem:
         numbers = np.arange(len(self.origins))[rows]
         return Windows(numbers, np.full((len(numbers), 1), 1 / len(numbers)), float(len(numbers)))
 
-    def init_critics(self) -> tuple[Array, ...]:
+    def init_memory(self) -> tuple[Array, ...]:
         return ()
 
     def init_params(self) -> Array:
@@ -88,7 +88,7 @@ class ReservoirWeightsProblem:
     def losses(self, params: Array, batch: Any) -> Array:
         return np.asarray(self.member_losses(params[None], self.origins[batch.numbers])[0])
 
-    def credit(self, params: Array, critics: tuple[Array, ...], batch: Any, update: int) -> Estimate:
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Any, update: int) -> Estimate:
         origins = self.origins[batch.numbers]
         baseline = self.losses(params, batch)
         total = np.zeros_like(params)

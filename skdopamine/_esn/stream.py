@@ -6,11 +6,12 @@ import numpy as np
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.forecast import Assignment, learn, predicted
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Start
 from skdopamine._esn.model import Model
-from skdopamine._esn.reservoir import Normal
+from skdopamine._esn.reservoir import Normal, Population
 from skdopamine._typing import Array
 
 BOUND = 0.5  # ranges of the training rows by which a prediction that is fed back may leave them
@@ -37,18 +38,19 @@ class Stream(NamedTuple):
     normal: Normal | None  # of all rows learnt from; None: the readout is not a ridge solution
     record: Record | None  # rows that were not learnt from; None: there are none
     waiting: bool  # whether the last row still waits for its target
+    calendar: Calendar  # labels of the last rows
 
     @classmethod
     def before(cls, model: Model, rows: Array) -> "Stream":
         """No row has been read; the first ones will be `rows`."""
         history = np.zeros((model.n_history if model.form.is_series else 0, *rows.shape[1:]))
-        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False)
+        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False, Calendar())
 
     @property
     def bounds(self) -> tuple[Array, Array]:
         return bounds_of(self.span)
 
-    def learned(self, model: Model, rows: Array, target: Array, *, waiting: bool) -> "Stream":
+    def learned(self, model: Model, rows: Array, target: Array, *, waiting: bool, index: Any) -> "Stream":
         """With further rows in training units and their targets.
 
         If the last row before waits for its target, the first of these rows is that. The record is extended by the
@@ -60,10 +62,10 @@ class Stream(NamedTuple):
         reader = model.reader(np.concatenate([before, rows]))
         padded = np.concatenate([np.zeros((len(before), target.shape[1])), target])
         first, last = len(before), len(padded)
-        record = self._extended(model, reader, padded, first) if normal.n_rows else self.record
+        record = self._extended(model, population, reader, padded, first) if normal.n_rows else self.record
         normal = normal._replace(gram=normal.gram.copy(), cross=normal.cross.copy())
         if joined:
-            normal = normal.add(self._joint(model), rows[:1])
+            normal = normal.add(self._joint(model, population), rows[:1])
         task = Assignment(reader, padded, False, 0, 0, 1, self.bounds, None)
         normal, state = learn(task, population, normal, self.state, (first, last), model.seed)
         if population.noise.any():  # the state to go on from is that without noise
@@ -76,11 +78,12 @@ class Stream(NamedTuple):
             normal,
             record,
             waiting,
+            self.calendar.extended(index),
         )
 
-    def _extended(self, model: Model, reader: Any, target: Array, first: int) -> Record:
+    def _extended(self, model: Model, population: Population, reader: Any, target: Array, first: int) -> Record:
         """Extend the record by the rows from `first` on, and by the row before if it waits for its target."""
-        population, joined, last = model.population, self.waiting, len(target)
+        joined, last = self.waiting, len(target)
         ahead = predicted(reader, population, model.readout, self.state, first, last)
         goals, known = target[first:], self.record
         if known is None:
@@ -88,15 +91,15 @@ class Stream(NamedTuple):
             judge, nothing = Judge(first, model.readout), np.empty((0, target.shape[1]))
             known, joined = Record(before, target[:first], self.state, (judge,), first, nothing), False
         if joined:
-            ahead = np.concatenate([self._joint(model)[0] @ model.readout, ahead])
+            ahead = np.concatenate([self._joint(model, population)[0] @ model.readout, ahead])
             goals = np.concatenate([reader.inputs[first : first + 1], goals])
         rows = reader.inputs[first - joined : last]
         return _intervals.extended(known, rows, goals, goals - ahead, model.readout, population)
 
-    def _joint(self, model: Model) -> Array:
+    def _joint(self, model: Model, population: Population) -> Array:
         """What the readout sees after the last row, (1, 1, features)."""
         past = self.history[::-1][model.lags].reshape(1, -1)
-        return _reservoir.features(model.population, self.state.T, past)
+        return _reservoir.features(population, self.state.T, past)
 
     def predicted(self, model: Model, rows: Array) -> Array:
         """Predictions (n, targets) of rows in training units, which follow the last row if they are a series."""

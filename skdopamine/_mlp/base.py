@@ -1,9 +1,9 @@
 """What classifier and regressor share of the scikit-learn contract."""
 
 import copy
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from math import ceil, isfinite
+from math import isfinite
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,31 +24,27 @@ from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import ACTIVATIONS, check_activation, layer_activations
-from skdopamine._mlp.modes import MODES, Options, find_mode
+from skdopamine._mlp.modes import MODES
 from skdopamine._mlp.network import Network
-from skdopamine._mlp.problem import Data, NetworkProblem, make_data, outputs, targets
+from skdopamine._mlp.parameters import full_schedule, make_learning_rate, make_problem, make_settings, output_gain
+from skdopamine._mlp.problem import Data, NetworkProblem, Sample, make_data, outputs
+from skdopamine._mlp.training import Training
+from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._objectives.registry import LossOptions, check_loss, find_loss, losses
 from skdopamine._objectives.scorers import make_objective
 from skdopamine._objectives.tasks import View
 from skdopamine._objectives.thresholds import best_shift
 from skdopamine._training import trainer as _trainer
-from skdopamine._training.learning_rate import LearningRate, make_rule
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
-AUTO_BATCH = 200
-SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
-SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
-LEARNT = 0.5  # a loss above this share of its start is a plateau to be crossed, not convergence
-REGRESSION_CEILING = 0.7  # of a mode's ceiling: residuals are noise to the end, and small sets are soon overfitted
 # for objectives that stand still under small perturbations, as metrics do:
-METRIC_BATCH = 1000  # rows that tell what a metric is
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
 WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
 
 
-class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
+class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     """What classifier and regressor share: checks, training, publication."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -57,9 +53,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         "perturbation": [_validation.one_of("auto", *MODES)],
     }
 
-    _network_units: tuple[int, ...]
-    _state: _trainer.TrainState
-    _history: History
+    _training: Training
 
     @abstractmethod
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
@@ -70,19 +64,22 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         """Kind of the target: "binary", "multiclass", "multilabel" or "regression"."""
 
     @abstractmethod
+    def _out_activation(self, units: Units) -> str:
+        """Name of the function of the outputs."""
+
+    @abstractmethod
     def _publish(self, output: Array) -> Array:
         """Probabilities or values of outputs, all in the user's units."""
 
     @abstractmethod
-    def _view(self) -> View:
+    def _view(self, units: Units) -> View:
         """How the user sees the targets and outputs of training."""
 
-    def _set_units(self, target: Array, weight: Array | None) -> None:
-        """Choose the unit of the targets in training, and what is subtracted from them."""
-        self._scale: float = 1.0
-        self._offset: Array | None = None
+    def _choose_units(self, target: Array, weight: Array | None) -> Units:
+        """Units in which training counts the targets."""
+        return Units()
 
-    def _loss_options(self) -> LossOptions:
+    def _loss_options(self, units: Units) -> LossOptions:
         """Options of the losses that have any."""
         return LossOptions()
 
@@ -96,40 +93,39 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
 
     @with_callbacks
     def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
-        fresh = not (self.warm_start and hasattr(self, "_state"))
-        given = X
-        X, y, target, weight = self._check_data(X, y, sample_weight, None, fresh=fresh)
-        training, held_back = self._split(y, len(target))
-        problem = self._prepare(X, target, weight, training, fresh=fresh)
-        score = self._scorer(problem, X, y, target, weight, held_back)
-        warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
-        settings, needed = self._settings(problem, warm)
+        """Return the result, and whether `max_iter` allows fewer epochs than the schedule needs."""
+        fresh = not (self.warm_start and hasattr(self, "_training"))
+        sample = self._check_data(X, y, sample_weight, None, fresh=fresh)
+        trained_on, held_back = self._split(sample)
+        problem = self._prepare(trained_on, fresh=fresh)
+        score = self._scorer(problem, held_back)
+        n_warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
+        settings = self._settings(problem, n_past=n_warm)
         if interrupted:
             settings = settings._replace(n_epochs=0)
-        shown = given if weight is None else X  # the first has feature names, but also the rows of weight zero
-        callbacks = EpochCallbacks(self, settings.n_epochs, shown, y, weight)
+        # the user's X has feature names, but also the rows of weight zero
+        shown = X if sample.weight is None else sample.X
+        callbacks = EpochCallbacks(self, settings.n_epochs, shown, sample.y, sample.weight)
         result = self._train(problem, settings, score, callbacks)
         if interrupted:
             result = result._replace(reason=Ending.INTERRUPTED)
         self.n_iter_ = len(result.epochs)
         callbacks.end()
-        return result, settings.n_epochs + warm < needed
+        return result, self.max_iter < full_schedule(self, problem.n_rows())
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
-        fresh = not hasattr(self, "_state")
+        fresh = not hasattr(self, "_training")
         with _validation.restored_on_error(self):
-            X, y, target, weight = self._check_data(X, y, sample_weight, classes, fresh=fresh)
-            problem = self._prepare(X, target, weight, None, fresh=fresh, whole=False)
-            settings = self._settings(problem)[0]._replace(n_epochs=1, horizon=0)
+            sample = self._check_data(X, y, sample_weight, classes, fresh=fresh)
+            problem = self._prepare(sample, fresh=fresh, whole=False)
+            settings = self._settings(problem)._replace(n_epochs=1, schedule=0)
             result = self._train(problem, settings, None, None, in_place=True)
-            self.n_iter_ = len(self._history.losses)
+            self.n_iter_ = len(self.loss_curve_)
         self._warn(result, False)
         return self
 
-    def _check_data(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool
-    ) -> tuple[Any, Any, Array, Array | None]:
-        """Checked X and y, encoded targets, and weights; rows of weight zero are gone."""
+    def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool) -> Sample:
+        """Checked rows; those of weight zero are gone."""
         check_activation(self.activation, len(_validation.check_hidden_layer_sizes(self.hidden_layer_sizes)))
         X, y = validate_data(
             self,
@@ -150,190 +146,115 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
             X, y, weight = X[kept], y[kept], weight[kept]
         check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
         target = self._encode(y, classes, fresh=fresh)
-        return X, y, target, self._class_weighted(y, weight)
+        return Sample(X, y, target, self._class_weighted(y, weight))
 
     def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
         """Sample weights with those of the classes, if there are any."""
         return weight
 
-    def _split(self, y: Any, n_rows: int) -> tuple[Array | None, Array | None]:
-        """Rows to train on, None for all, and, for early stopping, rows held back."""
+    def _split(self, sample: Sample) -> tuple[Sample, Sample | None]:
+        """Rows to train on and, for early stopping, rows held back."""
         if not self.early_stopping:
-            return None, None
-        rows = np.arange(n_rows)
-        stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
+            return sample, None
+        n_rows = len(sample.target)
+        stratify = sample.y if isinstance(self, ClassifierMixin) and sample.y.ndim == 1 else None
         seed = draw_seed(self.random_state)
         try:
             training, held_back = train_test_split(
-                rows, test_size=self.validation_fraction, random_state=seed, stratify=stratify
+                np.arange(n_rows), test_size=self.validation_fraction, random_state=seed, stratify=stratify
             )
         except ValueError as error:
             raise ValueError(
                 f"validation_fraction={self.validation_fraction} of {n_rows} rows cannot be held back: {error}"
             ) from error
-        return training, held_back
+        return sample.at(training), sample.at(held_back)
 
-    def _prepare(
-        self, X: Any, target: Array, weight: Array | None, rows: Array | None, *, fresh: bool, whole: bool = True
-    ) -> NetworkProblem:
+    def _prepare(self, sample: Sample, *, fresh: bool, whole: bool = True) -> NetworkProblem:
         """The problem to train on; with fresh, also the initial state. `whole` tells whether these are all rows."""
-        if rows is not None:
-            X, target, weight = X[rows], target[rows], None if weight is None else weight[rows]
+        X, _, target, weight = sample
         hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
         activations = layer_activations(self.activation, len(hidden))[:-1]
         network = Network((X.shape[1], *hidden, target.shape[1]), activations)
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
-            self._set_units(target, weight)
-            self._seed = draw_seed(self.random_state)
-        elif network.units != self._network_units:
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
-                f"units, but the model to go on from has {self._network_units}."
-            )
-        X = X if fresh else X.astype(self._state.params.dtype, copy=False)
-        data = make_data(X, target, weight, 0.0 if self._offset is None else self._offset, self._scale)
-        start = self._initial_params if self.init is None else self._given_params
-        params = start(network, X.dtype) if fresh else self._state.params
-        problem = self._problem(network, data, self._objective(network, data, params, whole=whole))
-        if fresh:
-            self._check_finite_start(problem, params)
-            self._network_units, self._n_epochs = network.units, 0
-            self._state_rule = self._rule()
-            self._state = _trainer.init_state(params, problem, self._state_rule)
-            self._history = History.empty()
+            units, seed = self._choose_units(target, weight), draw_seed(self.random_state)
+            params = self._start(network, units, seed, X.dtype)
         else:
-            self._go_on(problem)
+            if network.units != self._training.layers:
+                raise ValueError(
+                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
+                    f"units, but the model being continued has {self._training.layers}."
+                )
+            units, seed, params = self._training.units, self._training.seed, self._training.state.params
+        data = make_data(X.astype(params.dtype, copy=False), target, weight, units)
+        objective, rule = self._objective(network, data, params, whole=whole), make_learning_rate(self)
+        problem = make_problem(self, network, objective, data, seed)
+        if fresh:
+            problem.check_start(params)
+            state = _trainer.init_state(params, problem, rule)
+            self._training = Training(state, rule, network.units, units, seed, History.empty())
+        else:
+            self._training = self._training.resumed(problem, rule)
         return problem
 
-    def _go_on(self, problem: NetworkProblem) -> None:
-        """Fit the kept state to parameters set since: another mode has other critics, another rate a new start."""
-        state, critics, rule = self._state, problem.init_critics(), self._rule()
-        if [c.shape for c in critics] != [c.shape for c in state.critics]:
-            state = state._replace(critics=critics)
-        if rule != self._state_rule:
-            state = state._replace(rate=rule.init())
-        self._state, self._state_rule = state, rule
-
-    @staticmethod
-    def _check_finite_start(problem: NetworkProblem, params: Array) -> None:
-        """The loss must be finite before anything is trained."""
-        for start in range(0, problem.n_rows(), AUTO_BATCH):
-            with np.errstate(all="ignore"):
-                batch = problem.batch(slice(start, start + AUTO_BATCH))
-                if isinstance(problem.objective, SetObjective):  # it may be defined later
-                    finite = bool(np.isfinite(_network.forward(problem.network, params, batch.X)).all())
-                else:
-                    finite = isfinite(float(problem.losses(params, batch).sum()))
-            if not finite:
-                raise ValueError(
-                    "X or y contains values too large for the loss to be finite: scale them first, for example by "
-                    "StandardScaler."
-                )
-
-    def _initial_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
-        gain = layer_activations(self.activation, len(network.activations))[-1].gain
-        params = _network.init_params(network, gain, np.random.Generator(np.random.PCG64(self._seed)), dtype)
-        if self._offset is not None:
-            _network.unpack(network, params)[1][-1][...] = 0.0
-        return params
-
-    def _given_params(self, network: Network, dtype: npt.DTypeLike) -> Array:
-        """Parameters that predict what `init` does: the inverse of what is done to them on publication."""
-        weights, biases = _bridge.start_weights(self, DopamineMLP, network.units, self._out_activation)
-        params = _network.pack(weights, biases).astype(np.float64)
-        weights, biases = _network.unpack(network, params)
-        self._from_units(weights[-1], biases[-1])
-        return params.astype(dtype)
+    def _start(self, network: Network, units: Units, seed: int, dtype: npt.DTypeLike) -> Array:
+        """Initial parameters, or those that predict what `init` does."""
+        if self.init is None:
+            rng = np.random.Generator(np.random.PCG64(seed))
+            params = _network.init_params(network, output_gain(self, network), rng, dtype)
+            if units.offset is not None:
+                _network.unpack(network, params)[1][-1][...] = 0.0
+            return params
+        weights, biases = _bridge.start_weights(self, DopamineMLP, network.units, self._out_activation(units))
+        own = units.from_user(weights[-1].astype(np.float64), biases[-1].astype(np.float64))
+        return _network.pack([*weights[:-1], own[0]], [*biases[:-1], own[1]]).astype(dtype)
 
     def _objective(self, network: Network, data: Data, params: Array, *, whole: bool) -> Objective | SetObjective:
         """The loss, as the trainer uses it."""
-        view, everything = self._view(), slice(None)
+        view = self._view(data.units)
         entry = find_loss(self.loss, view.task)
         if entry is not None:
-            return entry.make(self._loss_options())
+            return entry.make(self._loss_options(data.units))
         with np.errstate(all="ignore"):
-            output, target = outputs(network, params, data, everything), targets(data, everything)
+            output, target = outputs(network, params, data, slice(None)), data.targets(slice(None))
         weighted = data.weight is not None
         return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
-
-    def _problem(self, network: Network, data: Data, objective: Objective | SetObjective) -> NetworkProblem:
-        options = Options(
-            auto_scales=[a.scale for a in layer_activations(self.activation, len(network.activations))],
-            scale=None if self.perturbation_scale == "auto" else float(self.perturbation_scale),
-            n_perturbations=None if self.n_perturbations == "auto" else int(self.n_perturbations),
-            n_jobs=self.n_jobs,
-            alpha=float(self.alpha),
-            seed=self._seed,
-        )
-        return find_mode(self.perturbation).make(network, objective, data, options)
 
     def _warm_up(self, problem: NetworkProblem) -> tuple[int, bool]:
         """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.
 
         Return the number of epochs, and whether they were interrupted.
         """
-        view = self._view()
-        natural = self._problem(problem.network, problem.data, losses(view.task)[0].make(self._loss_options()))
-        settings, _ = self._settings(natural)
+        training, task = self._training, self._task()
+        network, data = problem.network, problem.data
+        objective = losses(task)[0].make(self._loss_options(data.units))
+        natural = make_problem(self, network, objective, data, problem.seed)
+        settings = self._settings(natural)
         epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
-        settings = settings._replace(n_epochs=epochs, horizon=epochs if settings.horizon else 0)
-        rule = self._rule()
+        settings = settings._replace(n_epochs=epochs, schedule=epochs if settings.schedule else 0)
+        reporter = Reporter(verbose=self.verbose, n_past=training.n_epochs, unit=natural.loss_unit)
         with np.errstate(all="ignore"):
-            observer = Reporter(verbose=self.verbose, n_past=self._n_epochs, unit=self._loss_unit(natural))
-            result = _trainer.train(natural, rule, self._state, settings, observer=observer)
+            result = _trainer.train(natural, training.rule, training.state, settings, observer=reporter)
             params = result.best_params.copy()
-            if (
-                isinstance(problem.objective, SetObjective)
-                and problem.objective.of_labels
-                and view.task != "multiclass"
-            ):
-                rows = slice(None, None, -(-problem.n_rows() * problem.network.units[-1] // WARM_ROWS))
-                weight = None if problem.data.weight is None else problem.data.weight[rows]
-                output, target = outputs(problem.network, params, problem.data, rows), targets(problem.data, rows)
-                bias = _network.unpack(problem.network, params)[1][-1]
-                bias -= best_shift(problem.objective, output, target, weight)
-        self._state = _trainer.init_state(params, problem, rule)
+            if isinstance(problem.objective, SetObjective) and problem.objective.of_labels and task != "multiclass":
+                rows = slice(None, None, -(-problem.n_rows() * network.units[-1] // WARM_ROWS))
+                weight = None if data.weight is None else data.weight[rows]
+                output = outputs(network, params, data, rows)
+                bias = _network.unpack(network, params)[1][-1]
+                bias -= best_shift(problem.objective, output, data.targets(rows), weight)
         n_epochs = len(result.epochs)
-        self._n_epochs += n_epochs
-        self._history = self._history._replace(
-            n_evaluations=result.state.n_evaluations, n_rows=problem.n_rows() * n_epochs
+        self._training = training._replace(
+            state=_trainer.init_state(params, problem, training.rule),
+            history=training.history._replace(
+                n_evaluations=result.state.n_evaluations, n_rows=problem.n_rows() * n_epochs
+            ),
+            n_epochs=n_epochs,
         )
         return n_epochs, result.reason is Ending.INTERRUPTED
 
-    def _rule(self) -> LearningRate:
-        ceiling = find_mode(self.perturbation).ceiling * (
-            REGRESSION_CEILING if isinstance(self, RegressorMixin) else 1.0
-        )
-        return make_rule(self.learning_rate, float(self.learning_rate_init), ceiling, float(self.power_t))
-
-    def _settings(self, problem: NetworkProblem, n_past: int = 0) -> tuple[_trainer.Settings, int]:
-        """Settings of the trainer, and the epochs that its schedule would like to have; `n_past` of them are over."""
-        n_rows = problem.n_rows()
-        nominal = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
-        batch_size = min(nominal, n_rows)
-        needed = self.max_iter + 1
-        if self.learning_rate == "dopamine":
-            needed = ceil(SCHEDULE / ceil(n_rows / batch_size) ** SHRINKING * max(1, self.max_iter / SCHEDULE))
-        n_epochs = min(self.max_iter, needed) - n_past
-        if isinstance(problem.objective, SetObjective) and self.batch_size == "auto":
-            batch_size = min(METRIC_BATCH, n_rows)
-        gain = layer_activations(self.activation, len(problem.network.activations))[-1].gain
-        return _trainer.Settings(
-            n_epochs=n_epochs,
-            horizon=n_epochs if self.learning_rate == "dopamine" else 0,
-            batch_size=batch_size,
-            nominal_batch=nominal,
-            shuffle=self.shuffle,
-            momentum=float(self.momentum),
-            tol=float(self.tol),
-            n_iter_no_change=self.n_iter_no_change,
-            seed=self._seed,
-            step_scale=_network.step_scale(problem.network, gain, self._state.params.dtype),
-            learnt=LEARNT if self.learning_rate == "dopamine" else np.inf,
-            first_epoch=self._n_epochs,
-        ), needed
+    def _settings(self, problem: NetworkProblem, n_past: int = 0) -> _trainer.Settings:
+        return make_settings(self, problem, n_past=n_past, first_epoch=self._training.n_epochs)
 
     def _train(
         self,
@@ -345,32 +266,24 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
         in_place: bool = False,
     ) -> _trainer.Result:
         """Train, and publish what has come of it."""
-        rule, history, unit = self._rule(), self._history, self._loss_unit(problem)
+        history, unit = self._training.history, problem.loss_unit
         score_unit = unit if self.scoring is None else 1.0
 
         def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
             now = history.extended(epochs, unit, score_unit=score_unit, n_rows=problem.n_rows())
-            return {**self._told(now), **self._published(params), "n_iter_": len(epochs)}
+            told = {**self._told(now), **self._published(params), "n_iter_": len(epochs)}
+            del told["n_evaluations_"]  # those of this run are known at its end
+            return told
 
-        reporter = Reporter(verbose=self.verbose, n_past=self._n_epochs, unit=unit, callbacks=callbacks, fitted=fitted)
+        reporter = Reporter(
+            verbose=self.verbose, n_past=self._training.n_epochs, unit=unit, callbacks=callbacks, fitted=fitted
+        )
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
             result = _trainer.train(
-                problem,
-                rule,
-                self.__dict__.pop("_state"),  # not held on to while training: it is as large as three models
-                settings,
-                score=score,
-                observer=reporter,
+                problem, self._training.rule, self._release_state(), settings, score=score, observer=reporter
             )
-        state = result.state
-        if state.params is not result.best_params:
-            state = state._replace(params=result.best_params, anchor=None)
-        if result.reason is Ending.DIVERGED:
-            state = _trainer.init_state(result.best_params, problem, rule)
-        self._state = state
-        self._n_epochs += len(result.epochs)
         published = self._published(result.best_params)
-        self._history = history.extended(
+        history = history.extended(
             result.epochs,
             unit,
             score_unit=score_unit,
@@ -378,13 +291,17 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
             n_rows=problem.n_rows(),
             in_place=in_place,
         )
-        self.__dict__.update({**self._told(self._history), **published})
+        self._training = self._training.after(result, problem, history)
+        self.__dict__.update({**self._told(history), **published})
         return result
 
-    def _loss_unit(self, problem: NetworkProblem) -> float:
-        """What a loss of 1 in training is in units of the target."""
-        with np.errstate(over="ignore", under="ignore"):
-            return float(np.float64(self._scale) ** problem.objective.degree)
+    def _release_state(self) -> _trainer.TrainState:
+        """Take the state out of the estimator, for the trainer to replace: it is as large as three models.
+
+        Where the estimator was trained before, it stays in memory all the same, to be restored on an error.
+        """
+        state, self._training = self._training.state, self._training.hollow()
+        return state
 
     def _told(self, history: History) -> dict[str, Any]:
         """Fitted attributes that hold the history."""
@@ -397,43 +314,26 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
             "t_": history.n_rows,
         }
 
-    def _to_units(self, weight: Array, bias: Array) -> None:
-        """Turn the output layer's parameters, in place, into those of the user's units."""
-
-    def _from_units(self, weight: Array, bias: Array) -> None:
-        """Undo `_to_units`."""
-
     def _published(self, params: Array) -> dict[str, Any]:
         """Fitted attributes that hold the network, in units of the target."""
-        units = self._network_units
-        weights, biases = _network.unpack(Network(units, ()), params.copy())
-        self._to_units(weights[-1], biases[-1])
+        layers, units = self._training.layers, self._training.units
+        weights, biases = _network.unpack(Network(layers, ()), params.copy())
+        weights[-1], biases[-1] = units.to_user(weights[-1], biases[-1])
         return {
             "coefs_": weights,
             "intercepts_": biases,
-            "n_layers_": len(units),
-            "n_outputs_": units[-1],
-            "out_activation_": self._out_activation,
+            "n_layers_": len(layers),
+            "n_outputs_": layers[-1],
+            "out_activation_": self._out_activation(units),
         }
 
-    def _scorer(
-        self,
-        problem: NetworkProblem,
-        X: Any,
-        y: Any,
-        target: Array,
-        weight: Array | None,
-        rows: Array | None,
-    ) -> Callable[[Array], float] | None:
+    def _scorer(self, problem: NetworkProblem, sample: Sample | None) -> Callable[[Array], float] | None:
         """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss."""
         scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
-        if rows is None:
+        if sample is None:
             return None
-        X, y = X[rows].astype(problem.dtype, copy=False), y[rows]
-        held = copy.copy(problem)
-        offset, unit = problem.data.offset, problem.data.unit
-        held.data = make_data(X, target[rows], None if weight is None else weight[rows], offset, unit)
-        held.alpha = 0.0
+        X, y = sample.X.astype(problem.dtype, copy=False), sample.y
+        held = problem.on(make_data(X, sample.target, sample.weight, problem.data.units))
 
         def score(params: Array) -> float:
             if scorer is None:
@@ -458,7 +358,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator):
             max_iter=self.max_iter,
             learning_rate_init=self.learning_rate_init,
             cut_short=cut_short,
-            trained=self._n_epochs > 0,
+            trained=self._training.n_epochs > 0,
             stacklevel=5,
         )
 

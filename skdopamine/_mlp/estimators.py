@@ -11,14 +11,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skdopamine._estimator import validation as _validation
 from skdopamine._mlp.base import DopamineMLP
-from skdopamine._objectives.losses import HUBER_KNEE
+from skdopamine._mlp.units import Units
 from skdopamine._objectives.registry import LossOptions, find_loss, serves
 from skdopamine._objectives.tasks import View
 from skdopamine._typing import Array
 
 __all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
-
-NORMAL_MAD = 1.4826  # standard deviation of a normal law in units of its median absolute deviation
 
 
 class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
@@ -355,7 +353,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
                 "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, as "
                 "sklearn.utils.class_weight.compute_class_weight gives the weights."
             )
-        if classes is None and not hasattr(self, "_state") and not type_of_target(y).startswith("multilabel"):
+        if classes is None and not hasattr(self, "_training") and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, sample_weight, classes)
 
@@ -418,8 +416,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     def _publish(self, output: Array) -> Array:
         return np.asarray(softmax(output, axis=-1) if self._task() == "multiclass" else expit(output))
 
-    def _view(self) -> View:
-        return View(self._task(), self.classes_, self._publish, lambda target: target)
+    def _view(self, units: Units) -> View:
+        return View(self._task(), self.classes_, self._publish)
 
     def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
         if self.class_weight is None:
@@ -434,8 +432,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             raise ValueError(f"class_weight must be above zero for each class, got {self.class_weight!r}.")
         return np.asarray(factor if weight is None else factor * weight, dtype=np.float64)
 
-    @property
-    def _out_activation(self) -> str:
+    def _out_activation(self, units: Units) -> str:
         return "softmax" if self._task() == "multiclass" else "logistic"
 
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
@@ -449,7 +446,9 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             if not serves(self.loss, self._task()):
                 served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
                 kind = type_of_target(y)
-                raise ValueError(f"{served}The type of the target is {kind}, which loss={self.loss!r} is not for.")
+                raise ValueError(
+                    f"{served}The type of the target is {kind}, which loss={self.loss!r} does not support."
+                )
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
@@ -607,8 +606,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     and `loss_` hold minus the metric, and begin there. The common metrics are computed for all perturbations at once;
     other scorers and callables are called for each and are slow. `partial_fit` trains on the metric from the start.
 
-    Targets need no scaling: training works on their deviation from the mean, in units of their spread. The unit is
-    one for all outputs, so outputs of very different size still want to be scaled.
+    Targets need no scaling: training works on their deviation from the mean, in units of their spread. All
+    outputs share one unit, so scale them yourself if they differ widely in size.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
     diverging fit keeps them too, and warns. Noise is a function of `random_state` and of a row's content, so neither
@@ -776,89 +775,38 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     def _task(self) -> str:
         return "regression"
 
-    @property
-    def _out_activation(self) -> str:
-        return "exp" if self._log_link else "identity"
+    def _out_activation(self, units: Units) -> str:
+        return units.link
 
     def _publish(self, output: Array) -> Array:
-        return np.exp(output) if self._log_link else output
+        return self._training.units.publish(output)
 
-    def _view(self) -> View:
-        offset = 0.0 if self._offset is None else self._offset
-
-        def restore(target: Array) -> Array:
-            return np.asarray(target * self._scale + offset)
-
-        return View("regression", None, restore, restore)
-
-    def _to_units(self, weight: Array, bias: Array) -> None:
-        if self._log_link:
-            bias += np.log(self._scale)  # exp(o) unit = exp(o + log unit)
-            return
-        weight *= self._scale
-        bias *= self._scale
-        if self._offset is not None:
-            bias += self._offset.astype(bias.dtype)
-
-    def _from_units(self, weight: Array, bias: Array) -> None:
-        if self._log_link:
-            bias -= np.log(self._scale)
-            return
-        if self._offset is not None:
-            bias -= self._offset
-        weight /= self._scale
-        bias /= self._scale
+    def _view(self, units: Units) -> View:
+        return View("regression", None, units.restored)
 
     def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
-        target, log_link = np.asarray(y, dtype=np.float64), self._link() == "exp"
-        if log_link and target.min() < 0:
+        target, link = np.asarray(y, dtype=np.float64), self._link()
+        if link == "exp" and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
-        if not fresh and log_link != self._log_link:
-            raise ValueError(f"loss={self.loss!r} has another function of the outputs than the model to go on from.")
+        if not fresh and link != self._training.units.link:
+            raise ValueError(
+                f"loss={self.loss!r} needs a different output function from that of the model being continued."
+            )
         return target[:, None] if target.ndim == 1 else target
 
-    def _set_units(self, target: Array, weight: Array | None) -> None:
+    def _choose_units(self, target: Array, weight: Array | None) -> Units:
         entry = find_loss(self.loss, "regression")
-        top = float(np.abs(target).max())
-        self._log_link = self._link() == "exp"
-        self._scale, self._offset, self._knee = 1.0, np.zeros(target.shape[1]), HUBER_KNEE
-        if top == 0:
-            return
-        relative = target / top
-        centre = np.average(relative, axis=0, weights=weight)
-        if self._log_link:
-            spread = float(centre.mean())  # targets are counted in units of their mean
-        else:
-            spread = float(np.sqrt(np.average(((relative - centre) ** 2).mean(axis=1), weights=weight)))
-        if entry is not None and entry.level is not None:  # outliers must not set the unit
-            centre = _weighted_quantile(relative, entry.level(self._loss_options()), weight)
-            distance = np.abs(relative - _weighted_quantile(relative, 0.5, weight)).mean(axis=1, keepdims=True)
-            robust = NORMAL_MAD * float(_weighted_quantile(distance, 0.5, weight)[0])
-            spread = robust if robust > 1e-10 else spread
-        if spread < 1e-10:  # constant but for rounding
-            spread = 1.0
-        self._scale = float(2.0 ** np.clip(np.round(np.log2(spread) + np.log2(top)), -1000, 1000))
-        self._offset = np.zeros(target.shape[1]) if self._log_link else centre * top
-        self._knee = HUBER_KNEE * spread * (top / self._scale)
+        level = None if entry is None or entry.level is None else entry.level(self._loss_options(Units()))
+        return Units.of(target, weight, link=self._link(), level=level)
 
     def _link(self) -> str:
         entry = find_loss(self.loss, "regression")
         return "identity" if entry is None else entry.link
 
-    def _loss_options(self) -> LossOptions:
-        return LossOptions(self._knee, float(self.quantile))
+    def _loss_options(self, units: Units) -> LossOptions:
+        return LossOptions(units.knee, float(self.quantile))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _weighted_quantile(values: Array, level: float, weight: Array | None) -> Array:
-    """Quantile of each column, of rows of these weights."""
-    if weight is None:
-        weight = np.ones(len(values))
-    order = np.argsort(values, axis=0)
-    below = np.cumsum(weight[order], axis=0)
-    first = (below >= level * below[-1]).argmax(axis=0)
-    return np.asarray(np.take_along_axis(values, order, axis=0)[first, np.arange(values.shape[1])])

@@ -49,7 +49,7 @@ class NodeProblem(NetworkProblem):
         self.membership = [_credit.group_membership(h, most_groups(units, i), dtype) for i, h in enumerate(hidden)]
         self.tables: tuple[int, list[Array]] = (-1, [])
 
-    def init_critics(self) -> tuple[Array, ...]:
+    def init_memory(self) -> tuple[Array, ...]:
         units, dtype = self.network.units, self.dtype
         return tuple(np.zeros((units[-1], h), dtype=dtype) for h in units[1:-1])
 
@@ -63,27 +63,27 @@ class NodeProblem(NetworkProblem):
         patterns = _noise.row_patterns(ids, _noise.mix(self.seed, update, layer, draw))
         return np.asarray(self.tables[1][layer][patterns])
 
-    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
         network, objective = self.network, self.objective
-        passed = _network.trace(network, params, batch.X)
+        trace = _network.trace(network, params, batch.X)
         if isinstance(objective, SetObjective):
-            prediction = passed.output
-            output_credit = self._set_credit(passed.output, batch, update)
+            prediction = trace.output
+            output_credit = self._set_credit(trace.output, batch, update)
         else:
-            prediction = objective.predict(passed.output)
+            prediction = objective.predict(trace.output)
             output_credit = objective.credit(prediction, batch.target, self.scale)
         total = np.empty_like(params)
         weights, biases = _network.unpack(network, total)
-        self._store(weights[-1], biases[-1], passed.inputs.pop(), output_credit * batch.share)
-        learned = list(critics)
+        self._store(weights[-1], biases[-1], trace.inputs.pop(), output_credit * batch.share)
+        learned = list(memory)
         for layer in range(len(self.membership)):
             unit_credit, learned[layer] = self._layer_credit(
-                params, passed, prediction, layer, output_credit, critics[layer], batch, update
+                params, trace, prediction, layer, output_credit, memory[layer], batch, update
             )
-            self._store(weights[layer], biases[layer], passed.inputs[layer], unit_credit)
+            self._store(weights[layer], biases[layer], trace.inputs[layer], unit_credit)
         return Estimate(
             self.penalised(total, params, batch),
-            self.values(passed.output, batch) + self.penalty(params, batch),
+            self.values(trace.output, batch) + self.penalty(params, batch),
             tuple(learned),
             self.members() * len(batch.ids),
         )
@@ -120,7 +120,7 @@ class NodeProblem(NetworkProblem):
     def _layer_credit(
         self,
         params: Array,
-        passed: _network.Trace,
+        trace: _network.Trace,
         prediction: Array,
         layer: int,
         output_credit: Array,
@@ -138,7 +138,7 @@ class NodeProblem(NetworkProblem):
             change = _network.grouped_product(noise, weight * scale, membership.shape[1])
             if not top:
                 # the two outputs are their middle plus and minus half their distance
-                up, down = _network.moved_outputs(self.network, params, passed, layer + 1, change)
+                up, down = _network.moved_outputs(self.network, params, trace, layer + 1, change)
                 change = (up - down) / 2
             if objective.linear or isinstance(objective, SetObjective):
                 # too small a change to be seen in the objective is judged by what the outputs have learnt of it
@@ -149,8 +149,8 @@ class NodeProblem(NetworkProblem):
             return np.asarray(moved.T / (2 * scale))
 
         activation = self.network.activations[layer]
-        response = activation.response(passed.preactivations[layer], scale)
-        passed.preactivations[layer] = response[:0]  # layers below have been served: its memory is wanted
+        response = activation.response(trace.preactivations[layer], scale)
+        trace.preactivations[layer] = response[:0]  # layers below have been served: its memory is wanted
         total: Array | None = None
         n_draws = 1 if isinstance(objective, SetObjective) else self.n_perturbations
         for draw in range(n_draws):

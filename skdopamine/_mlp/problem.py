@@ -5,7 +5,9 @@ has.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from copy import copy
+from math import isfinite
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,31 +15,42 @@ from scipy import sparse
 
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.network import Network
+from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._training import noise as _noise
 from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 CHUNK_ROWS = 2000
+CHECKED_ROWS = 200  # at once
+
+
+class Sample(NamedTuple):
+    """Checked rows as the user gave them, and their encoded targets."""
+
+    X: Any
+    y: Any
+    target: Array  # (n, outputs)
+    weight: Array | None
+
+    def at(self, rows: Any) -> Self:
+        """Some of the rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return type(self)(self.X[rows], self.y[rows], self.target[rows], weight)
 
 
 class Data(NamedTuple):
     """Rows to learn from."""
 
     X: Any  # (n, features), dense or CSR
-    target: Array  # (n, outputs), as the user counts; training sees (target - offset) / unit
+    target: Array  # (n, outputs), as the user counts
     weight: Array | None  # (n,) positive, or None for ones
     ids: npt.NDArray[np.uint16]  # (n,) hash of the row's content
-    offset: Array | float
-    unit: float
+    units: Units  # in which training counts the targets
 
-
-def targets(data: Data, rows: Any) -> Array:
-    """Targets of some rows as training sees them."""
-    target = data.target[rows]
-    if data.unit != 1.0 or np.any(data.offset):
-        target = (target - data.offset) / data.unit
-    return np.asarray(target, dtype=data.X.dtype)
+    def targets(self, rows: Any) -> Array:
+        """Targets of some rows as training sees them."""
+        return np.asarray(self.units.scaled(self.target[rows]), dtype=self.X.dtype)
 
 
 def outputs(network: Network, params: Array, data: Data, rows: slice) -> Array:
@@ -57,9 +70,9 @@ class Batch(NamedTuple):
     total: float  # sum of weights
 
 
-def make_data(X: Any, target: Array, weight: Array | None, offset: Array | float = 0.0, unit: float = 1.0) -> Data:
+def make_data(X: Any, target: Array, weight: Array | None, units: Units | None = None) -> Data:
     """Rows with their content hashes; nothing of the data is copied."""
-    return Data(X, target, weight, _noise.row_ids(X), offset, unit)
+    return Data(X, target, weight, _noise.row_ids(X), Units() if units is None else units)
 
 
 class NetworkProblem(ABC):
@@ -87,12 +100,38 @@ class NetworkProblem(ABC):
         self.n_weights = sum(a * b for a, b in zip(network.units, network.units[1:], strict=False))
 
     @abstractmethod
-    def init_critics(self) -> tuple[Array, ...]:
+    def init_memory(self) -> tuple[Array, ...]:
         """What the rule remembers from one update to the next, before the first."""
 
     @abstractmethod
-    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
         """Estimate the credit of all parameters on a batch."""
+
+    @property
+    def loss_unit(self) -> float:
+        """What a loss of 1 in training is in the user's units."""
+        return self.data.units.of_loss(self.objective.degree)
+
+    def check_start(self, params: Array) -> None:
+        """Refuse data whose loss is not finite before anything is trained."""
+        for start in range(0, self.n_rows(), CHECKED_ROWS):
+            with np.errstate(all="ignore"):
+                batch = self.batch(slice(start, start + CHECKED_ROWS))
+                if isinstance(self.objective, SetObjective):  # it may be defined later
+                    finite = bool(np.isfinite(_network.forward(self.network, params, batch.X)).all())
+                else:
+                    finite = isfinite(float(self.losses(params, batch).sum()))
+            if not finite:
+                raise ValueError(
+                    "X or y contains values too large for the loss to be finite: scale them first, for example by "
+                    "StandardScaler."
+                )
+
+    def on(self, data: Data) -> Self:
+        """The loss of other rows, without the penalty."""
+        other = copy(self)
+        other.data, other.alpha = data, 0.0
+        return other
 
     def n_rows(self) -> int:
         return int(self.data.X.shape[0])
@@ -103,7 +142,7 @@ class NetworkProblem(ABC):
             X = X[rows]
         else:
             X = X.take(rows, axis=0)
-        target, ids = targets(self.data, rows), ids[rows]
+        target, ids = self.data.targets(rows), ids[rows]
         if weight is None:
             return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=self.dtype), float(len(ids)))
         weight = weight[rows]

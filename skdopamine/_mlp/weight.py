@@ -24,7 +24,7 @@ class WeightProblem(NetworkProblem):
         super().__init__(*args, **kwargs)
         self.n_jobs = n_jobs
 
-    def init_critics(self) -> tuple[Array, ...]:
+    def init_memory(self) -> tuple[Array, ...]:
         return ()
 
     def chunks(self, n_rows: int) -> Iterator[slice]:
@@ -44,7 +44,7 @@ class WeightProblem(NetworkProblem):
         regret = ((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale)
         return np.asarray(regret, dtype=self.dtype)
 
-    def credit(self, params: Array, critics: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
         bits = _noise.member_directions(self.n_perturbations, len(params), _noise.mix(self.seed, update))
 
         def simulate(members: slice) -> tuple[slice, Array]:

@@ -13,8 +13,8 @@ class View(NamedTuple):
 
     task: str  # "binary", "multiclass", "multilabel" or "regression"
     classes: Array | None
-    publish: Callable[[Array], Array]  # outputs (..., n, outputs) to probabilities or values, in the user's units
-    restore: Callable[[Array], Array]  # targets (n, outputs) to those, as the user counts
+    # outputs (..., n, outputs), and targets of regression, to probabilities or values in the user's units
+    publish: Callable[[Array], Array]
 
     def labels(self, output: Array) -> Array:
         """Predicted class numbers (..., n), or an indicator of labels (..., n, labels)."""
@@ -44,7 +44,7 @@ class View(NamedTuple):
         if self.task == "multiclass":
             return np.asarray(target.argmax(axis=-1))
         if self.task == "regression":
-            target = self.restore(target.astype(np.float64))
+            target = self.publish(target.astype(np.float64))
             return target[:, 0] if target.shape[1] == 1 else target
         return np.asarray(target[:, 0] if self.task == "binary" else target).astype(np.intp)
 

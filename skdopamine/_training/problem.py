@@ -10,7 +10,7 @@ class Estimate(NamedTuple):
 
     credit: Array  # (n_parameters,): estimate of d(mean loss + penalty) / d(params)
     losses: Array  # (n,): baseline loss of each row, penalty included
-    critics: tuple[Array, ...]
+    memory: tuple[Array, ...]  # what the credit rule carries along
     n_evaluations: int  # loss evaluations, rows x members
 
 
@@ -33,8 +33,8 @@ class Problem(Protocol):
 
     def batch(self, rows: Any) -> Rows: ...
 
-    def init_critics(self) -> tuple[Array, ...]: ...
+    def init_memory(self) -> tuple[Array, ...]: ...
 
-    def credit(self, params: Array, critics: tuple[Array, ...], batch: Any, update: int) -> Estimate: ...
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Any, update: int) -> Estimate: ...
 
     def losses(self, params: Array, batch: Any) -> Array: ...

@@ -25,7 +25,7 @@ class Anchor(NamedTuple):
     """An earlier update, to be judged, or to go back to."""
 
     params: Array
-    critics: tuple[Array, ...]
+    memory: tuple[Array, ...]
     update: int  # -1: it has been gone back to and is not judged again
 
 
@@ -33,9 +33,9 @@ class TrainState(NamedTuple):
     """All that a training run carries from one update to the next. Replaced, never mutated."""
 
     params: Array  # (n_parameters,)
-    first: Array  # (n_parameters,) running mean of the credit
-    second: Array  # (n_parameters,) running mean of its square
-    critics: tuple[Array, ...]
+    credit_mean: Array  # (n_parameters,) running mean of the credit
+    credit_square: Array  # (n_parameters,) running mean of its square
+    memory: tuple[Array, ...]  # what the credit rule carries along: critics, or the best members
     rate: RateState
     update: int = 0  # updates tried
     steps: int = 0  # updates that the running means have seen
@@ -50,7 +50,7 @@ class Settings(NamedTuple):
     """How to train."""
 
     n_epochs: int
-    horizon: int  # epochs over which the rate is annealed; 0 = never
+    schedule: int  # epochs over which the rate is annealed; 0 = never
     first_epoch: int  # epochs that earlier runs have made
     batch_size: int
     nominal_batch: int  # rows that a judgement counts for
@@ -59,7 +59,7 @@ class Settings(NamedTuple):
     tol: float
     n_iter_no_change: int
     seed: int
-    learnt: float = np.inf  # share of the first loss above which no standstill counts: nothing is learnt yet
+    plateau_above: float = np.inf  # while the loss exceeds this fraction of the first one, a plateau is not convergence
     step_scale: Array | float = 1.0  # size of a unit step, per parameter
     normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
 
@@ -93,7 +93,7 @@ class Result(NamedTuple):
 
 
 class Observer(Protocol):
-    """Who is told of each epoch."""
+    """Reports each epoch."""
 
     def begin_epoch(self) -> None: ...
 
@@ -103,7 +103,7 @@ class Observer(Protocol):
 
 def init_state(params: Array, problem: Problem, rule: LearningRate) -> TrainState:
     """Fresh state for given parameters."""
-    return TrainState(params, np.zeros_like(params), np.zeros_like(params), problem.init_critics(), rule.init())
+    return TrainState(params, np.zeros_like(params), np.zeros_like(params), problem.init_memory(), rule.init())
 
 
 def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
@@ -130,12 +130,12 @@ def update_step(
     problem: Problem, rule: LearningRate, state: TrainState, batch: Rows, settings: Settings, progress: float
 ) -> tuple[TrainState, float, float | None]:
     """One update: new state, baseline loss, and the reward prediction error of the last update if it was judged."""
-    estimate = problem.credit(state.params, state.critics, batch, state.update)
+    estimate = problem.credit(state.params, state.memory, batch, state.update)
     share = batch.share[:, 0]
     loss, rate, error, anchor = float(estimate.losses @ share), state.rate, None, state.anchor
     n_evaluations = state.n_evaluations + estimate.n_evaluations
     jumped = not isfinite(loss)
-    few = 4 * len(share) < settings.batch_size  # a last batch of few rows tells too little
+    few = 4 * len(share) < settings.batch_size  # a last batch of few rows says too little
     if anchor is not None and anchor.update == state.update - 1 and not few:
         before = problem.losses(anchor.params, batch)
         n_evaluations += len(before)
@@ -144,22 +144,24 @@ def update_step(
         if not jumped:
             rate = rule.update(rate, reward_prediction_error=standardised)
     if jumped and anchor is not None:
-        nothing = np.zeros_like(anchor.params)  # the running means have led astray: they begin anew
-        undone = state._replace(params=anchor.params, critics=anchor.critics, first=nothing, second=nothing, steps=0)
+        nothing = np.zeros_like(anchor.params)  # the running means pointed the wrong way, so reset them
+        undone = state._replace(
+            params=anchor.params, memory=anchor.memory, credit_mean=nothing, credit_square=nothing, steps=0
+        )
         undone = undone._replace(rate=rule.reject(rate), update=state.update + 1, undone=state.undone + 1)
         return undone._replace(n_evaluations=n_evaluations, anchor=anchor._replace(update=-1)), loss, error
     if rule.judges(rate):
-        anchor = Anchor(state.params, state.critics, state.update)
+        anchor = Anchor(state.params, state.memory, state.update)
     if settings.normalised:
         first, second, step = adam_step(state, estimate.credit, settings.momentum)
     else:
-        first, second, step = state.first, state.second, estimate.credit.copy()
+        first, second, step = state.credit_mean, state.credit_square, estimate.credit.copy()
     step *= rule.step_rate(rate, progress) * settings.step_scale
     advanced = TrainState(
         params=state.params - step,
-        first=first,
-        second=second,
-        critics=estimate.critics,
+        credit_mean=first,
+        credit_square=second,
+        memory=estimate.memory,
         rate=rule.advance(rate),
         update=state.update + 1,
         steps=state.steps + 1,
@@ -175,9 +177,9 @@ def update_step(
 def adam_step(state: TrainState, credit: Array, momentum: float) -> tuple[Array, Array, Array]:
     """New moments, and the step of unit rate: m_hat / (sqrt(v_hat) + eps)."""
     t = state.steps + 1
-    first = state.first * momentum
+    first = state.credit_mean * momentum
     first += (1 - momentum) * credit
-    second = state.second * SECOND_DECAY
+    second = state.credit_square * SECOND_DECAY
     step = credit * credit
     step *= 1 - SECOND_DECAY
     second += step
@@ -201,8 +203,8 @@ def run_epoch(
     for i, rows in enumerate(epoch_batches(n_rows, settings, epoch)):
         batch = problem.batch(rows)
         progress = 0.0
-        if settings.horizon:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
-            progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.horizon - 1))
+        if settings.schedule:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
+            progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.schedule - 1))
         state, loss, error = update_step(problem, rule, state, batch, settings, progress)
         total += loss * batch.total
         weight += batch.total
@@ -235,7 +237,7 @@ def train(
     """
     best, best_params, stale, reason = -np.inf, state.params, 0, Ending.EXHAUSTED
     state = state._replace(undone=0, n_evaluations=0)
-    # the loss of an epoch of one batch is that of the parameters at its start; those at the end are looked at last
+    # the loss of an epoch of one batch is that of the parameters at its start; those at the end are evaluated last
     at_start = score is None and problem.n_rows() <= settings.batch_size and settings.n_epochs > 1
     epochs: list[Epoch] = []
     try:
@@ -251,7 +253,7 @@ def train(
                 summary = summary._replace(score=score(state.params))
             merit = -summary.loss if summary.score is None else summary.score
             epochs.append(summary)
-            unlearnt = score is None and settings.tol < settings.learnt * state.reference < summary.loss
+            unlearnt = score is None and settings.tol < settings.plateau_above * state.reference < summary.loss
             stale = 0 if unlearnt or merit > best + settings.tol else stale + 1
             if merit > best:
                 best, best_params = merit, state.params if start is None else start

@@ -7,9 +7,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import log_uniform, with_value
 from hypothesis import HealthCheck, Phase, given, settings
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import TimeSeriesSplit, cross_val_score, cross_validate
 
 from skdopamine import DopamineESNForecaster, make_windows
 
@@ -98,32 +100,26 @@ def test_an_infinite_gain_is_refused_or_gives_finite_forecasts(name):
 # ---- values, shapes, types ----
 
 
-def _with(array, value):
-    changed = np.array(array, dtype=float)
-    changed.flat[3] = value
-    return changed
-
-
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize(("value", "word"), [(NAN, "NaN"), (INF, "infinity"), (-INF, "infinity")])
 def test_missing_and_infinite_values(value, word, method):
     with pytest.raises(ValueError, match=f"X contains {word}"):
-        getattr(small(stateful=True), method)(_with(SERIES, value))
+        getattr(small(stateful=True), method)(with_value(SERIES, value))
     with pytest.raises(ValueError, match=f"X contains {word}"):
-        getattr(small(), method)(_with(WINDOWS, value), NEXT)
+        getattr(small(), method)(with_value(WINDOWS, value), NEXT)
     with pytest.raises(ValueError, match=f"y contains {word}"):
-        getattr(small(), method)(WINDOWS, _with(NEXT, value))
+        getattr(small(), method)(WINDOWS, with_value(NEXT, value))
 
 
 @pytest.mark.parametrize("value", [NAN, INF])
 def test_missing_values_at_prediction(series_model, window_model, value):
     for call in (
-        lambda: series_model.predict(_with(SERIES, value)),
-        lambda: series_model.forecast(3, _with(SERIES, value)),
-        lambda: series_model.predict_interval(_with(SERIES, value)),
-        lambda: series_model.score(_with(SERIES, value)),
-        lambda: window_model.predict(_with(WINDOWS, value)),
-        lambda: window_model.forecast(3, _with(WINDOWS[:1], value)),
+        lambda: series_model.predict(with_value(SERIES, value)),
+        lambda: series_model.forecast(3, with_value(SERIES, value)),
+        lambda: series_model.predict_interval(with_value(SERIES, value)),
+        lambda: series_model.score(with_value(SERIES, value)),
+        lambda: window_model.predict(with_value(WINDOWS, value)),
+        lambda: window_model.forecast(3, with_value(WINDOWS[:1], value)),
     ):
         with pytest.raises(ValueError, match=r"(?i)X contains|y_true|Input"):
             call()
@@ -230,9 +226,21 @@ def test_more_readout_lags_than_rows_are_refused(stateful):
 
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e6])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_constant_series_is_refused(method, value):
-    with pytest.raises(ValueError, match="constant"):
-        getattr(small(stateful=True), method)(np.full((100, 1), value))
+@pytest.mark.parametrize("stateful", [False, True])
+def test_a_constant_series_is_forecast_as_it_is(method, value, stateful):
+    series = np.full((100, 1), value)
+    given = (series,) if stateful else make_windows(series[:, 0], 5)
+    model = getattr(small(stateful=stateful), method)(*given)
+    np.testing.assert_allclose(model.forecast(4), value, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(model.predict(given[0]), value, rtol=1e-9, atol=1e-12)
+
+
+def test_a_stream_may_begin_with_a_constant():
+    model = small(stateful=True).partial_fit(np.full((50, 1), 3.0))
+    for first in range(0, 200, 50):
+        model.partial_fit(SERIES[first : first + 50])
+    steady = small(stateful=True).partial_fit(SERIES)
+    assert model.score(SERIES) > steady.score(SERIES) - 0.05
 
 
 @pytest.mark.filterwarnings("error")
@@ -299,12 +307,118 @@ def test_a_loop_that_cannot_be_closed_is_told():
     for model in (
         small(stateful=True).fit(SERIES, SERIES[::-1, 0]),
         small(stateful=True).fit(SERIES[:-3], SERIES[3:]),
-        small().fit(WINDOWS[::2], NEXT[::2]),
         small(n_channels=2).fit(*make_windows(SERIES.reshape(-1, 2), 4)[0:1], NEXT[:96]),
     ):
         for method in (model.forecast, model.forecast_interval):
-            with pytest.raises(ValueError, match="were not the next rows"):
+            with pytest.raises(ValueError, match=r"were not the next rows|at least n_channels=2 columns in fit.*got 1"):
                 method(3)
+
+
+@pytest.mark.parametrize("kind", ["dropped", "shuffled", "stacked", "float32"])
+def test_windows_whose_targets_have_the_channels_may_be_forecast_from(kind):
+    order = np.random.default_rng(0).permutation(len(WINDOWS))
+    X, y = {
+        "dropped": (WINDOWS[::2], NEXT[::2]),
+        "shuffled": (WINDOWS[order], NEXT[order]),
+        "stacked": (np.vstack([WINDOWS, WINDOWS]), np.concatenate([NEXT, NEXT])),
+        "float32": (WINDOWS.astype("f4"), NEXT),
+    }[kind]
+    model, ordered = small().fit(X, y), small().fit(WINDOWS, NEXT)
+    np.testing.assert_allclose(model.forecast(5, WINDOWS[-1:]), ordered.forecast(5, WINDOWS[-1:]), atol=0.3)
+    assert model.forecast(1, WINDOWS[-1:])[0] == pytest.approx(model.predict(WINDOWS[-1:])[0])
+    if kind != "float32":
+        with pytest.raises(ValueError, match="windows in the order of time"):
+            model.forecast_interval(3)
+
+
+def test_targets_in_another_unit_are_fed_back_in_that_of_the_rows():
+    X, y = WINDOWS[::2], NEXT[::2]
+    model = small().fit(X, y)
+    assert model.forecast(1, X[:1])[0] == pytest.approx(model.predict(X[:1])[0])
+    longer = np.append(X[0, 1:], model.forecast(1, X[:1]))
+    assert model.forecast(2, X[:1])[1] == pytest.approx(model.predict(longer[None])[0])
+
+
+def test_a_series_without_targets_names_the_parameter_that_reads_it():
+    with pytest.raises(ValueError, match=r"requires y to be passed, but the target y is None.*stateful=True"):
+        small().fit(SERIES)
+
+
+# ---- what an index says ----
+
+INDEXES = {
+    "range": lambda n: pd.RangeIndex(n),
+    "numbers": lambda n: pd.Index(10 * np.arange(n)),
+    "hours": lambda n: pd.date_range("2020-03-01", periods=n, freq="h", tz="Europe/Berlin"),
+    "days": lambda n: pd.date_range("2020-03-01", periods=n, freq="D", tz="Europe/Berlin"),
+    "working days": lambda n: pd.bdate_range("2020-01-01", periods=n),
+    "months": lambda n: pd.date_range("2000-01-01", periods=n, freq="MS"),
+    "month ends": lambda n: pd.date_range("2000-01-31", periods=n, freq="ME"),
+    "periods": lambda n: pd.period_range("2000-01", periods=n, freq="M"),
+    "strings": lambda n: pd.Index([f"row {k:03}" for k in range(n)]),
+}
+
+
+def framed(index):
+    return pd.DataFrame({"value": SERIES.ravel()}, index=INDEXES[index](200))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("index", INDEXES)
+def test_rows_that_follow_at_once_are_read_without_a_word(index):
+    frame = framed(index)
+    model = small(stateful=True).fit(frame[:100])
+    model.predict(frame[100:]), model.score(frame[100:]), model.score(frame[100:-1], SERIES.ravel()[101:])
+    model.forecast(2, frame[50:150])
+    model.partial_fit(frame[100:150]).partial_fit(frame[150:])
+    model.predict(frame.set_axis(INDEXES[index](400)[200:], axis=0))
+
+
+@pytest.mark.parametrize("index", sorted(set(INDEXES) - {"strings"}))
+@pytest.mark.parametrize("method", ["predict", "score", "partial_fit"])
+def test_rows_that_do_not_follow_are_named(index, method):
+    frame = framed(index)
+    model = small(stateful=True).fit(frame[:100])
+    with pytest.warns(UserWarning, match="leave a gap after those read before"):
+        getattr(model, method)(frame[105:])
+    model.fit(frame[:100])
+    with pytest.warns(UserWarning, match="overlap those read before"):
+        getattr(model, method)(frame[:100])
+
+
+def test_gaps_inside_the_rows_are_named():
+    frame = framed("days").drop(index=framed("days").index[30])
+    with pytest.warns(UserWarning, match="its index has gaps"):
+        model = small(stateful=True).fit(frame)
+    with pytest.warns(UserWarning, match="its index has gaps"):
+        model.forecast(2, frame)
+
+
+def test_gaps_of_cross_validation_are_named():
+    frame = framed("days")
+    with pytest.warns(UserWarning, match="leave a gap"):
+        cross_val_score(small(stateful=True), frame[:-1], SERIES.ravel()[1:], cv=TimeSeriesSplit(2, gap=5))
+    with pytest.warns(UserWarning, match="overlap"):
+        cross_validate(
+            small(stateful=True), frame[:-1], SERIES.ravel()[1:], cv=TimeSeriesSplit(2), return_train_score=True
+        )
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict"])
+def test_an_index_of_no_single_series_is_refused(method):
+    frame = framed("days")
+    model = small(stateful=True).fit(frame)
+    with pytest.raises(ValueError, match=r"one row for each time.*repeated"):
+        getattr(model, method)(frame.iloc[[0, 1, 1, 2]])
+    several = frame.set_axis(pd.MultiIndex.from_product([["a", "b"], range(100)]), axis=0)
+    with pytest.raises(ValueError, match=r"one series.*2 levels"):
+        getattr(model, method)(several)
+
+
+def test_fewer_rows_than_the_readout_sees_are_named():
+    model = small(stateful=True, readout_lags=5).fit(SERIES)
+    with pytest.warns(UserWarning, match="X has 3 rows, fewer than the 5"):
+        model.forecast(2, SERIES[:3])
 
 
 @pytest.mark.parametrize("n_rows", [0, 2, 5])
@@ -375,7 +489,7 @@ def test_a_loss_that_is_never_finite_leaves_a_finite_model(value):
 
 
 FAILING_FITS = {
-    "X contains": lambda model: model.fit(_with(SERIES, NAN)),
+    "X contains": lambda model: model.fit(with_value(SERIES, NAN)),
     "max_iter": lambda model: model.set_params(max_iter=0).fit(SERIES),
     "trainable": lambda model: model.set_params(trainable="all").fit(SERIES),
     "washout": lambda model: model.set_params(washout=190).fit(np.column_stack([SERIES, SERIES])),
@@ -383,10 +497,9 @@ FAILING_FITS = {
     "reservoir_connectivity": lambda model: model.set_params(reservoir_connectivity=1e-9).fit(SERIES),
     "readout_lags": lambda model: model.set_params(readout_lags=300).fit(SERIES),
     "finite variance": lambda model: model.fit(SERIES * 1e300),
-    "constant": lambda model: model.fit(np.ones((50, 3))),
     "divi": lambda model: model.set_params(loss=lambda y_true, y_pred: 1 // 0).fit(SERIES),
     "y must have": lambda model: model.partial_fit(SERIES, np.column_stack([SERIES, SERIES])),
-    "y contains": lambda model: model.partial_fit(SERIES, _with(SERIES, NAN)),
+    "y contains": lambda model: model.partial_fit(SERIES, with_value(SERIES, NAN)),
 }
 
 
@@ -470,10 +583,6 @@ NUMBERS = {
 EXPONENT = st.one_of(st.just(0), st.integers(-6, 6), st.sampled_from([-300, -150, -40, 40, 150, 300]))
 
 
-def log_uniform(low, high):
-    return st.floats(low, high).map(lambda exponent: 10.0**exponent)
-
-
 PARAMETERS = st.fixed_dictionaries(
     {"n_units": st.integers(5, 20), "max_iter": st.integers(1, 2), "random_state": st.integers(0, 2**31 - 1)},
     optional={
@@ -499,7 +608,7 @@ PARAMETERS = st.fixed_dictionaries(
         "validation_fraction": st.floats(0.01, 0.95),
     },
 )
-CAUSES = "washout|horizon|readout_lags|reservoir_connectivity|ridge|constant|finite variance|sample"
+CAUSES = "washout|horizon|readout_lags|reservoir_connectivity|ridge|finite variance|sample"
 
 
 @THOROUGH

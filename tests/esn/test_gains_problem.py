@@ -57,7 +57,7 @@ def test_the_first_population_covers_the_range_and_the_second_the_penalties(monk
     monkeypatch.setattr(own, "member_losses", lambda members: seen.append(members) or np.zeros((len(members), 6)))
     batch = own.batch(slice(None))
     for update in range(3):
-        own.credit(start, own.init_critics(), batch, update)
+        own.credit(start, own.init_memory(), batch, update)
     first, second, third = (members[1:] for members in seen)
     assert all((members[0] == start).all() for members in seen)
     assert ((first >= LEAST) & (first <= MOST)).all()
@@ -71,19 +71,19 @@ def test_the_credit_leads_to_the_best_and_the_best_is_kept():
     own, start = problem(), encode(gains(ridge=1e3))[0]
     batch = own.batch(slice(None))
     before = own.losses(start, batch).mean()
-    estimate = own.credit(start, own.init_critics(), batch, 0)
-    best, merit = estimate.critics
+    estimate = own.credit(start, own.init_memory(), batch, 0)
+    best, merit = estimate.memory
     np.testing.assert_allclose(start - estimate.credit, best[0])
     assert merit[0] == pytest.approx(own.member_losses(best).mean())
     assert merit[0] < before - 0.05
     assert estimate.n_evaluations == 17 * 6
-    later = own.credit(start, estimate.critics, batch, 5)
-    assert later.critics[1][0] <= merit[0]
+    later = own.credit(start, estimate.memory, batch, 5)
+    assert later.memory[1][0] <= merit[0]
 
 
 def test_losses_of_known_gains_are_not_simulated_again(monkeypatch):
     own, start = problem(), encode(gains())[0]
-    own.credit(start, own.init_critics(), own.batch(slice(None)), 0)
+    own.credit(start, own.init_memory(), own.batch(slice(None)), 0)
     monkeypatch.setattr(own, "member_losses", None)
     assert own.losses(start, own.batch(slice(2, 4))).shape == (2,)
 

@@ -143,7 +143,7 @@ def test_each_hidden_layer_is_perturbed_on_its_own_scale():
     def credit(**scales):
         settings = {"alpha": 0.0, "n_perturbations": 1, "seed": 0}
         problem = NodeProblem(network, SquaredError(), make_data(X, target, None), **settings, **scales)
-        estimate = problem.credit(params, problem.init_critics(), problem.batch(slice(None)), 0)
+        estimate = problem.credit(params, problem.init_memory(), problem.batch(slice(None)), 0)
         return _network.unpack(network, estimate.credit)[0]
 
     coarse, fine, mixed = credit(scale=0.5), credit(scale=0.01), credit(scale=0.01, hidden_scales=(0.5, 0.01))

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from conftest import with_value
 from scipy import sparse
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
@@ -48,24 +49,18 @@ def test_bad_parameter(task, name, value):
     assert not hasattr(model, "coefs_")
 
 
-def _with(array, value):
-    changed = np.array(array, dtype=float)
-    changed.flat[3] = value
-    return changed
-
-
 @pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
 def test_missing_and_infinite_values(task, value, word):
     with pytest.raises(ValueError, match=f"X contains {word}"):
-        task.make().fit(_with(task.X, value), task.y)
+        task.make().fit(with_value(task.X, value), task.y)
     with pytest.raises(ValueError, match=f"X contains {word}"):
-        task.make().fit(sparse.csr_array(_with(task.X, value)), task.y)
+        task.make().fit(sparse.csr_array(with_value(task.X, value)), task.y)
     with pytest.raises(ValueError, match=f"y contains {word}"):
-        task.make().fit(task.X, _with(task.y, value))
+        task.make().fit(task.X, with_value(task.y, value))
     with pytest.raises(ValueError, match=f"sample_weight contains {word}"):
-        task.make().fit(task.X, task.y, sample_weight=_with(np.ones(len(task.X)), value))
+        task.make().fit(task.X, task.y, sample_weight=with_value(np.ones(len(task.X)), value))
     with pytest.raises(ValueError, match=f"X contains {word}"):
-        task.make().fit(task.X, task.y).predict(_with(task.X, value))
+        task.make().fit(task.X, task.y).predict(with_value(task.X, value))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +160,7 @@ def _wider(X):
 
 
 FAILING_FITS = {
-    "X": lambda model, X, y: model.fit(_with(X, np.nan), y),
+    "X": lambda model, X, y: model.fit(with_value(X, np.nan), y),
     "max_iter": lambda model, X, y: model.set_params(max_iter=0).fit(X, y),
     "hidden_layer_sizes": lambda model, X, y: model.set_params(hidden_layer_sizes=(4, 0)).fit(X, y),
     "scoring": lambda model, X, y: model.set_params(scoring="no_such", early_stopping=True).fit(X, y),

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import finest_output
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.model_selection import cross_val_score, train_test_split
@@ -18,11 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 KINDS = ["binary", "multiclass", "multilabel", "strings", "regression", "multioutput"]
 CLASSIFIERS = KINDS[:4]
 PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
-
-
-def _output(model, X):
-    """The finest-grained prediction that a model gives."""
-    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
 
 
 @PERTURBATIONS
@@ -136,7 +132,7 @@ def test_pandas_names_are_kept_and_checked(task):
     X = pd.DataFrame(task.X, columns=list("abcde"))
     model = task.make().fit(X, task.y)
     assert list(model.feature_names_in_) == list("abcde")
-    np.testing.assert_array_equal(_output(model, X), _output(task.make().fit(task.X, task.y), task.X))
+    np.testing.assert_array_equal(finest_output(model, X), finest_output(task.make().fit(task.X, task.y), task.X))
     with pytest.raises(ValueError, match="feature names"):
         model.predict(X[list("edcba")])
 
@@ -150,8 +146,8 @@ def test_sparse_equals_dense(make_task, noisy, kind, container, perturbation):
     dense, from_sparse = (
         make(**noisy, perturbation=perturbation, max_iter=5).fit(data, y) for data in (X, container(X))
     )
-    np.testing.assert_allclose(_output(dense, container(X)), _output(dense, X), rtol=1e-7)
-    np.testing.assert_allclose(_output(from_sparse, X), _output(dense, X), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(finest_output(dense, container(X)), finest_output(dense, X), rtol=1e-7)
+    np.testing.assert_allclose(finest_output(from_sparse, X), finest_output(dense, X), rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -161,7 +157,7 @@ def test_dtype_is_kept(make_task, kind, dtype, perturbation):
     make, X, y = make_task(kind, dtype=dtype)
     model = make(perturbation=perturbation).fit(X, y)
     assert {a.dtype for a in [*model.coefs_, *model.intercepts_]} == {np.dtype(dtype)}
-    assert _output(model, X).dtype == dtype
+    assert finest_output(model, X).dtype == dtype
     stream = make(perturbation=perturbation)
     stream.partial_fit(X, y, **({} if kind == "multioutput" else {"classes": np.arange(3)}))
     assert stream.coefs_[0].dtype == dtype
@@ -171,9 +167,9 @@ def test_dtype_is_kept(make_task, kind, dtype, perturbation):
 def test_prediction_of_a_row_does_not_depend_on_its_company(make_task, kind):
     make, X, y = make_task(kind)
     model = make().fit(X, y)
-    whole = _output(model, X)
+    whole = finest_output(model, X)
     for rows in (slice(0, 1), slice(3, 50), [7, 2, 2]):
-        np.testing.assert_allclose(_output(model, X[rows]), whole[rows], rtol=1e-7)
+        np.testing.assert_allclose(finest_output(model, X[rows]), whole[rows], rtol=1e-7)
 
 
 @PERTURBATIONS
@@ -186,7 +182,7 @@ def test_weights_count_rows(make_task, noisy, assert_same_model, kind, perturbat
     weighted = make(**params).fit(X, y, sample_weight=weight)
     repeated = make(**params).fit(X[rows], y[rows])
     assert_same_model(weighted, repeated, rtol=1e-7)
-    assert np.abs(_output(make(**params).fit(X, y), X) - _output(weighted, X)).max() > 1e-3
+    assert np.abs(finest_output(make(**params).fit(X, y), X) - finest_output(weighted, X)).max() > 1e-3
 
 
 def test_unit_weights_are_no_weights(task, assert_same_model):

@@ -75,10 +75,6 @@ def regress(**params):
     return DopamineMLPRegressor(**{**SMALL, **params})
 
 
-def _output(model, X):
-    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
-
-
 def finite_attributes(model):
     """Every fitted attribute that holds numbers; there must be no other than finite ones."""
     names = [name for name in vars(model) if name.endswith("_") and not name.startswith("_")]
@@ -559,7 +555,7 @@ def test_predictions_do_not_depend_on_a_loss_set_after_the_fit(make_task):
     model = regress(max_iter=5).fit(X, y)
     before = model.predict(X)
     np.testing.assert_array_equal(model.set_params(loss="poisson").predict(X), before)
-    with pytest.raises(ValueError, match=r"loss='poisson' has another function of the outputs"):
+    with pytest.raises(ValueError, match=r"loss='poisson' needs a different output function"):
         model.partial_fit(X, np.abs(y))
     np.testing.assert_array_equal(model.predict(X), before)
 

@@ -5,16 +5,13 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import finest_output
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
-
-
-def _output(model, X):
-    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
 
 
 class Script:
@@ -26,7 +23,7 @@ class Script:
 
     def __call__(self, estimator, X, y, **kwargs):
         self.X = X
-        self.outputs.append(_output(estimator, X).copy())
+        self.outputs.append(finest_output(estimator, X).copy())
         score = self.scores[min(len(self.outputs), len(self.scores)) - 1]
         if score is KeyboardInterrupt:
             raise KeyboardInterrupt
@@ -111,7 +108,7 @@ def test_early_stopping_stops_after_epochs_without_improvement_and_restores_the_
     assert model.validation_scores_[:3] == [0.1, 0.9, 0.2]
     assert model.best_validation_score_ == 0.9
     assert len(script.X) == 10
-    np.testing.assert_allclose(_output(model, script.X), script.outputs[1], rtol=1e-7)
+    np.testing.assert_allclose(finest_output(model, script.X), script.outputs[1], rtol=1e-7)
     assert np.abs(script.outputs[-1] - script.outputs[1]).max() > 1e-4
 
 
@@ -146,7 +143,7 @@ def test_interruption_warns_and_keeps_the_best_model(task, perturbation):
         model.fit(task.X, task.y)
     assert len(script.outputs) == 3
     assert model.n_iter_ == len(model.validation_scores_) == 2
-    np.testing.assert_allclose(_output(model, script.X), script.outputs[0], rtol=1e-7)
+    np.testing.assert_allclose(finest_output(model, script.X), script.outputs[0], rtol=1e-7)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -207,7 +204,7 @@ def test_more_pairs_cost_more_evaluations(task, perturbation):
 )
 def test_setting_has_an_effect(task, perturbation, name, values):
     low, high = (task.make(perturbation=perturbation, **{name: value}).fit(task.X, task.y) for value in values)
-    assert np.abs(_output(low, task.X) - _output(high, task.X)).max() > 1e-6
+    assert np.abs(finest_output(low, task.X) - finest_output(high, task.X)).max() > 1e-6
 
 
 @PERTURBATIONS
@@ -238,5 +235,5 @@ def test_absurd_rate_gives_a_finite_model_and_no_numpy_warning(task, learning_ra
         model.fit(task.X, task.y)
     assert [str(w.message) for w in caught if not issubclass(w.category, ConvergenceWarning)] == []
     assert all(np.isfinite(a).all() for a in [*model.coefs_, *model.intercepts_])
-    assert np.isfinite(_output(model, task.X)).all()
+    assert np.isfinite(finest_output(model, task.X)).all()
     assert np.isfinite(model.loss_curve_).all()

@@ -30,10 +30,10 @@ def test_parameters_docstring_and_readme_have_the_names_of_the_table(cls):
 class PushDown(NetworkProblem):
     """Credit that lowers every parameter, whatever the loss."""
 
-    def init_critics(self):
+    def init_memory(self):
         return ()
 
-    def credit(self, params, critics, batch, update):
+    def credit(self, params, memory, batch, update):
         return Estimate(np.ones_like(params), self.losses(params, batch), (), len(batch.ids))
 
 

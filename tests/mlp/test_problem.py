@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
     def estimate(self, rows: Any = slice(None), update: int = 0) -> Estimate:
         problem = self.problem
-        return problem.credit(self.params, problem.init_critics(), problem.batch(rows), update)
+        return problem.credit(self.params, problem.init_memory(), problem.batch(rows), update)
 
 
 def case(
@@ -90,13 +90,13 @@ def parts(network: Network) -> list[slice]:
 def check_unbiased(subject: Case, n_updates: int, *, learn: bool = False) -> None:
     """Estimates of many updates have slope one on the gradient, in every layer, and their mean has no other part."""
     problem, params = subject
-    batch, critics, estimates = problem.batch(slice(None)), problem.init_critics(), []
+    batch, memory, estimates = problem.batch(slice(None)), problem.init_memory(), []
     for update in range(n_updates):
-        estimate = problem.credit(params, critics, batch, update)
-        critics = estimate.critics if learn else critics
+        estimate = problem.credit(params, memory, batch, update)
+        memory = estimate.memory if learn else memory
         estimates.append(estimate.credit)
     S, g = np.array(estimates), gradient(subject)
-    assert not learn or np.abs(critics[0]).max() > 0.01
+    assert not learn or np.abs(memory[0]).max() > 0.01
     for part in (slice(None), *parts(problem.network)):
         slopes = S[:, part] @ g[part] / (g[part] @ g[part])
         assert abs(slopes.mean() - 1) < 4 * slopes.std() / np.sqrt(n_updates) + 1e-6, part
@@ -107,13 +107,13 @@ def check_unbiased(subject: Case, n_updates: int, *, learn: bool = False) -> Non
 def assert_same_bits(one: Estimate, other: Estimate) -> None:
     np.testing.assert_array_equal(one.credit, other.credit)
     np.testing.assert_array_equal(one.losses, other.losses)
-    for a, b in zip(one.critics, other.critics, strict=True):
+    for a, b in zip(one.memory, other.memory, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def assert_close(one: Estimate, other: Estimate) -> None:
     np.testing.assert_allclose(one.credit, other.credit, rtol=0, atol=1e-12)
-    for a, b in zip(one.critics, other.critics, strict=True):
+    for a, b in zip(one.memory, other.memory, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
@@ -178,11 +178,11 @@ def test_a_lower_layer_is_split_where_its_own_product_is_large(units, groups, mo
 def test_a_learned_critic_lowers_the_variance():
     subject = case(hidden=DEEP)
     problem, params = subject
-    batch, critics, g = problem.batch(slice(None)), problem.init_critics(), gradient(subject)
+    batch, memory, g = problem.batch(slice(None)), problem.init_memory(), gradient(subject)
     errors = []
     for update in range(300):
-        estimate = problem.credit(params, critics, batch, update)
-        critics = estimate.critics
+        estimate = problem.credit(params, memory, batch, update)
+        memory = estimate.memory
         errors.append(((estimate.credit - g) ** 2).sum())
     assert np.mean(errors[-50:]) < 0.5 * np.mean(errors[:5])
 
@@ -401,7 +401,7 @@ def test_float32_stays_float32(mode, objective):
     single = case(mode, DEEP, objective=objective, dtype=np.float32, **settings).estimate()
     double = case(mode, DEEP, objective=objective, rows=X.astype(np.float32), **settings).estimate()
     np.testing.assert_allclose(single.credit, double.credit, rtol=1e-2, atol=1e-3)
-    assert {array.dtype for array in (single.credit, single.losses, *single.critics)} == {np.dtype(np.float32)}
+    assert {array.dtype for array in (single.credit, single.losses, *single.memory)} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("objective", list(TARGETS))
@@ -422,10 +422,10 @@ def test_no_step_of_an_objective_leaves_float32(objective):
 def test_nothing_that_is_passed_in_is_changed(mode):
     subject = case(mode, DEEP, weight=WEIGHT, alpha=0.1)
     problem, params = subject
-    critics = subject.estimate().critics
+    memory = subject.estimate().memory
     batch = problem.batch(np.arange(N))
-    arrays = [params, *critics, batch.X, batch.target, batch.ids, batch.share]
+    arrays = [params, *memory, batch.X, batch.target, batch.ids, batch.share]
     before = [array.copy() for array in arrays]
-    problem.credit(params, critics, batch, 1)
+    problem.credit(params, memory, batch, 1)
     for array, copy in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copy)

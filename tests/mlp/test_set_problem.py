@@ -30,9 +30,9 @@ WEIGHT = RNG.uniform(0.3, 3.0, N)
 MODES = [NodeProblem, WeightProblem]
 
 VIEWS = {
-    "binary": View("binary", np.arange(2), expit, lambda target: target),
-    "multiclass": View("multiclass", np.arange(3), partial(softmax, axis=-1), lambda target: target),
-    "regression": View("regression", None, lambda output: output, lambda target: target),
+    "binary": View("binary", np.arange(2), expit),
+    "multiclass": View("multiclass", np.arange(3), partial(softmax, axis=-1)),
+    "regression": View("regression", None, lambda output: output),
 }
 TARGETS = {"binary": BINARY, "multiclass": ONE_HOT, "regression": SCORES[:, :1]}
 METRICS = [
@@ -80,7 +80,7 @@ def problem(
 
 
 def estimate(subject: Any, params: np.ndarray, rows: Any = slice(None), update: int = 0) -> Estimate:
-    return subject.credit(params, subject.init_critics(), subject.batch(rows), update)
+    return subject.credit(params, subject.init_memory(), subject.batch(rows), update)
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
@@ -166,7 +166,7 @@ def test_chunks_of_pairs_give_the_same_bits(size, n_calls, monkeypatch):
     parted = estimate(subject, params)
     assert len(calls) == n_calls
     np.testing.assert_array_equal(parted.credit, whole.credit)
-    np.testing.assert_array_equal(parted.critics[0], whole.critics[0])
+    np.testing.assert_array_equal(parted.memory[0], whole.memory[0])
 
 
 @pytest.mark.parametrize(("name", "task"), METRICS[:4])
@@ -224,7 +224,7 @@ def test_float32_stays_float32(mode):
         estimate(*problem(mode, metric("roc_auc", "binary"), BINARY, rows=X.astype(np.float32), dtype=dtype))
         for dtype in (np.float32, np.float64)
     )
-    assert {array.dtype for array in (single.credit, *single.critics)} == {np.dtype(np.float32)}
+    assert {array.dtype for array in (single.credit, *single.memory)} == {np.dtype(np.float32)}
     np.testing.assert_allclose(single.credit, double.credit, rtol=0, atol=0.1 * np.abs(double.credit).max())
 
 

@@ -53,12 +53,12 @@ class Case:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.model = cls((4,), max_iter=10, batch_size=10, random_state=0).fit(X, self.y)
-        self.view = self.model._view()
-        network = Network(self.model._network_units, (ACTIVATIONS["relu"],))
-        self.output = _network.forward(network, self.model._state.params, X)
+        self.view = self.model._view(self.model._training.units)
+        network = Network(self.model._training.layers, (ACTIVATIONS["relu"],))
+        self.output = _network.forward(network, self.model._training.state.params, X)
         target = self.model._encode(self.y, None, fresh=False).astype(float)
         if self.view.task == "regression":
-            target = (target - self.model._offset) / self.model._scale
+            target = self.model._training.units.scaled(target)
         self.target = target
 
     def objective(self, loss, *, weighted=False):
@@ -199,14 +199,14 @@ def test_a_function_of_rows_is_a_loss_of_each_row(case):
     objective = case.objective(absolute)
     assert isinstance(objective, RowFunction)
     members = RNG.normal(size=(2, 3, N, 1))
-    expected = np.abs(members - case.target)[..., 0] * case.model._scale
+    expected = np.abs(members - case.target)[..., 0] * case.model._training.units.scale
     np.testing.assert_allclose(objective.values(members, case.target), expected, rtol=1e-10, atol=1e-12)
     rows = slice(3, 9)
     np.testing.assert_allclose(
         objective.values(members[:, :, rows], case.target[rows]), expected[:, :, rows], rtol=1e-10, atol=1e-12
     )
     exact = find_loss("absolute_error", "regression").make(LossOptions())
-    credit, unit = objective.credit(case.output, case.target, 0.2), case.model._scale
+    credit, unit = objective.credit(case.output, case.target, 0.2), case.model._training.units.scale
     np.testing.assert_allclose(credit, exact.credit(case.output, case.target, 0.2) * unit, rtol=0, atol=1e-12)
 
 
@@ -215,7 +215,7 @@ def test_a_function_of_all_rows_is_a_number(case):
     objective = case.objective(largest)
     assert isinstance(objective, FunctionObjective)
     members = RNG.normal(size=(2, 3, N, 1))
-    expected = np.abs(members - case.target).max(axis=(-1, -2)) * case.model._scale
+    expected = np.abs(members - case.target).max(axis=(-1, -2)) * case.model._training.units.scale
     np.testing.assert_allclose(objective.value(members, case.target, None), expected, rtol=1e-12)
 
 
@@ -276,7 +276,7 @@ def test_scorers_that_are_best_where_a_loss_is_least(case):
     for kind in ("binary", "multiclass", "strings", "named"):
         assert -loss(kind, "neg_log_loss") == pytest.approx(scored(get_scorer("neg_log_loss"), case[kind]))
     one = case["regression"]
-    unit, variance = one.model._scale, one.y.var()
+    unit, variance = one.model._training.units.scale, one.y.var()
     squares = 2 * loss("regression", "neg_mean_squared_error") * unit**2
     for name, value in {
         "neg_mean_absolute_error": -loss("regression", "neg_mean_absolute_error") * unit,

@@ -17,7 +17,7 @@ START = np.array([3.0, 3.0, 3.0])
 DOPAMINE = Dopamine(initial=0.01, ceiling=0.5, floor=0.2, last=0.03)
 SETTINGS = _trainer.Settings(
     n_epochs=5,
-    horizon=0,
+    schedule=0,
     first_epoch=0,
     batch_size=5,
     nominal_batch=5,
@@ -41,22 +41,22 @@ class Quadratic:
         X = ROWS[rows]
         return Batch(X, X, np.zeros(len(X), dtype=np.uint64), np.full((len(X), 1), 1 / len(X)), float(len(X)))
 
-    def init_critics(self) -> tuple[np.ndarray, ...]:
+    def init_memory(self) -> tuple[np.ndarray, ...]:
         return (np.zeros(1),)
 
     def losses(self, params: np.ndarray, batch: Batch) -> np.ndarray:
         return 0.5 * ((params - batch.X) ** 2).sum(axis=1)
 
-    def credit(self, params: np.ndarray, critics: Any, batch: Batch, update: int) -> Estimate:
+    def credit(self, params: np.ndarray, memory: Any, batch: Batch, update: int) -> Estimate:
         credit = ((params - batch.X) * batch.share).sum(axis=0)
-        return Estimate(credit, self.losses(params, batch), (critics[0] + 1,), self.evaluations * len(batch.X))
+        return Estimate(credit, self.losses(params, batch), (memory[0] + 1,), self.evaluations * len(batch.X))
 
 
 class Frozen(Quadratic):
     """Nothing to learn."""
 
-    def credit(self, params, critics, batch, update):
-        estimate = super().credit(params, critics, batch, update)
+    def credit(self, params, memory, batch, update):
+        estimate = super().credit(params, memory, batch, update)
         return estimate._replace(credit=np.zeros_like(params))
 
 
@@ -66,8 +66,8 @@ class Broken(Quadratic):
     def __init__(self, since: int, value: float = np.nan) -> None:
         self.since, self.value = since, value
 
-    def credit(self, params, critics, batch, update):
-        estimate = super().credit(params, critics, batch, update)
+    def credit(self, params, memory, batch, update):
+        estimate = super().credit(params, memory, batch, update)
         if update < self.since:
             return estimate
         return estimate._replace(credit=estimate.credit * self.value, losses=estimate.losses * self.value)
@@ -79,10 +79,10 @@ class Interrupted(Quadratic):
     def __init__(self, at: int, error: type[BaseException] = KeyboardInterrupt) -> None:
         self.at, self.error = at, error
 
-    def credit(self, params, critics, batch, update):
+    def credit(self, params, memory, batch, update):
         if update == self.at:
             raise self.error
-        return super().credit(params, critics, batch, update)
+        return super().credit(params, memory, batch, update)
 
 
 class Watcher:
@@ -160,7 +160,7 @@ def test_adam_by_hand():
     np.testing.assert_allclose(second, [0.001, 0.004, 1e-19], rtol=1e-12)
     # m_hat / (sqrt(v_hat) + 1e-8): the credit over its size, and 1e-8 / (1e-8 + 1e-8)
     np.testing.assert_allclose(step, [1.0, -1.0, 0.5], rtol=2e-8)
-    state = state._replace(first=first, second=second, steps=1)
+    state = state._replace(credit_mean=first, credit_square=second, steps=1)
     first, second, step = _trainer.adam_step(state, np.array([-1.0, -2.0, 1e-8]), 0.9)
     np.testing.assert_allclose(first, [-0.01, -0.38, 1.9e-9], rtol=1e-12)
     np.testing.assert_allclose(second, [0.001999, 0.007996, 1.999e-19], rtol=1e-12)
@@ -178,7 +178,7 @@ def test_adam_is_the_textbooks(momentum):
         expected = m / (1 - momentum**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
         first, second, step = _trainer.adam_step(state, g, momentum)
         np.testing.assert_allclose(step, expected, rtol=1e-10)
-        state = state._replace(first=first, second=second, steps=t)
+        state = state._replace(credit_mean=first, credit_square=second, steps=t)
 
 
 # ---- one update ----
@@ -213,7 +213,7 @@ def test_an_update_keeps_the_books():
     assert first.reference == second.reference == loss
     assert first.n_evaluations == 3 * 10
     assert second.n_evaluations == 2 * 3 * 10 + 10  # and those of the state that was judged
-    assert second.critics[0] == 2
+    assert second.memory[0] == 2
     np.testing.assert_array_equal(first.anchor.params, START)
     np.testing.assert_array_equal(second.anchor.params, first.params)
 
@@ -263,8 +263,8 @@ def test_a_step_that_is_not_normalised_is_the_rate_times_the_credit(rule):
         ((after, _, _),) = steps(Quadratic(), rule, state, 1, settings)
         rate = rule.step_rate(after.rate if after.rate.rate != state.rate.rate else state.rate, 0.0)
         np.testing.assert_allclose(after.params, state.params - rate * credit, rtol=1e-9)
-        assert not after.first.any()
-        assert not after.second.any()
+        assert not after.credit_mean.any()
+        assert not after.credit_square.any()
         state = after
 
 
@@ -280,8 +280,8 @@ def test_a_step_that_is_not_normalised_leaves_the_credit_as_it_was():
     credits = []
 
     class Watched(Quadratic):
-        def credit(self, params, critics, batch, update):
-            estimate = super().credit(params, critics, batch, update)
+        def credit(self, params, memory, batch, update):
+            estimate = super().credit(params, memory, batch, update)
             credits.append((estimate.credit, estimate.credit.copy()))
             return estimate
 
@@ -294,10 +294,10 @@ def test_a_jump_of_the_loss_is_undone():
     good, bad = leap(-1e4)
     assert mean_loss(bad.params) > 2 * mean_loss(good.params)
     ((undone, loss, error),) = steps(Quadratic(), DOPAMINE, bad, 1)
-    for name in ("params", "critics"):
+    for name in ("params", "memory"):
         np.testing.assert_array_equal(getattr(undone, name), getattr(good, name))
-    assert not undone.first.any()  # the running means that led there begin anew
-    assert not undone.second.any()
+    assert not undone.credit_mean.any()  # the running means that led there begin anew
+    assert not undone.credit_square.any()
     assert undone.rate == DOPAMINE.reject(bad.rate)
     assert undone.rate.rate == pytest.approx(bad.rate.rate / 4)
     assert (undone.update, undone.steps, undone.undone) == (3, 0, 1)
@@ -328,8 +328,8 @@ def test_a_loss_that_is_not_finite_is_undone_again_and_again(rule, value):
         history = [state for state, _, _ in steps(Broken(0, value), rule, kept, 3)]
     for n, state in enumerate(history, start=1):
         np.testing.assert_array_equal(state.params, anchor.params)
-        assert not state.first.any()
-        assert not state.second.any()
+        assert not state.credit_mean.any()
+        assert not state.credit_square.any()
         assert (state.undone, state.update, state.steps) == (n, 3 + n, 0)
 
 
@@ -409,7 +409,7 @@ def test_an_epoch_without_a_judgement_shows_the_last_error():
     ],
 )
 def test_the_rate_is_annealed_over_the_horizon(horizon, batch_size, progress):
-    settings = SETTINGS._replace(horizon=horizon, n_epochs=len(progress), batch_size=batch_size)
+    settings = SETTINGS._replace(schedule=horizon, n_epochs=len(progress), batch_size=batch_size)
     rates = [epoch.learning_rate for epoch in train(Frozen(), settings=settings).epochs]
     assert rates == pytest.approx([0.01 * (1 - 0.97 * p) for p in progress], rel=1e-12)
 
@@ -464,12 +464,12 @@ def test_no_improvement_means_converged():
 )
 def test_a_standstill_counts_once_something_is_learnt(share, learnt, reason):
     state = start()._replace(reference=mean_loss(START) / share, update=1)  # so the loss stands still at this share
-    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, learnt=learnt)
+    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, plateau_above=learnt)
     assert _trainer.train(Frozen(), DOPAMINE, state, settings).reason == reason
 
 
 def test_a_standstill_of_the_score_counts_always():
-    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, learnt=0.9)
+    settings = SETTINGS._replace(n_epochs=30, n_iter_no_change=7, plateau_above=0.9)
     result = train(Frozen(), settings=settings, score=lambda params: 0.5)
     assert (result.reason, len(result.epochs)) == ("converged", 1 + 7 + 1)
 
@@ -540,8 +540,8 @@ def test_a_loss_far_above_the_first_is_no_divergence_while_it_is_undone():
 class Unsteady(Quadratic):
     """Seems worse at every second look, so that every update that is judged is undone."""
 
-    def credit(self, params, critics, batch, update):
-        estimate = super().credit(params, critics, batch, update)
+    def credit(self, params, memory, batch, update):
+        estimate = super().credit(params, memory, batch, update)
         return estimate._replace(losses=3 * estimate.losses)
 
 
@@ -591,6 +591,6 @@ def test_an_observer_that_does_not_stop_changes_nothing():
 def test_the_initial_state_is_blank():
     state = start(Constant(0.1))
     np.testing.assert_array_equal(state.params, START)
-    assert not (state.first.any() or state.second.any() or state.critics[0].any())
+    assert not (state.credit_mean.any() or state.credit_square.any() or state.memory[0].any())
     assert state.rate == RateState(0.1, 0.1, 0)
     assert (state.update, state.steps, state.undone, state.n_evaluations, state.anchor) == (0, 0, 0, 0, None)

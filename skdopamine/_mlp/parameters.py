@@ -1,0 +1,86 @@
+"""What the parameters of an estimator mean to the trainer: learning rate, schedule, settings and credit rule."""
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import layer_activations
+from skdopamine._mlp.modes import Options, find_mode
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.problem import Data, NetworkProblem
+from skdopamine._objectives.base import Objective, SetObjective
+from skdopamine._training.learning_rate import LearningRate, make_rule
+from skdopamine._training.trainer import Settings
+
+AUTO_BATCH = 200
+METRIC_BATCH = 1000  # rows that tell what a metric is
+SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
+SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
+PLATEAU_ABOVE = 0.5  # of the first loss: a plateau above that is to be crossed, and is not convergence
+REGRESSION_CEILING = 0.7  # of a mode's ceiling: residuals are noise to the end, and small sets are soon overfitted
+
+
+def output_gain(estimator: Any, network: Network) -> float:
+    """Gain of the initial weights of the output layer."""
+    return layer_activations(estimator.activation, len(network.activations))[-1].gain
+
+
+def make_problem(
+    estimator: Any, network: Network, objective: Objective | SetObjective, data: Data, seed: int
+) -> NetworkProblem:
+    """The problem of the chosen credit rule."""
+    options = Options(
+        auto_scales=[a.scale for a in layer_activations(estimator.activation, len(network.activations))],
+        scale=None if estimator.perturbation_scale == "auto" else float(estimator.perturbation_scale),
+        n_perturbations=None if estimator.n_perturbations == "auto" else int(estimator.n_perturbations),
+        n_jobs=estimator.n_jobs,
+        alpha=float(estimator.alpha),
+        seed=seed,
+    )
+    return find_mode(estimator.perturbation).make(network, objective, data, options)
+
+
+def make_learning_rate(estimator: Any) -> LearningRate:
+    """The chosen rule of the learning rate."""
+    ceiling = find_mode(estimator.perturbation).ceiling * (REGRESSION_CEILING if is_regressor(estimator) else 1.0)
+    return make_rule(estimator.learning_rate, float(estimator.learning_rate_init), ceiling, float(estimator.power_t))
+
+
+def nominal_batch(estimator: Any) -> int:
+    """Rows of a minibatch, if there are as many."""
+    return AUTO_BATCH if estimator.batch_size == "auto" else int(estimator.batch_size)
+
+
+def full_schedule(estimator: Any, n_rows: int) -> int:
+    """Number of epochs that the schedule needs, whatever `max_iter` allows."""
+    max_iter = int(estimator.max_iter)
+    if estimator.learning_rate != "dopamine":
+        return max_iter + 1
+    n_batches = ceil(n_rows / min(nominal_batch(estimator), n_rows))
+    needed: int = ceil(SCHEDULE / n_batches**SHRINKING * max(1, max_iter / SCHEDULE))
+    return needed
+
+
+def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first_epoch: int) -> Settings:
+    """Settings of the trainer; `n_past` epochs of the schedule have been run, and `first_epoch` in all."""
+    n_rows, nominal, annealed = problem.n_rows(), nominal_batch(estimator), estimator.learning_rate == "dopamine"
+    of_metric = isinstance(problem.objective, SetObjective) and estimator.batch_size == "auto"
+    n_epochs = min(estimator.max_iter, full_schedule(estimator, n_rows)) - n_past
+    gain = output_gain(estimator, problem.network)
+    return Settings(
+        n_epochs=n_epochs,
+        schedule=n_epochs if annealed else 0,
+        first_epoch=first_epoch,
+        batch_size=min(METRIC_BATCH if of_metric else nominal, n_rows),
+        nominal_batch=nominal,
+        shuffle=estimator.shuffle,
+        momentum=float(estimator.momentum),
+        tol=float(estimator.tol),
+        n_iter_no_change=estimator.n_iter_no_change,
+        seed=problem.seed,
+        plateau_above=PLATEAU_ABOVE if annealed else np.inf,
+        step_scale=_network.step_scale(problem.network, gain, problem.dtype),
+    )

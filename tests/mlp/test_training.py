@@ -1,0 +1,128 @@
+"""Where a training stands, and how it goes on."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._estimator.history import History
+from skdopamine._mlp.base import DopamineMLP
+from skdopamine._mlp.training import Training
+from skdopamine._mlp.units import Units
+from skdopamine._training.learning_rate import Constant
+from skdopamine._training.trainer import Anchor, Ending, Epoch, Result, init_state
+
+PARAMS, BEST = np.arange(5.0), np.ones(5)
+quietly = pytest.mark.filterwarnings("ignore:Maximum iterations")
+
+
+class Problem:
+    """A problem with critics of this shape."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def init_memory(self):
+        return (np.zeros(self.shape),)
+
+
+@pytest.fixture
+def training():
+    rule = Constant(0.1)
+    state = init_state(PARAMS, Problem((2, 3)), rule)
+    state = state._replace(memory=(np.ones((2, 3)),), rate=state.rate._replace(update=7))
+    return Training(state, rule, (1, 2, 1), Units(), 3, History.empty(), 4)
+
+
+def test_a_state_that_still_fits_is_kept(training):
+    resumed = training.resumed(Problem((2, 3)), Constant(0.1))
+    assert resumed.state.memory[0] is training.state.memory[0]
+    assert resumed.state.rate == training.state.rate
+
+
+def test_another_credit_rule_begins_with_its_own_critics_and_another_rate_with_its_own_start(training):
+    resumed = training.resumed(Problem((4,)), Constant(0.2))
+    np.testing.assert_array_equal(resumed.state.memory[0], np.zeros(4))
+    assert resumed.rule == Constant(0.2)
+    assert resumed.state.rate == Constant(0.2).init()
+    assert resumed.state.params is PARAMS
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_the_best_parameters_are_gone_on_from(training, ending):
+    history = History.empty().extended([Epoch(1.0, 0.0, 0.1)] * 2)
+    state = training.state._replace(steps=9, anchor=Anchor(PARAMS, (), 1))
+    new = training.after(Result(state, BEST, [Epoch(1.0, 0.0, 0.1)] * 2, ending), Problem((2, 3)), history)
+    assert new.state.params is BEST
+    assert new.state.anchor is None  # it was an update of other parameters
+    assert new.state.steps == (0 if ending is Ending.DIVERGED else 9)
+    assert (new.history, new.n_epochs) == (history, 6)
+
+
+def test_the_last_parameters_keep_their_anchor(training):
+    state = training.state._replace(anchor=Anchor(BEST, (), 1))
+    new = training.after(Result(state, PARAMS, [], Ending.CONVERGED), Problem((2, 3)), training.history)
+    assert new.state is state
+
+
+def test_hollow_training_holds_no_arrays_and_all_else(training):
+    hollow = training.hollow()
+    assert sum(array.size for array in (*hollow.state[:3], *hollow.state.memory)) == 0
+    assert hollow._replace(state=training.state) == training
+
+
+# ---- in the estimator ----
+
+
+@quietly
+def test_all_private_state_is_one_attribute(task):
+    model = task.make(max_iter=2).fit(task.X, task.y)
+    private = {name for name in vars(model) if name.startswith("_") and "callback" not in name}
+    assert private - {"_label_binarizer"} == {"_training"}
+    other = pickle.loads(pickle.dumps(model))
+    assert not hasattr(clone(model), "_training")
+    for stream in (model, other):
+        stream.partial_fit(task.X, task.y)
+    assert model.loss_curve_ == other.loss_curve_
+    assert len(model.loss_curve_) == 3
+
+
+@quietly
+def test_a_stream_adds_to_its_curves_and_a_fit_leaves_them(task):
+    model = task.make(max_iter=2, warm_start=True).fit(task.X, task.y)
+    before, short = model.loss_curve_, list(model.loss_curve_)
+    model.fit(task.X, task.y)
+    assert before == short
+    curve = model.loss_curve_
+    model.partial_fit(task.X, task.y)
+    assert model.loss_curve_ is curve
+    assert len(curve) == 5
+
+
+def test_an_error_leaves_the_training_as_it_was(task):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = task.make(max_iter=2).fit(task.X, task.y)
+    before = copy.copy(model._training)
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        model.set_params(hidden_layer_sizes=(9, 9)).partial_fit(task.X, task.y)
+    assert all(one is other for one, other in zip(model._training, before, strict=True))
+
+
+def test_warnings_point_to_the_call(task):
+    with pytest.warns(ConvergenceWarning, match="max_iter=2") as caught:
+        task.make(max_iter=2).fit(task.X, task.y)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("cls", [DopamineMLPClassifier, DopamineMLPRegressor])
+@pytest.mark.parametrize("name", sorted(DopamineMLP.__abstractmethods__))
+def test_an_estimator_without_one_of_its_methods_is_not_built(cls, name):
+    lacking = type("Lacking", (cls,), {name: getattr(DopamineMLP, name)})
+    with pytest.raises(TypeError, match=name):
+        lacking()
