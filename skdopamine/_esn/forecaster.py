@@ -95,8 +95,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         learns from all.
     tol : float, default=1e-4
         Least improvement of the loss that counts.
-    n_iter_no_change : int, default=10
-        Epochs without improvement by `tol` after which training stops.
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement by `tol` after which training stops; np.inf for never.
     random_state : int, RandomState instance or None, default=None
         Determines the reservoir and the perturbations.
     verbose : bool or int, default=False
@@ -199,7 +199,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         max_iter: int = 200,
         validation_fraction: float = 0.25,
         tol: float = 1e-4,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         random_state: Any = None,
         verbose: bool | int = False,
     ) -> None:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -24,6 +23,7 @@ from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import ACTIVATIONS, check_activation, layer_activations
+from skdopamine._mlp.held_back import hold_back
 from skdopamine._mlp.modes import MODES
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import full_schedule, make_learning_rate, make_problem, make_settings, output_gain
@@ -55,8 +55,11 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     _training: Training
 
+    def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
+        """Check the classes of y, and learn them with fresh. `whole` tells whether these are all rows."""
+
     @abstractmethod
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
         """Check y against the task and turn it into numeric targets (n, outputs)."""
 
     @abstractmethod
@@ -95,7 +98,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
         """Return the result, and whether `max_iter` allows fewer epochs than the schedule needs."""
         fresh = not (self.warm_start and hasattr(self, "_training"))
-        sample = self._check_data(X, y, sample_weight, None, fresh=fresh)
+        sample = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
         trained_on, held_back = self._split(sample)
         problem = self._prepare(trained_on, fresh=fresh)
         score = self._scorer(problem, held_back)
@@ -116,7 +119,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         fresh = not hasattr(self, "_training")
         with _validation.restored_on_error(self):
-            sample = self._check_data(X, y, sample_weight, classes, fresh=fresh)
+            sample = self._check_data(X, y, sample_weight, classes, fresh=fresh, whole=False)
             problem = self._prepare(sample, fresh=fresh, whole=False)
             settings = self._settings(problem)._replace(n_epochs=1, schedule=0)
             result = self._train(problem, settings, None, None, in_place=True)
@@ -124,7 +127,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         self._warn(result, False)
         return self
 
-    def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool) -> Sample:
+    def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
         """Checked rows; those of weight zero are gone."""
         check_activation(self.activation, len(_validation.check_hidden_layer_sizes(self.hidden_layer_sizes)))
         X, y = validate_data(
@@ -141,14 +144,15 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         X = X.tocsr() if sparse.issparse(X) else X
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         weight = _validation.check_sample_weight(sample_weight, X.shape[0])
+        check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
+        self._check_classes(y, classes, fresh=fresh, whole=whole)
         if weight is not None and not (weight > 0).all():
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
-        check_loss(self.loss, "regression" if isinstance(self, RegressorMixin) else "multiclass")
-        target = self._encode(y, classes, fresh=fresh)
-        return Sample(X, y, target, self._class_weighted(y, weight))
+        target = self._encode(y, fresh=fresh)
+        return Sample(X, y, target, self._class_weighted(target, weight))
 
-    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
+    def _class_weighted(self, target: Array, weight: Array | None) -> Array | None:
         """Sample weights with those of the classes, if there are any."""
         return weight
 
@@ -156,17 +160,9 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         """Rows to train on and, for early stopping, rows held back."""
         if not self.early_stopping:
             return sample, None
-        n_rows = len(sample.target)
-        stratify = sample.y if isinstance(self, ClassifierMixin) and sample.y.ndim == 1 else None
+        labels = sample.y if isinstance(self, ClassifierMixin) and sample.y.ndim == 1 else None
         seed = draw_seed(self.random_state)
-        try:
-            training, held_back = train_test_split(
-                np.arange(n_rows), test_size=self.validation_fraction, random_state=seed, stratify=stratify
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {n_rows} rows cannot be held back: {error}"
-            ) from error
+        training, held_back = hold_back(labels, len(sample.target), float(self.validation_fraction), seed)
         return sample.at(training), sample.at(held_back)
 
     def _prepare(self, sample: Sample, *, fresh: bool, whole: bool = True) -> NetworkProblem:

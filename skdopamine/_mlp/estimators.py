@@ -3,14 +3,15 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdopamine._estimator import validation as _validation
 from skdopamine._mlp.base import DopamineMLP
+from skdopamine._mlp.class_weights import row_factors
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.registry import LossOptions, find_loss, serves
 from skdopamine._objectives.tasks import View
@@ -80,19 +81,22 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     verbose : bool or int, default=False
         Whether to print one line an epoch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit; y must have the same classes.
     early_stopping : bool, default=False
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1); used with early_stopping only.
-    n_iter_no_change : int, default=10
-        Epochs without improvement by `tol` after which training stops.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only. Each class has that
+        share held back; its only row is trained on, and so is one row of each where there are more classes than rows to
+        hold back.
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, above zero, by which `sample_weight` is multiplied; "balanced" gives all classes the
-        same total (not in `partial_fit`).
+    class_weight : dict, list of dicts, "balanced" or None, default=None
+        Weights of the classes, above zero, by which `sample_weight` is multiplied; a class that is not named has weight
+        one. For multi-label targets a list with a dict for each label, ``{0: ..., 1: ...}``, whose weights are
+        multiplied. "balanced" gives all classes the same total (not in `partial_fit`).
     init : MLPClassifier or DopamineMLPClassifier, default=None
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
@@ -233,7 +237,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DopamineMLP._parameter_constraints,
         "loss": [str, callable],
-        "class_weight": [dict, _validation.one_of("balanced"), None],
+        "class_weight": [dict, list, _validation.one_of("balanced"), None],
     }
 
     def __init__(
@@ -259,7 +263,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         warm_start: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         scoring: Any = None,
         class_weight: Any = None,
         init: Any = None,
@@ -299,10 +303,11 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows, float32 or float64; scale them first.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, or a binary indicator matrix for multi-label targets.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape (n_samples, n_outputs)
+            Class labels, or an indicator matrix of 0 and 1 for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none. A class
+            whose rows all have weight zero is one of `classes_`.
 
         Returns
         -------
@@ -312,8 +317,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid, or y has a single class. The estimator is then as it was
-            before.
+            If a parameter, X, y or sample_weight is not valid, or y has a single class and `loss` is a metric or a
+            callable. The estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight)
 
@@ -330,8 +335,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, all among `classes`.
+        y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape (n_samples, n_outputs)
+            Class labels, all among `classes`, or an indicator matrix of 0 and 1 for multi-label targets.
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever come; needed in the first call, except for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -357,7 +362,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any) -> Any:
         """Predict class labels.
 
         Parameters
@@ -367,13 +372,14 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The most probable class, or an indicator matrix of the labels that are more probable than not.
+        y : ndarray of shape (n_samples,) or {ndarray, sparse matrix} of shape (n_samples, n_outputs)
+            The most probable class, or an indicator matrix of the labels that are more probable than not, which is
+            sparse if the first y of training was.
         """
         probabilities = self._outputs(X)
         if probabilities.shape[1] == 1:
             probabilities = probabilities.ravel()
-        return np.asarray(self._label_binarizer.inverse_transform(probabilities))
+        return self._label_binarizer.inverse_transform(probabilities)
 
     def predict_proba(self, X: Any) -> Array:
         """Predict probabilities of the classes.
@@ -390,6 +396,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             probability of its own.
         """
         probabilities = self._outputs(X)
+        if len(self.classes_) == 1:
+            return np.ones_like(probabilities)
         if probabilities.shape[1] == 1:
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
@@ -419,30 +427,25 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     def _view(self, units: Units) -> View:
         return View(self._task(), self.classes_, self._publish)
 
-    def _class_weighted(self, y: Any, weight: Array | None) -> Array | None:
+    def _class_weighted(self, target: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        if y.ndim == 1 and self.class_weight == "balanced":
-            classes = np.unique(y)
-            weights = compute_class_weight("balanced", classes=classes, y=y, sample_weight=weight)
-            factor = weights[np.searchsorted(classes, y)]
-        else:
-            factor = compute_sample_weight(self.class_weight, y)
-        if not (factor > 0).all():
-            raise ValueError(f"class_weight must be above zero for each class, got {self.class_weight!r}.")
-        return np.asarray(factor if weight is None else factor * weight, dtype=np.float64)
+        factors = row_factors(self.class_weight, self._view(Units()).numbers(target), self.classes_, weight)
+        return np.asarray(factors if weight is None else factors * weight, dtype=np.float64)
 
     def _out_activation(self, units: Units) -> str:
         return "softmax" if self._task() == "multiclass" else "logistic"
 
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
         check_classification_targets(y)
         if fresh:
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if classes is None or multilabel else np.asarray(classes))
             self.classes_ = self._label_binarizer.classes_
-            if len(self.classes_) < 2 and not multilabel:
-                raise ValueError(f"y must have at least two classes, got one class only: {self.classes_[0]!r}.")
+            if len(self.classes_) < 2 and find_loss(self.loss, "binary") is None:
+                raise ValueError(
+                    f"loss={self.loss!r} needs y of two classes or more, got one class only: {self.classes_.tolist()}."
+                )
             if not serves(self.loss, self._task()):
                 served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
                 kind = type_of_target(y)
@@ -453,12 +456,23 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             raise ValueError(
                 f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
             )
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        present = unique_labels(y)
+        if whole and not np.array_equal(present, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {present}"
+            )
+        unknown = np.setdiff1d(present, self.classes_)
         if len(unknown):
             raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
+
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
         if self._label_binarizer.y_type_ == "binary":
-            return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.int8)[:, None]
-        return np.asarray(self._label_binarizer.transform(y), dtype=np.int8)
+            return np.isin(y, self.classes_[1:]).astype(np.int8)[:, None]  # of one class, none is positive
+        target = np.asarray(self._label_binarizer.transform(y))
+        if not np.isin(target, [0, 1]).all():
+            raise ValueError(f"y of several labels must be an indicator of 0 and 1, got {np.unique(target).tolist()}.")
+        return target.astype(np.int8)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -535,9 +549,9 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     early_stopping : bool, default=False
         Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1); used with early_stopping only.
-    n_iter_no_change : int, default=10
-        Epochs without improvement by `tol` after which training stops.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only.
+    n_iter_no_change : int or np.inf, default=10
+        Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in the latter only.
@@ -571,7 +585,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     t_ : int
         Training rows seen, each time counted.
     loss_ : float
-        Training loss of the last epoch.
+        Training loss of the last epoch, summed over outputs, as in scikit-learn from version 1.10 on.
     best_loss_ : float or None
         Lowest training loss; None with early_stopping.
     loss_curve_ : list of float
@@ -670,7 +684,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         warm_start: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         scoring: Any = None,
         init: Any = None,
         n_jobs: int | None = None,
@@ -784,7 +798,9 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     def _view(self, units: Units) -> View:
         return View("regression", None, units.restored)
 
-    def _encode(self, y: Any, classes: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any, *, fresh: bool) -> Array:
+        if sparse.issparse(y):
+            raise TypeError("Sparse data was passed for y, but dense data is required: pass y.toarray().")
         target, link = np.asarray(y, dtype=np.float64), self._link()
         if link == "exp" and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")

@@ -57,7 +57,7 @@ class Settings(NamedTuple):
     shuffle: bool
     momentum: float
     tol: float
-    n_iter_no_change: int
+    n_iter_no_change: float  # a count, or infinity
     seed: int
     plateau_above: float = np.inf  # while the loss exceeds this fraction of the first one, a plateau is not convergence
     step_scale: Array | float = 1.0  # size of a unit step, per parameter

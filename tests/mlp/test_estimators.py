@@ -7,7 +7,9 @@ import pytest
 from conftest import finest_output
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -150,6 +152,64 @@ def test_sparse_equals_dense(make_task, noisy, kind, container, perturbation):
     np.testing.assert_allclose(finest_output(from_sparse, X), finest_output(dense, X), rtol=1e-6, atol=1e-9)
 
 
+SPARSE = [sparse.csr_array, sparse.csc_array, sparse.coo_array, sparse.csr_matrix, sparse.lil_matrix]
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("container", SPARSE)
+@pytest.mark.parametrize("early_stopping", [None, "loss", "f1_macro"])
+def test_sparse_labels_are_trained_as_dense_ones(make_task, assert_same_model, container, early_stopping, perturbation):
+    make, X, y = make_task("multilabel")
+    weight = np.arange(len(X)) % 3.0
+    params = {"early_stopping": early_stopping is not None, "perturbation": perturbation}
+    params["scoring"] = early_stopping if early_stopping == "f1_macro" else None
+    dense, from_sparse = (make(**params).fit(X, labels, sample_weight=weight) for labels in (y, container(y)))
+    assert_same_model(from_sparse, dense)
+    _assert_sparse_labels(from_sparse, dense, X, container(y))
+    dense, from_sparse = make(**params), make(**params)
+    for rows in (slice(0, 60), slice(60, 100)):
+        dense.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+        from_sparse.partial_fit(X[rows], container(y[rows]), classes=[0, 1, 2])
+    assert_same_model(from_sparse, dense)
+    _assert_sparse_labels(from_sparse, dense, X, container(y))
+
+
+def _assert_sparse_labels(from_sparse, dense, X, y):
+    """Check what scikit-learn's network gives: a sparse matrix, and a score for sparse labels."""
+    predicted = from_sparse.predict(X)
+    theirs = MLPClassifier((3,), max_iter=1).fit(X, y).predict(X)
+    assert type(predicted) is type(theirs)
+    assert (predicted.dtype, predicted.shape) == (theirs.dtype, theirs.shape)
+    np.testing.assert_array_equal(predicted.toarray(), dense.predict(X))
+    np.testing.assert_array_equal(from_sparse.predict_proba(X), dense.predict_proba(X))
+    assert from_sparse.score(X, y) == dense.score(X, y.toarray()) > 0
+    np.testing.assert_array_equal(from_sparse.to_sklearn().predict(X).toarray(), predicted.toarray())
+
+
+@pytest.mark.parametrize("loss", ["f1_macro", "hinge", get_scorer("jaccard_micro")], ids=["name", "loss", "scorer"])
+def test_sparse_labels_with_other_losses_and_weights_of_labels(make_task, assert_same_model, loss):
+    make, X, y = make_task("multilabel")
+    params = {"loss": loss, "class_weight": [{1: 2.0}, {}, {0: 3.0}]}
+    dense, from_sparse = (make(**params).fit(X, labels) for labels in (y, sparse.csr_array(y.astype(bool))))
+    assert_same_model(from_sparse, dense)
+
+
+@pytest.mark.parametrize(
+    ("container", "values"), [(np.asarray, [0, 2]), (np.asarray, [-1, 1]), (sparse.csr_array, [0, 2])]
+)
+def test_labels_are_zero_and_one(make_task, container, values):
+    make, X, y = make_task("multilabel")
+    with pytest.raises(ValueError, match=rf"y of several labels must be .* 0 and 1, got \[{values[0]}, {values[1]}\]"):
+        make().fit(X, container(np.array(values)[y]))
+
+
+@pytest.mark.parametrize("kind", ["multioutput", "regression", "binary"])
+def test_other_targets_must_be_dense(make_task, kind):
+    make, X, y = make_task(kind)
+    with pytest.raises(TypeError, match=r"Sparse data was passed for y, but dense data is required.*\.toarray\(\)"):
+        make().fit(X, sparse.csr_array(y.reshape(len(y), -1)))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["multiclass", "multilabel", "multioutput"])
 @PERTURBATIONS
@@ -194,6 +254,26 @@ def test_constant_target_is_predicted(make_task):
     make, X, _ = make_task("regression")
     model = make(hidden_layer_sizes=(100,), max_iter=200, batch_size=20).fit(X, np.full(len(X), 3.5))
     np.testing.assert_allclose(model.predict(X), 3.5, atol=0.2)
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "zero_one", "accuracy"])
+@pytest.mark.parametrize("label", [1, "blue"])
+def test_one_class_is_predicted_for_certain(make_task, label, loss, early_stopping, perturbation):
+    make, X, y = make_task("binary")
+    y = np.full(len(y), label)
+    model = make(loss=loss, early_stopping=early_stopping, perturbation=perturbation).fit(X, y)
+    stream = make(loss=loss, perturbation=perturbation).partial_fit(X, y, classes=[label])
+    for fitted in (model, stream, model.to_sklearn()):
+        np.testing.assert_array_equal(fitted.predict(X), y)
+        np.testing.assert_array_equal(fitted.classes_, [label])
+    for fitted in (model, stream):
+        np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((len(X), 1)))
+        np.testing.assert_array_equal(fitted.predict_log_proba(X), np.zeros((len(X), 1)))
+    assert model.loss_curve_[-1] <= model.loss_curve_[0]
+    with pytest.raises(ValueError, match="other"):
+        stream.partial_fit(X, np.full(len(X), "other"))
 
 
 def test_input_is_left_alone(task):

@@ -5,7 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from scipy import sparse
+from scipy.special import xlogy
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -22,7 +24,9 @@ from sklearn.metrics import (
     median_absolute_error,
 )
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPRegressor
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.fixes import parse_version
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 
@@ -230,6 +234,62 @@ def test_units_of_the_target_do_not_matter(make_task, loss):
     moved = regress(loss=loss, max_iter=15).fit(X, 2.0**20 * y + 2.0**22)
     np.testing.assert_allclose((moved.predict(X) - 2.0**22) / 2.0**20, model.predict(X), rtol=0, atol=1e-3)
     assert moved.loss_ == pytest.approx(2.0**20 * model.loss_, rel=1e-4) or loss == "huber"
+
+
+def _several_outputs(loss):
+    """Positive targets of three sizes, and a network of scikit-learn to start from."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    y = np.exp(0.3 * X[:, :3]) * [1.0, 2.0, 3.0]
+    theirs = MLPRegressor(
+        "poisson" if loss == "poisson" else "squared_error",
+        hidden_layer_sizes=(5,),
+        **{"max_iter": 30, "alpha": 0.0, "warm_start": True, "random_state": 0, "batch_size": 60},
+    )
+    return X, y, theirs.fit(X, y)
+
+
+OF_OUTPUTS = {  # loss -> of each target and prediction
+    "squared_error": lambda t, p: (p - t) ** 2 / 2,
+    "absolute_error": lambda t, p: abs(p - t),
+    "pinball": lambda t, p: np.maximum(0.2 * (t - p), 0.8 * (p - t)),
+    "poisson": lambda t, p: xlogy(t, t / p) - t + p,
+}
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("loss", OF_OUTPUTS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_are_summed_over_outputs(loss, weighted, perturbation):
+    X, y, theirs = _several_outputs(loss)
+    weight = np.arange(len(X)) % 3.0 if weighted else None
+    params = {"loss": loss, "quantile": 0.2, "hidden_layer_sizes": (5,), "alpha": 0.0, "batch_size": 60, "init": theirs}
+    model = regress(**params, perturbation=perturbation, max_iter=2).fit(X, y, sample_weight=weight)
+    stream = regress(**params, perturbation=perturbation).partial_fit(X, y, sample_weight=weight)
+    of_rows = OF_OUTPUTS[loss](y, theirs.predict(X)).sum(axis=1)
+    expected = pytest.approx(np.average(of_rows, weights=weight), rel=1e-7)
+    assert (model.loss_curve_[0], stream.loss_) == (expected, expected)  # at the start, before any update
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_losses_count_outputs_as_scikit_learn_does(loss):
+    X, y, theirs = _several_outputs(loss)
+    params = {"loss": loss, "hidden_layer_sizes": (5,), "alpha": 0.0, "batch_size": 60, "max_iter": 2}
+    ours = regress(**params, init=pickle.loads(pickle.dumps(theirs))).fit(X, y).loss_curve_[0]
+    n = len(theirs.loss_curve_)
+    expected = theirs.fit(X, y).loss_curve_[n]  # the same network, before the first update of a warm start
+    if loss == "squared_error" and parse_version(sklearn.__version__) < parse_version("1.10.dev0"):
+        expected *= 3  # a mean over outputs up to 1.9, from 1.10 on a sum as well
+    assert ours == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_score_of_early_stopping_is_summed_over_outputs():
+    X, y, theirs = _several_outputs("squared_error")
+    X, y = np.repeat(X[:1], 20, axis=0), np.repeat(y[:1], 20, axis=0)  # whichever rows are held back
+    params = {"hidden_layer_sizes": (5,), "init": theirs, "early_stopping": True, "max_iter": 1}
+    model = regress(**params).fit(X, y)
+    expected = -((model.predict(X[:1]) - y[:1]) ** 2).sum() / 2
+    assert model.best_validation_score_ == pytest.approx(expected, rel=1e-7)
 
 
 # ---- class weights ----

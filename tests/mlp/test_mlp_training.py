@@ -130,6 +130,19 @@ def test_stops_when_the_loss_stops_improving(task):
     assert model.n_iter_ in (4, 5)
 
 
+@PERTURBATIONS
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_an_infinite_n_iter_no_change_never_stops(task, early_stopping, perturbation):
+    params = {"tol": 1e6, "max_iter": 20, "early_stopping": early_stopping, "perturbation": perturbation}
+    assert task.make(**params, n_iter_no_change=10).fit(task.X, task.y).n_iter_ < 20
+    model = task.make(**params, n_iter_no_change=np.inf)
+    with pytest.warns(ConvergenceWarning, match="max_iter=20"):
+        assert model.fit(task.X, task.y).n_iter_ == 20
+    stream = task.make(**params, n_iter_no_change=np.inf)
+    stream.partial_fit(task.X, task.y, **({"classes": [0, 1]} if hasattr(stream, "predict_proba") else {}))
+    assert stream.n_iter_ == 1
+
+
 def test_max_iter_warns(task):
     with pytest.warns(ConvergenceWarning, match=r"(?i)max.*\b3\b"):
         task.make(max_iter=3).fit(task.X, task.y)
