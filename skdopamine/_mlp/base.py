@@ -40,6 +40,7 @@ from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
 # for objectives that stand still under small perturbations, as metrics do:
+PREDICT_ROWS = 4000  # that are predicted at once
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
 WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
 
@@ -364,6 +365,10 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         cloned.init = self.init  # a clone of it would not be fitted, and there would be nothing to start from
         return cloned
 
+    def __getstate__(self) -> dict[str, Any]:
+        # of a model that is refreshed again and again, the last start is kept and not all of them
+        return {**super().__getstate__(), "init": _bridge.without_ancestors(self.init)}
+
     def to_sklearn(self) -> Any:
         """Build the fitted scikit-learn network that predicts the same.
 
@@ -390,7 +395,10 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _forward(self, X: Any) -> Array:
         """Outputs (n, outputs) for checked X."""
         activations = layer_activations(self.activation, self.n_layers_ - 2)[:-1]
-        return _network.forward_layers(activations, self.coefs_, self.intercepts_, X)
+        coefs, intercepts = self.coefs_, self.intercepts_
+        starts = range(0, X.shape[0], PREDICT_ROWS)  # in chunks, so that no whole layer is ever in memory
+        chunks = (X[start : start + PREDICT_ROWS] for start in starts)
+        return np.concatenate([_network.forward_layers(activations, coefs, intercepts, chunk) for chunk in chunks])
 
     def _outputs(self, X: Any) -> Array:
         """Predictions of the objective, (n, outputs)."""

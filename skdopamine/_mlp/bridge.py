@@ -63,6 +63,17 @@ def start_weights(
     return init.coefs_, init.intercepts_
 
 
+def without_ancestors(init: Any) -> Any:
+    """What a model starts from, without what that has started from itself; nothing is changed in place."""
+    if isinstance(init, FrozenEstimator):
+        return FrozenEstimator(without_ancestors(init.estimator))
+    if getattr(init, "init", None) is None:
+        return init
+    bare = object.__new__(type(init))
+    bare.__dict__.update(vars(init), init=None)
+    return bare
+
+
 def _units(fitted: Any) -> tuple[int, ...]:
     return (fitted.coefs_[0].shape[0], *(coef.shape[1] for coef in fitted.coefs_))
 

@@ -1,0 +1,51 @@
+"""Costs that must not grow: of a pickle with the number of refreshes, of a prediction with the number of rows."""
+
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn.frozen import FrozenEstimator
+
+from skdopamine._mlp import base as _base
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, FrozenEstimator], ids=["as it is", "frozen"])
+def test_a_pickle_does_not_grow_with_the_number_of_refreshes(task, wrap):
+    model, sizes = task.make(max_iter=1).fit(task.X, task.y), []
+    for _ in range(400):  # more than the interpreter's stack would bear
+        model = task.make(max_iter=1, init=wrap(model)).fit(task.X[:20], task.y[:20])
+        sizes.append(len(pickle.dumps(model)))
+    assert max(sizes) < 1.2 * sizes[1]
+    restored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(restored.predict(task.X), model.predict(task.X))
+    restored.fit(task.X, task.y)  # what it starts from is still there
+
+
+def test_what_a_model_started_from_is_left_as_it_was(task):
+    first = task.make(max_iter=1).fit(task.X, task.y)
+    second = task.make(max_iter=1, init=first).fit(task.X, task.y)
+    third = task.make(max_iter=1, init=second).fit(task.X, task.y)
+    pickle.dumps(third)
+    assert third.init is second
+    assert second.init is first
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_predictions_in_chunks_are_those_at_once(task, rows, monkeypatch):
+    model = task.make().fit(task.X, task.y)
+    whole = model.predict(task.X)
+    monkeypatch.setattr(_base, "PREDICT_ROWS", rows)
+    np.testing.assert_allclose(model.predict(task.X), whole, rtol=1e-12)
+
+
+def test_memory_of_a_prediction_is_far_below_that_of_a_hidden_layer(task):
+    model = task.make(hidden_layer_sizes=(100,)).fit(task.X, task.y)
+    X = np.tile(task.X, (1000, 1))
+    tracemalloc.start()
+    model.predict(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.25 * 8 * len(X) * 100  # a hidden layer in float64
