@@ -596,7 +596,7 @@ class Many(Quadratic):
 @pytest.mark.parametrize("batch_size", [50, 200])
 @pytest.mark.parametrize("since", [0, 100])
 def test_a_wild_row_stops_nothing(rule, batch_size, since):
-    settings = SETTINGS._replace(batch_size=batch_size, n_epochs=300, n_iter_no_change=20, tol=1e-4, learnt=0.5)
+    settings = SETTINGS._replace(batch_size=batch_size, n_epochs=300, n_iter_no_change=20, tol=1e-4, plateau_above=0.5)
     wild, tame = (train(Many(n_wild, since), rule, settings) for n_wild in (1, 0))
     assert (wild.state.undone, wild.reason == "diverged") == (0, False)
     # the error of one row is all that moves the rate of dopamine, which then does not rise
