@@ -38,7 +38,7 @@ class TrainState(NamedTuple):
     params: Array  # (n_parameters,)
     credit_mean: Array  # (n_parameters,) running mean of the credit
     credit_square: Array  # (n_parameters,) running mean of its square
-    memory: tuple[Array, ...]  # what the credit rule carries along: memory, or the best members
+    memory: tuple[Array, ...]  # what the credit rule carries along: critics, or the best members
     rate: RateState
     update: int = 0  # updates tried
     steps: int = 0  # updates that the running means have seen
