@@ -163,9 +163,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     of a minibatch (1,000 rows) are perturbed together, what the metric makes of it assigns credit to each output, and
     node perturbation hands it down. The curves and `loss_` hold minus the metric, and begin there. The common metrics
     are computed for all perturbations at once; other scorers and callables are called for each and are slow.
-    `partial_fit` trains on the metric from the start. As in scikit-learn, "f1", "precision", "recall", "jaccard" and
-    "average_precision" of two classes look for the label 1 and refuse other labels;
-    ``make_scorer(f1_score, pos_label="yes")`` chooses the positive class.
+    `partial_fit` trains on the metric from the start.
 
     Probabilities are shifted so that the threshold is 0.5; after a metric or "hinge" they are not calibrated: in
     `benchmarks/calibration.py` they are off by .05 to .07 on average, after "log_loss" by .04, and in a

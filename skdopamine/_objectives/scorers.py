@@ -179,11 +179,8 @@ def make_objective(
     objective: SetObjective
     metric = find_metric(loss, view.task) if isinstance(loss, str) else None
     if metric is not None and (metric.weighted or not weighted) and not _reversed(view):
-        if metric.response != "probability":  # which are the same for either class
-            _check_positive(loss, view)
         objective = MetricObjective(metric, view)
     elif isinstance(loss, str) or is_scorer(loss):
-        _check_positive(loss, view)
         objective = ScorerObjective(get_scorer(loss), view)
     else:
         tried = np.asarray(_tried(loss, lambda: loss(view.truth(target), _look(view)(output))))
@@ -205,27 +202,6 @@ def make_objective(
     if not np.isfinite(value):
         raise ValueError(f"loss={loss!r} must be finite for this y, got {value}.")
     return objective
-
-
-def _check_positive(loss: Any, view: View) -> None:
-    """Refuse a scorer whose positive class, the label 1 unless it has another, is not one of two classes.
-
-    A fast metric would take the second class, and a stream would take the error for a batch that lacks a class.
-    """
-    scorer, is_made = get_scorer(loss), type(get_scorer("f1"))
-    if view.task != "binary" or view.classes is None or 1 in view.classes.tolist() or not isinstance(scorer, is_made):
-        return  # a scorer that scikit-learn has not made says itself what it cannot do
-    both = np.array([[-1.0], [1.0]])  # outputs of one row of each class
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        try:
-            scorer(_answering(view, both), both, view.classes)
-        except ValueError as error:
-            if "pos_label" in str(error):
-                raise ValueError(
-                    f"loss={loss!r} looks for a positive class that is not among those of y, {view.classes.tolist()}; "
-                    f"choose one by sklearn.metrics.make_scorer(..., pos_label=...). The scorer says: {error}"
-                ) from error
 
 
 def _reversed(view: View) -> bool:

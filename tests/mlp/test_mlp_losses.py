@@ -341,55 +341,6 @@ def test_bad_class_weight(bad):
         classify(class_weight=bad).fit(X, y)
 
 
-# ---- the positive class ----
-
-
-OF_POSITIVES = ["f1", "precision", "recall", "jaccard", "average_precision", F1_SCORER]
-OF_BOTH = ["roc_auc", "balanced_accuracy", "matthews_corrcoef", "neg_brier_score", "f1_macro", "accuracy"]
-
-
-def begun(method, labels, **params):
-    X, y = imbalanced(100, share=0.3)
-    model = classify(**{"max_iter": 6, "batch_size": 50, "n_perturbations": 2, **params})
-    known = {"classes": labels} if method == "partial_fit" else {}
-    return getattr(model, method)(X, np.array(labels)[y], **known)
-
-
-@PERTURBATIONS
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("labels", [["no", "yes"], [2, 3], [0, 2]])
-@pytest.mark.parametrize("loss", OF_POSITIVES, ids=named)
-def test_a_metric_whose_positive_class_is_not_there_is_refused(loss, labels, early_stopping, method, perturbation):
-    with pytest.raises(ValueError, match=r"(?s)loss=.*positive class .* not among .*, \[.*make_scorer"):
-        begun(method, labels, loss=loss, early_stopping=early_stopping, perturbation=perturbation)
-
-
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("labels", [["no", "yes"], [2, 3]])
-@pytest.mark.parametrize("loss", OF_BOTH)
-def test_a_metric_without_a_positive_class_takes_any_labels(assert_same_model, loss, labels, method):
-    assert_same_model(begun(method, labels, loss=loss), begun(method, [0, 1], loss=loss))
-
-
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("labels", [[-1, 1], [False, True], [0.0, 1.0]])
-def test_the_label_one_is_the_positive_class(assert_same_model, labels, method):
-    assert_same_model(begun(method, labels, loss="f1"), begun(method, [0, 1], loss="f1"))
-
-
-@PERTURBATIONS
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_scorer_says_which_class_is_the_positive_one(assert_same_model, method, perturbation):
-    names, params = ["no", "yes"], {"perturbation": perturbation}
-    chosen = {name: begun(method, names, loss=make_scorer(f1_score, pos_label=name), **params) for name in names}
-    assert_same_model(chosen["yes"], begun(method, [0, 1], loss=F1_SCORER, **params))
-    assert_same_model(chosen["no"], begun(method, [1, 2], loss=F1_SCORER, **params))  # 1 is the first class
-    assert any((a != b).any() for a, b in zip(chosen["no"].coefs_, chosen["yes"].coefs_, strict=True))
-    with pytest.raises(ValueError, match="maybe"):
-        begun(method, names, loss=make_scorer(f1_score, pos_label="maybe"), **params)
-
-
 # ---- refusals ----
 
 
