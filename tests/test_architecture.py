@@ -32,7 +32,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "thresholds": {"base"},
     },
     "_estimator": {
-        "base": set(),
+        "base": {"history"},
         "history": set(),
         "ending": set(),
         "report": {"callbacks"},

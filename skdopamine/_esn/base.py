@@ -52,14 +52,18 @@ class DopamineESN(DopamineEstimator):
 
     _model: Model
     _stream: Stream
-    _history: History
+    _training: History
+
+    @property
+    def _history(self) -> History:
+        return self._training
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
     def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Ending], bool]:
         """Fit, and return how each stage of training ended, and whether `max_iter` cut one short."""
         trainable = self._trainable()
-        model, self._history = self._started(inputs, target, form), History.empty()
+        model, self._training = self._started(inputs, target, form), History()
         task = self._assignment(model, inputs, target)
         endings: list[Ending] = []
         cut_short = False
@@ -253,11 +257,11 @@ class DopamineESN(DopamineEstimator):
         self, problem: Any, rule: LearningRate, start: Array, settings: _trainer.Settings, score: Any
     ) -> _trainer.Result:
         state = _trainer.init_state(start, problem, rule)
-        reporter = Reporter(verbose=self.verbose, n_past=len(self._history.losses))
+        reporter = Reporter(verbose=self.verbose, n_past=self._history.n_epochs)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
             result = _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
-        past = self._history._replace(best_loss=None)  # each stage has a loss of its own
-        self._history = past.extended(result.epochs, n_evaluations=result.state.n_evaluations)
+        past = self._training._replace(best_loss=None)  # each stage has a loss of its own
+        self._training = past.extended(result.epochs, n_evaluations=result.state.n_evaluations)
         return result
 
     def _judged(self, model: Model, task: Assignment, normal: Normal | None, state: Array, readout: Array) -> Record:
@@ -286,7 +290,7 @@ class DopamineESN(DopamineEstimator):
         self.readout_, self.lags_ = model.readout, model.lags
         self.n_channels_, self.n_outputs_ = model.form.n_channels, model.readout.shape[1]
         self.gains_ = {name: float(getattr(model.gains, name)[0]) for name in TRAINED}
-        self.n_iter_ = max(1, len(self._history.losses))  # the ridge solution is one
+        self.n_iter_ = max(1, self._history.n_epochs)  # the ridge solution is one
         self.__dict__.update(self._history.attributes(nothing=np.nan, learning_rate_init=np.nan))
 
     # ---- checks ------------------------------------------------------------------------------------------------------

@@ -262,7 +262,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             endings, cut_short = self._fit(*self._check_data(X, y, None), index)
         _ending.warn(
             endings,
-            n_epochs=len(self._history.losses),
+            n_epochs=self._history.n_epochs,
             max_iter=self.max_iter,
             learning_rate_init=self.learning_rate_init,
             cut_short=cut_short,
@@ -513,7 +513,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         with _validation.restored_on_error(self):
             inputs, target, form = self._check_data(X, y, None if first else self._model.form)
             if first:
-                self._history = History.empty()
+                self._training = History()
                 model = self._started(inputs, target, form)
                 stream = Stream.before(model, model.inputs.scaled(inputs))
             else:

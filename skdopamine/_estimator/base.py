@@ -1,17 +1,46 @@
 """What every estimator of the package is."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skdopamine._estimator.history import Curve, History, unrolled
 
 
-class DopamineEstimator(BaseEstimator):
+class DopamineEstimator(BaseEstimator, ABC):
     """An estimator whose parameters are explained in notebooks."""
 
     # scikit-learn shows what a parameter means only where there is a link to more; this one stays on the page
     _doc_link_module = "skdopamine"
     _doc_link_template = "#{estimator_name}"
+
+    @property
+    @abstractmethod
+    def _history(self) -> History:
+        """What the epochs have shown."""
+
+    # The curves are lists of their own whenever they are read, so that a stream neither copies its past in each call
+    # nor changes a list that somebody holds. The docstrings of the estimators describe them.
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        return self._curve("losses")
+
+    @property
+    def learning_rate_curve_(self) -> list[float]:
+        return self._curve("rates")
+
+    @property
+    def reward_prediction_error_curve_(self) -> list[float]:
+        return self._curve("errors")
+
+    def _curve(self, name: str) -> list[float]:
+        check_is_fitted(self)
+        curve: Curve = getattr(self._history, name)
+        return unrolled(curve)
 
 
 def draw_seed(random_state: Any) -> int:

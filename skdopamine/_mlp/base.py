@@ -56,6 +56,10 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     _training: Training
 
+    @property
+    def _history(self) -> History:
+        return self._training.history
+
     def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
         """Check the classes of y, and learn them with fresh. `whole` tells whether these are all rows."""
 
@@ -123,8 +127,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             sample = self._check_data(X, y, sample_weight, classes, fresh=fresh, whole=False)
             problem = self._prepare(sample, fresh=fresh, whole=False)
             settings = self._settings(problem)._replace(n_epochs=1, schedule=0)
-            result = self._train(problem, settings, None, None, in_place=True)
-            self.n_iter_ = len(self.loss_curve_)
+            result = self._train(problem, settings, None, None)
+            self.n_iter_ = self._history.n_epochs
         self._warn(result, False)
         return self
 
@@ -190,7 +194,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         if fresh:
             problem.check_start(params)
             state = _trainer.init_state(params, problem, rule)
-            self._training = Training(state, rule, network.units, units, seed, History.empty())
+            self._training = Training(state, rule, network.units, units, seed, History())
         else:
             self._training = self._training.resumed(problem, rule)
         return problem
@@ -259,8 +263,6 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         settings: _trainer.Settings,
         score: Callable[[Array], float] | None,
         callbacks: EpochCallbacks | None,
-        *,
-        in_place: bool = False,
     ) -> _trainer.Result:
         """Train, and publish what has come of it."""
         history, unit = self._training.history, problem.loss_unit
@@ -269,6 +271,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
             now = history.extended(epochs, unit, score_unit=score_unit, n_rows=problem.n_rows())
             told = {**self._told(now), **self._published(params), "n_iter_": len(epochs)}
+            told["_training"] = self._training._replace(history=now)
             del told["n_evaluations_"]  # those of this run are known at its end
             return told
 
@@ -286,7 +289,6 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             score_unit=score_unit,
             n_evaluations=result.state.n_evaluations,
             n_rows=problem.n_rows(),
-            in_place=in_place,
         )
         self._training = self._training.after(result, problem, history)
         self.__dict__.update({**self._told(history), **published})
@@ -306,7 +308,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         if history.scores:
             told["best_loss_"] = None
         return told | {
-            "validation_scores_": history.scores or None,
+            "validation_scores_": list(history.scores) or None,
             "best_validation_score_": max(history.scores, default=None),
             "t_": history.n_rows,
         }

@@ -94,10 +94,9 @@ def to_sklearn(estimator: Any) -> Any:
     if theirs is MLPRegressor:
         parameters["loss"] = THEIR_LOSSES[function]
     model = theirs(**parameters)
-    fitted = vars(estimator)
-    vars(model).update({name: deepcopy(fitted[name]) for name in COPIED if name in fitted})
+    vars(model).update({name: deepcopy(getattr(estimator, name)) for name in COPIED if hasattr(estimator, name)})
     for name in ("coefs_", "intercepts_"):
-        setattr(model, name, [array.copy() for array in fitted[name]])
+        setattr(model, name, [array.copy() for array in getattr(estimator, name)])
     model._no_improvement_count = 0  # partial_fit counts on from it
     return model
 

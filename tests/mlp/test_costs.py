@@ -1,4 +1,4 @@
-"""Costs that must not grow: of a pickle with the number of refreshes, of a prediction with the number of rows."""
+"""Costs that must not grow: of a pickle with refreshes, of a stream with its past, of a prediction with its rows."""
 
 import pickle
 import tracemalloc
@@ -8,6 +8,7 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 
 from skdopamine._mlp import base as _base
+from skdopamine._training.trainer import Epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -31,6 +32,19 @@ def test_what_a_model_started_from_is_left_as_it_was(task):
     pickle.dumps(third)
     assert third.init is second
     assert second.init is first
+
+
+def test_a_stream_does_not_copy_its_past(task):
+    model = task.make(max_iter=1).fit(task.X, task.y)
+    past = model._training.history.extended([Epoch(1.0, 0.1, 0.1)] * 300_000)
+    model._training = model._training._replace(history=past)
+    tracemalloc.start()
+    for _ in range(5):
+        model.partial_fit(task.X[:20], task.y[:20])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(model.loss_curve_) == 300_006
+    assert peak < 0.5 * 8 * 300_000  # of one curve
 
 
 @pytest.mark.parametrize("rows", [1, 3, 100])

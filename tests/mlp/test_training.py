@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 from skdopamine._estimator.history import History
@@ -36,7 +36,7 @@ def training():
     rule = Constant(0.1)
     state = init_state(PARAMS, Problem((2, 3)), rule)
     state = state._replace(memory=(np.ones((2, 3)),), rate=state.rate._replace(update=7))
-    return Training(state, rule, (1, 2, 1), Units(), 3, History.empty(), 4)
+    return Training(state, rule, (1, 2, 1), Units(), 3, History(), 4)
 
 
 def test_a_state_that_still_fits_is_kept(training):
@@ -55,7 +55,7 @@ def test_another_credit_rule_begins_with_its_own_critics_and_another_rate_with_i
 
 @pytest.mark.parametrize("ending", Ending)
 def test_the_best_parameters_are_gone_on_from(training, ending):
-    history = History.empty().extended([Epoch(1.0, 0.0, 0.1)] * 2)
+    history = History().extended([Epoch(1.0, 0.0, 0.1)] * 2)
     state = training.state._replace(steps=9, anchor=Anchor(PARAMS, (), 1))
     new = training.after(Result(state, BEST, [Epoch(1.0, 0.0, 0.1)] * 2, ending), Problem((2, 3)), history)
     assert new.state.params is BEST
@@ -92,16 +92,50 @@ def test_all_private_state_is_one_attribute(task):
     assert len(model.loss_curve_) == 3
 
 
+CURVES = ("loss_curve_", "learning_rate_curve_", "reward_prediction_error_curve_")
+
+
+def curves(model):
+    return [getattr(model, name) for name in CURVES]
+
+
 @quietly
-def test_a_stream_adds_to_its_curves_and_a_fit_leaves_them(task):
+def test_a_curve_that_somebody_holds_does_not_change(task):
     model = task.make(max_iter=2, warm_start=True).fit(task.X, task.y)
-    before, short = model.loss_curve_, list(model.loss_curve_)
+    held, other, before = curves(model), copy.copy(model), copy.deepcopy(curves(model))
+    for _ in range(2):
+        model.partial_fit(task.X, task.y)
     model.fit(task.X, task.y)
-    assert before == short
-    curve = model.loss_curve_
+    assert held == curves(other) == before
+    assert [len(curve) for curve in curves(model)] == [6] * 3
+    assert all(longer[:2] == curve for longer, curve in zip(curves(model), before, strict=True))
+    other.partial_fit(task.X, task.y)
+    assert len(other.loss_curve_) == 3
+
+
+@quietly
+def test_an_error_at_the_end_of_partial_fit_leaves_the_curves_as_they_were(task, monkeypatch):
+    model = task.make(max_iter=2).fit(task.X, task.y)
+    before, attributes = copy.deepcopy(curves(model)), set(vars(model))
+
+    def fail(*args):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model), "_told", fail)
+        with pytest.raises(MemoryError):
+            model.partial_fit(task.X, task.y)
+    assert curves(model) == before
+    assert set(vars(model)) == attributes
     model.partial_fit(task.X, task.y)
-    assert model.loss_curve_ is curve
-    assert len(curve) == 5
+    assert [len(curve) for curve in curves(model)] == [3] * 3
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_there_is_no_curve_before_fit(task, name):
+    assert not hasattr(task.make(), name)
+    with pytest.raises(NotFittedError):
+        getattr(task.make(), name)
 
 
 def test_an_error_leaves_the_training_as_it_was(task):
