@@ -28,7 +28,7 @@ from skdopamine._objectives.registry import LossOptions, find_loss, losses
 from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate, make_rule
-from skdopamine._training.trainer import Ending
+from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
 
 TRAINABLE = ("gains", "recurrent", "readout")
@@ -52,18 +52,17 @@ class DopamineESN(DopamineEstimator):
 
     _model: Model
     _stream: Stream
-    _training: History
 
     @property
     def _history(self) -> History:
-        return self._training
+        return self._model.training
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
     def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Ending], bool]:
         """Fit, and return how each stage of training ended, and whether `max_iter` cut one short."""
         trainable = self._trainable()
-        model, self._training = self._started(inputs, target, form), History()
+        model = self._started(inputs, target, form)
         task = self._assignment(model, inputs, target)
         endings: list[Ending] = []
         cut_short = False
@@ -71,15 +70,17 @@ class DopamineESN(DopamineEstimator):
             model, ending, cut_short = self._with_tuned_gains(model, task)
             endings.append(ending)
         head, state = learn(task, model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
-        model = ridge = model.solved(head)
+        model = model.solved(head)
+        ridge = model.readout
         for name in ("recurrent", "readout"):
             if name in trainable and Ending.INTERRUPTED not in endings:
                 model, ending = self._with_trained_weights(model, task, head, recurrent=name == "recurrent")
                 endings.append(ending)
                 cut_short |= ending is Ending.EXHAUSTED and self.max_iter < SCHEDULE
-        if model is not ridge or self.state_noise:  # read again, without noise and by the present weights
+        is_ridge = model.readout is ridge
+        if not is_ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
-        ridge_normal = head if model is ridge else None
+        ridge_normal = head if is_ridge else None
         model, stream = self._finished(model, task, ridge_normal, state, waiting=len(target) < len(inputs))
         if set(trainable) - {"gains"}:
             stream = stream._replace(normal=None)
@@ -103,7 +104,7 @@ class DopamineESN(DopamineEstimator):
         values = {name: np.array([float(getattr(self, name))]) for name in TRAINED}
         gains = Gains(**values, state_noise=np.array([float(self.state_noise)]))
         readout = np.zeros((int(self.n_units) + len(lags) * form.n_channels + 1, target.shape[1]))
-        return Model(weights, gains, readout, lags, read, goals, form, seed)
+        return Model(weights, gains, readout, lags, read, goals, form, seed, History())
 
     def _finished(
         self, model: Model, task: Assignment, head: Normal | None, state: Array, *, waiting: bool
@@ -199,7 +200,8 @@ class DopamineESN(DopamineEstimator):
         rule, start = self._rule(1.0, 1.0), encode(model.gains)[0]
         settings = self._settings(problem, min(self.max_iter, needed), model.seed)
         settings = settings._replace(normalised=False, schedule=0)
-        result = self._train(problem, rule, start, settings, None)
+        result = self._train(problem, rule, start, settings, None, model.training.n_epochs)
+        model = model._replace(training=_followed(model.training, result))
         elite = result.state.memory[0]
         if len(elite):
             model = model._replace(gains=decode(elite[:1], float(self.state_noise)))
@@ -227,7 +229,8 @@ class DopamineESN(DopamineEstimator):
         batch_size = WEIGHT_BATCH if model.form.is_series else WINDOW_BATCH
         settings = settings._replace(batch_size=min(batch_size, problem.n_rows()), shuffle=True)
         rule = self._rule(WEIGHT_RATE, WEIGHT_CEILING)
-        result = self._train(problem, rule, problem.init_params(), settings, problem.score)
+        result = self._train(problem, rule, problem.init_params(), settings, problem.score, model.training.n_epochs)
+        model = model._replace(training=_followed(model.training, result))
         with np.errstate(all="ignore"):
             better = problem.score(result.best_params) > problem.score(problem.init_params())
         if better:
@@ -254,15 +257,12 @@ class DopamineESN(DopamineEstimator):
         )
 
     def _train(
-        self, problem: Any, rule: LearningRate, start: Array, settings: _trainer.Settings, score: Any
-    ) -> _trainer.Result:
+        self, problem: Any, rule: LearningRate, start: Array, settings: _trainer.Settings, score: Any, n_past: int
+    ) -> Result:
         state = _trainer.init_state(start, problem, rule)
-        reporter = Reporter(verbose=self.verbose, n_past=self._history.n_epochs)
+        reporter = Reporter(verbose=self.verbose, n_past=n_past)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
-            result = _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
-        past = self._training._replace(best_loss=None)  # each stage has a loss of its own
-        self._training = past.extended(result.epochs, n_evaluations=result.state.n_evaluations)
-        return result
+            return _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
 
     def _judged(self, model: Model, task: Assignment, normal: Normal | None, state: Array, readout: Array) -> Record:
         """The errors that intervals are computed from.
@@ -290,8 +290,8 @@ class DopamineESN(DopamineEstimator):
         self.readout_, self.lags_ = model.readout, model.lags
         self.n_channels_, self.n_outputs_ = model.form.n_channels, model.readout.shape[1]
         self.gains_ = {name: float(getattr(model.gains, name)[0]) for name in TRAINED}
-        self.n_iter_ = max(1, self._history.n_epochs)  # the ridge solution is one
-        self.__dict__.update(self._history.attributes(nothing=np.nan, learning_rate_init=np.nan))
+        self.n_iter_ = max(1, model.training.n_epochs)  # the ridge solution is one
+        self.__dict__.update(model.training.attributes(nothing=np.nan, learning_rate_init=np.nan))
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 
@@ -354,3 +354,8 @@ class DopamineESN(DopamineEstimator):
                 else f"y must have had at least n_channels={self.n_channels_} columns in fit, the next row of each "
                 f"window, for predictions to be fed back, got {self.n_outputs_}."
             )
+
+
+def _followed(history: History, result: Result) -> History:
+    """The history after a stage of training, which has a loss of its own."""
+    return history._replace(best_loss=None).extended(result.epochs, n_evaluations=result.state.n_evaluations)

@@ -15,7 +15,6 @@ from skdopamine._esn.intervals import Record
 from skdopamine._esn.stream import Stream
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
-from skdopamine._estimator.history import History
 from skdopamine._typing import Array
 
 __all__ = ["DopamineESNForecaster"]
@@ -513,7 +512,6 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         with _validation.restored_on_error(self):
             inputs, target, form = self._check_data(X, y, None if first else self._model.form)
             if first:
-                self._training = History()
                 model = self._started(inputs, target, form)
                 stream = Stream.before(model, model.inputs.scaled(inputs))
             else:

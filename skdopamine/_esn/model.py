@@ -1,4 +1,4 @@
-"""A forecaster as it is once it is fitted: reservoir, readout, and the units it counts in."""
+"""A forecaster as it is once it is fitted: reservoir, readout, the units it counts in, and what training has shown."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Gains, Normal, Population, Weights
 from skdopamine._esn.standard import Standard
+from skdopamine._estimator.history import History
 from skdopamine._typing import Array
 
 ROUNDING = 1e-6  # of float32
@@ -41,7 +42,7 @@ class Form(NamedTuple):
 
 
 class Model(NamedTuple):
-    """All that a prediction needs besides the rows."""
+    """All that a prediction needs besides the rows, and what training has shown."""
 
     weights: Weights
     gains: Gains  # of one member
@@ -51,6 +52,7 @@ class Model(NamedTuple):
     targets: Standard
     form: Form
     seed: int
+    training: History  # of all its stages
 
     @property
     def n_units(self) -> int:

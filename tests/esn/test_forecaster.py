@@ -800,6 +800,34 @@ def test_verbose_prints_one_line_an_epoch(capsys, trainable):
     assert capsys.readouterr().out == ""
 
 
+@quietly
+@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", ReservoirWeightsProblem)])
+def test_private_state_is_two_values_and_training_changes_no_attribute(monkeypatch, trainable, problem):
+    model, seen = small(stateful=True, trainable=trainable).fit(TWO), []
+    assert {name for name in vars(model) if name.startswith("_")} == {"_model", "_stream"}
+    credit = problem.credit
+
+    def watched(self, *args):
+        seen.append(dict(vars(model)))
+        return credit(self, *args)
+
+    monkeypatch.setattr(problem, "credit", watched)
+    before = dict(vars(model))
+    model.fit(TWO[:200])
+    assert len(seen) > 1
+    assert all(seen_then.keys() == before.keys() for seen_then in seen)
+    assert all(seen_then[name] is before[name] for seen_then in seen for name in before if name != "n_features_in_")
+
+
+@quietly
+def test_a_stream_leaves_the_curves_of_fit():
+    model = small(stateful=True).fit(SERIES[:200])
+    held, before = model.loss_curve_, list(model.loss_curve_)
+    model.partial_fit(SERIES[200:])
+    assert model.loss_curve_ == held == before
+    assert model.n_iter_ == len(before) > 0
+
+
 def failing_at(monkeypatch, problem, number, error):
     credit, calls = problem.credit, []
 
