@@ -81,7 +81,7 @@ def regress(**params):
 
 def finite_attributes(model):
     """Every fitted attribute that holds numbers; there must be no other than finite ones."""
-    names = [name for name in vars(model) if name.endswith("_") and not name.startswith("_")]
+    names = [name for name in dir(model) if name.endswith("_") and not name.startswith("_")]
     assert {"coefs_", "intercepts_", "loss_", "loss_curve_", "learning_rate_", "n_evaluations_"} <= set(names)
     for name in names:
         value = getattr(model, name)
