@@ -59,24 +59,24 @@ class DopamineESN(DopamineEstimator):
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
-    def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Ending], bool]:
-        """Fit, and return how each stage of training ended, and whether `max_iter` cut one short."""
+    def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Result], bool]:
+        """Fit, and return the result of each stage of training, and whether `max_iter` cut one short."""
         trainable = self._trainable()
         model = self._started(inputs, target, form)
         task = self._assignment(model, inputs, target)
-        endings: list[Ending] = []
+        results: list[Result] = []
         cut_short = False
         if "gains" in trainable:
-            model, ending, cut_short = self._with_tuned_gains(model, task)
-            endings.append(ending)
+            model, result, cut_short = self._with_tuned_gains(model, task)
+            results.append(result)
         head, state = learn(task, model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
         ridge = model.readout
         for name in ("recurrent", "readout"):
-            if name in trainable and Ending.INTERRUPTED not in endings:
-                model, ending = self._with_trained_weights(model, task, head, recurrent=name == "recurrent")
-                endings.append(ending)
-                cut_short |= ending is Ending.EXHAUSTED and self.max_iter < SCHEDULE
+            if name in trainable and all(result.reason is not Ending.INTERRUPTED for result in results):
+                model, result = self._with_trained_weights(model, task, head, recurrent=name == "recurrent")
+                results.append(result)
+                cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
         is_ridge = model.readout is ridge
         if not is_ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
@@ -85,7 +85,7 @@ class DopamineESN(DopamineEstimator):
         if set(trainable) - {"gains"}:
             stream = stream._replace(normal=None)
         self._set_fitted(model, stream._replace(calendar=Calendar().extended(index)))
-        return endings, cut_short
+        return results, cut_short
 
     def _started(self, inputs: Array, target: Array, form: Form) -> Model:
         """A model that has learnt nothing: scales, reservoir and lags, from these rows."""
@@ -179,8 +179,8 @@ class DopamineESN(DopamineEstimator):
 
     # ---- training ----------------------------------------------------------------------------------------------------
 
-    def _with_tuned_gains(self, model: Model, task: Assignment) -> tuple[Model, Ending, bool]:
-        """The model with better gains, how training ended, and whether `max_iter` cut it short."""
+    def _with_tuned_gains(self, model: Model, task: Assignment) -> tuple[Model, Result, bool]:
+        """The model with better gains, the result of training, and whether `max_iter` cut it short."""
         most = (
             max(TUNING_ROWS, 4 * task.washout, 8 * task.horizon)
             if model.form.is_series
@@ -205,12 +205,12 @@ class DopamineESN(DopamineEstimator):
         elite = result.state.memory[0]
         if len(elite):
             model = model._replace(gains=decode(elite[:1], float(self.state_noise)))
-        return model, result.reason, result.reason is Ending.EXHAUSTED and self.max_iter < needed
+        return model, result, result.reason is Ending.EXHAUSTED and self.max_iter < needed
 
     def _with_trained_weights(
         self, model: Model, task: Assignment, normal: Normal, *, recurrent: bool
-    ) -> tuple[Model, Ending]:
-        """The model with a better readout, or better weights everywhere, if any; and how training ended."""
+    ) -> tuple[Model, Result]:
+        """The model with a better readout, or better weights everywhere, if any; and the result of training."""
         # unit steps that move all predictions alike: the inverse root of the features' covariance
         covariance = normal.gram[0] / normal.n_rows
         covariance += np.diag(np.full(len(covariance), 1e-6 * np.trace(covariance) / len(covariance)))
@@ -236,7 +236,7 @@ class DopamineESN(DopamineEstimator):
         if better:
             weights, readout = problem.model(result.best_params)
             model = model._replace(weights=weights, readout=readout)
-        return model, result.reason
+        return model, result
 
     def _rule(self, auto: float, ceiling: float) -> LearningRate:
         initial = auto if self.learning_rate_init == "auto" else float(self.learning_rate_init)

@@ -258,10 +258,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """
         index = getattr(X, "index", None)
         with _validation.restored_on_error(self):
-            endings, cut_short = self._fit(*self._check_data(X, y, None), index)
+            results, cut_short = self._fit(*self._check_data(X, y, None), index)
         _ending.warn(
-            endings,
-            n_epochs=self._history.n_epochs,
+            results,
             max_iter=self.max_iter,
             learning_rate_init=self.learning_rate_init,
             cut_short=cut_short,

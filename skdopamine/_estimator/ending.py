@@ -5,36 +5,36 @@ from collections.abc import Sequence
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skdopamine._training.trainer import Ending
+from skdopamine._training.trainer import Ending, Result
 
 
 def warn(
-    endings: Sequence[Ending],
+    results: Sequence[Result],
     *,
-    n_epochs: int,
     max_iter: int,
     learning_rate_init: float | str,
     cut_short: bool,
     stacklevel: int,
-    trained: bool = True,
-    cause: str = "",
+    n_past: int = 0,
 ) -> None:
     """Warn once, of the gravest of the endings of a fit's runs.
 
-    `cut_short` says that `max_iter` allowed a run fewer epochs than its schedule has, and `trained` that the model has
-    seen an epoch before; `cause` is that of a divergence. `stacklevel` counts from the caller, as that of
-    ``warnings.warn``.
+    `cut_short` says that `max_iter` allowed a run fewer epochs than its schedule has, and `n_past` how many epochs the
+    model had seen before. `stacklevel` counts from the caller, as that of ``warnings.warn``.
     """
-    kept = "the best model so far" if trained else "the model as it was before"
+    causes = {result.reason: result.cause for result in results}
+    n_epochs = sum(len(result.epochs) for result in results)
+    kept = f"the {'best model so far' if n_past + n_epochs else 'model as it was before training'} is kept"
     category: type[Warning] = ConvergenceWarning
-    if Ending.INTERRUPTED in endings:
-        message, category = f"Training was interrupted after {n_epochs} epochs; {kept} is kept.", UserWarning
-    elif Ending.DIVERGED in endings:
+    if Ending.INTERRUPTED in causes:
+        message, category = f"Training was interrupted after {n_epochs} epochs; {kept}.", UserWarning
+    elif Ending.DIVERGED in causes:
+        cause = causes[Ending.DIVERGED]
         message = (
             f"The loss diverged after {n_epochs} epochs with learning_rate_init={learning_rate_init!r}"
-            f"{cause and ': '}{cause}; the best model so far is kept."
+            f"{cause and ': '}{cause}; {kept}."
         )
-    elif Ending.EXHAUSTED in endings and cut_short:
+    elif Ending.EXHAUSTED in causes and cut_short:
         message = f"Maximum iterations (max_iter={max_iter}) reached and the training hasn't converged yet."
     else:
         return

@@ -352,13 +352,11 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Say so if the training has not ended as it should."""
         warn(
-            [result.reason],
-            n_epochs=len(result.epochs),
+            [result],
             max_iter=self.max_iter,
             learning_rate_init=self.learning_rate_init,
             cut_short=cut_short,
-            trained=self._training.n_epochs > 0,
-            cause=result.cause,
+            n_past=self._training.n_epochs - len(result.epochs),
             stacklevel=5,
         )
 

@@ -788,6 +788,18 @@ def test_too_few_epochs_are_told(trainable):
         small(stateful=True, trainable=trainable).fit(SERIES)
 
 
+@pytest.mark.parametrize(
+    ("trainable", "n_epochs", "kept"),
+    [("gains", 1, "best model so far"), ("readout", 0, "model as it was before training")],
+)
+def test_a_divergence_is_told_with_its_cause(trainable, n_epochs, kept):
+    model = small(stateful=True, trainable=trainable, learning_rate="constant", learning_rate_init=1e200)
+    told = rf"after {n_epochs} epochs .*: the loss is no longer finite; the {kept} is kept"
+    with pytest.warns(ConvergenceWarning, match=told):
+        model.fit(SERIES)
+    assert model.score(SERIES) > 0.8
+
+
 @quietly
 @pytest.mark.parametrize("trainable", ["gains", "readout", ("gains", "readout")])
 def test_verbose_prints_one_line_an_epoch(capsys, trainable):
