@@ -82,8 +82,6 @@ class DopamineESN(DopamineEstimator):
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
         ridge_normal = head if is_ridge else None
         model, stream = self._finished(model, task, ridge_normal, state, waiting=len(target) < len(inputs))
-        if set(trainable) - {"gains"}:
-            stream = stream._replace(normal=None)
         self._set_fitted(model, stream._replace(calendar=Calendar().extended(index)))
         return results, cut_short
 

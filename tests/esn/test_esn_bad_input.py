@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score, cross_validate
 
 from skdopamine import DopamineESNForecaster, make_windows
+from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -459,6 +460,17 @@ def test_partial_fit_does_not_undo_trained_weights(trainable):
     model = small(stateful=True, trainable=trainable, loss="pinball", quantile=0.9, max_iter=40).fit(SERIES)
     with pytest.raises(ValueError, match="trainable"):
         model.partial_fit(SERIES)
+
+
+@pytest.mark.parametrize("trainable", ["readout", ("recurrent", "readout")])
+def test_partial_fit_goes_on_where_trained_weights_were_no_better_than_ridge(trainable, monkeypatch):
+    monkeypatch.setattr(ReservoirWeightsProblem, "score", lambda self, params: 0.0)
+    model = small(stateful=True, trainable=trainable).fit(SERIES[:150])
+    ridge = small(stateful=True, trainable=()).fit(SERIES[:150])
+    for one in (model, ridge):
+        one.partial_fit(SERIES[150:])
+    np.testing.assert_array_equal(model.readout_, ridge.readout_)
+    np.testing.assert_array_equal(model.forecast(5), ridge.forecast(5))
 
 
 def test_partial_fit_without_targets_needs_targets_that_were_the_next_rows():
