@@ -90,8 +90,9 @@ class DopamineESN(DopamineEstimator):
         flat = inputs.reshape(-1, inputs.shape[-1])
         with np.errstate(over="ignore", invalid="ignore"):
             read, goals = Standard.of(flat), Standard.of(target)
-        if not (read.is_finite and goals.is_finite):
-            raise ValueError(f"X and y must have a finite variance, got values up to {np.abs(flat).max()}.")
+        for name, rows, standard in (("X", flat, read), ("y", target, goals)):
+            if not standard.is_finite:
+                raise ValueError(f"{name} must have a finite variance, got values up to {np.abs(rows).max()}.")
         if form.closed:  # what is fed back is counted as what is read
             goals = goals.starting_as(read)
         lags = self._choose_lags(inputs, read)

@@ -473,6 +473,15 @@ def test_partial_fit_goes_on_where_trained_weights_were_no_better_than_ridge(tra
     np.testing.assert_array_equal(model.forecast(5), ridge.forecast(5))
 
 
+@pytest.mark.parametrize(("scales", "told"), [((1e300, 1.0), "X"), ((1.0, 1e300), "y"), ((1e300, 1e299), "X")])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_values_whose_variance_is_not_finite_are_named(scales, told, method):
+    X, y = (scale * array for scale, array in zip(scales, (WINDOWS, NEXT), strict=True))
+    most = re.escape(str(np.abs(X if told == "X" else y).max()))
+    with pytest.raises(ValueError, match=rf"^{told} must have a finite variance, got values up to {most}\.$"):
+        getattr(small(), method)(X, y)
+
+
 def test_partial_fit_without_targets_needs_targets_that_were_the_next_rows():
     model = small(stateful=True).fit(SERIES, 2 * SERIES)
     with pytest.raises(ValueError, match=r"\by\b"):
