@@ -13,7 +13,7 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import season as _season
 from skdopamine._esn.calendar import Calendar, check_index
-from skdopamine._esn.forecast import Assignment, learn
+from skdopamine._esn.forecast import Assignment
 from skdopamine._esn.gains_problem import TRAINED, GainsProblem, decode, encode
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
@@ -69,7 +69,7 @@ class DopamineESN(DopamineEstimator):
         if "gains" in trainable:
             model, result, cut_short = self._with_tuned_gains(model, task)
             results.append(result)
-        head, state = learn(task, model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
+        head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
         ridge = model.readout
         for name in ("recurrent", "readout"):
@@ -81,8 +81,7 @@ class DopamineESN(DopamineEstimator):
         if not is_ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
         ridge_normal = head if is_ridge else None
-        model, stream = self._finished(model, task, ridge_normal, state, waiting=len(target) < len(inputs))
-        self._set_fitted(model, stream._replace(calendar=Calendar().extended(index)))
+        self._set_fitted(*self._finished(model, task, ridge_normal, state, index))
         return results, cut_short
 
     def _started(self, inputs: Array, target: Array, form: Form) -> Model:
@@ -106,21 +105,27 @@ class DopamineESN(DopamineEstimator):
         return Model(weights, gains, readout, lags, read, goals, form, seed, History())
 
     def _finished(
-        self, model: Model, task: Assignment, head: Normal | None, state: Array, *, waiting: bool
+        self, model: Model, task: Assignment, head: Normal | None, state: Array, index: Any
     ) -> tuple[Model, Stream]:
         """The model with the readout of all rows, and where it stands; `head`: the rows before the split, for ridge."""
         n_rows, normal, judge = len(task.reader.inputs), None, model.readout
         population, first, last_state = model.population, task.split, state
         if head is not None:
             span = (task.split, len(task.target))
-            normal, learnt_state = learn(task, population, head, state, span, model.seed)
+            normal, learnt_state = task.learned(population, head, state, span, model.seed)
             model = model.solved(normal)
             if not self.state_noise:  # else the state to go on from is that without noise
                 first, last_state = len(task.target), learnt_state
         last_state = task.reader.state_after(population, last_state, first, n_rows)
-        history = task.reader.inputs[-model.n_history :].copy()
-        record = self._judged(model, task, normal, state, judge)
-        return model, Stream(last_state, history, span_of(task.reader.inputs), normal, record, waiting, Calendar())
+        return model, Stream(
+            state=last_state,
+            history=task.reader.inputs[-model.n_history :].copy(),
+            span=span_of(task.reader.inputs),
+            normal=normal,
+            record=self._judged(model, task, normal, state, judge),
+            waiting=len(task.target) < n_rows,
+            calendar=Calendar().extended(index),
+        )
 
     def _choose_lags(self, inputs: Array, units: Standard) -> npt.NDArray[np.intp]:
         n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
@@ -275,7 +280,7 @@ class DopamineESN(DopamineEstimator):
             start = after = task.reader.state_after(population, model.zero_state, 0, edges[0])
             folds = []
             for first, last in pairwise(edges):
-                fold, after = learn(task, population, model.no_rows, after, (first, last), model.seed)
+                fold, after = task.learned(population, model.no_rows, after, (first, last), model.seed)
                 folds.append(fold)
             everything = _reservoir.total(folds)
             readouts = [everything.without(fold).solve(model.gains, model.n_units)[0] for fold in folds]

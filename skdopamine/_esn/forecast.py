@@ -172,6 +172,12 @@ class Assignment(NamedTuple):
         """Closed loops of reservoirs with readouts (members, features, targets)."""
         return Loop(population, readout, self.reader.lags, self.bounds, int(self.reader.inputs.shape[-1]))
 
+    def learned(
+        self, population: Population, normal: Normal, state: Array, rows: tuple[int, int], seed: int
+    ) -> tuple[Normal, Array]:
+        """The normal equations with the rows of a range, and the state after them."""
+        return learn(self.reader, self.target, population, normal, state, rows, washout=self.washout, seed=seed)
+
 
 def predicted(reader: Reader, population: Population, readout: Array, state: Array, first: int, last: int) -> Array:
     """Predictions (rows, targets) of one reservoir in training units; `state` is that before the first row."""
@@ -182,15 +188,23 @@ def predicted(reader: Reader, population: Population, readout: Array, state: Arr
 
 
 def learn(
-    task: Assignment, population: Population, normal: Normal, state: Array, rows: tuple[int, int], seed: int
+    reader: Reader,
+    target: Array,
+    population: Population,
+    normal: Normal,
+    state: Array,
+    rows: tuple[int, int],
+    *,
+    washout: int = 0,
+    seed: int,
 ) -> tuple[Normal, Array]:
     """Add the rows of a range to the normal equations, skipping the washout; also return the state after them."""
     noise = np.random.Generator(np.random.PCG64([seed, normal.n_rows, rows[0]])) if population.noise.any() else None
-    for row, states, past in task.reader.read(population, *rows, state, noise):
-        skipped = max(0, task.washout - row)
+    for row, states, past in reader.read(population, *rows, state, noise):
+        skipped = max(0, washout - row)
         if skipped < len(states):
             seen = _reservoir.features(population, states[skipped:], past[skipped:])
-            normal = normal.add(seen, task.target[row + skipped : row + len(states)])
+            normal = normal.add(seen, target[row + skipped : row + len(states)])
         state = states[-1][:, None].copy()
     return normal, state
 

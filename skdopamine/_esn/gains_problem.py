@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import ONE_STEP_SHARE, Assignment, Windows, evaluate_rest, learn, level, path_levels
+from skdopamine._esn.forecast import ONE_STEP_SHARE, Assignment, Windows, evaluate_rest, level, path_levels
 from skdopamine._esn.reservoir import LEAST_RELATIVE, Gains, Normal, Weights, total
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training.problem import Estimate
@@ -126,7 +126,7 @@ class GainsProblem:
             state, folds = _reservoir.init_state(population), []
             edges = np.linspace(0, task.split, N_FOLDS).astype(int)
             for first, last in pairwise(edges):
-                normal, state = learn(task, population, self._no_rows(run), state, (first, last), self.seed)
+                normal, state = task.learned(population, self._no_rows(run), state, (first, last), self.seed)
                 folds.append(normal.shared_by(len(members)))
             readout = total(folds).solve(gains, population.n_units)
             values, starts, normal = evaluate_rest(task, population, readout, self._no_rows(run), state, self.origins)

@@ -7,7 +7,7 @@ import numpy as np
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.calendar import Calendar
-from skdopamine._esn.forecast import Assignment, learn, predicted
+from skdopamine._esn.forecast import learn, predicted
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Start
 from skdopamine._esn.model import Model
@@ -66,8 +66,7 @@ class Stream(NamedTuple):
         normal = normal._replace(gram=normal.gram.copy(), cross=normal.cross.copy())
         if joined:
             normal = normal.add(self._joint(model, population), rows[:1])
-        task = Assignment(reader, padded, False, 0, 0, 1, self.bounds, None)
-        normal, state = learn(task, population, normal, self.state, (first, last), model.seed)
+        normal, state = learn(reader, padded, population, normal, self.state, (first, last), seed=model.seed)
         if population.noise.any():  # the state to go on from is that without noise
             state, last = self.state, first
         least, most = span_of(rows)

@@ -74,7 +74,7 @@ def test_recent_rows_end_with_the_row_and_are_zero_before_the_series():
 @pytest.mark.parametrize("washout", [0, 13, 60])
 def test_rows_of_the_washout_are_read_but_not_learnt_from(washout):
     own, empty = population(), _reservoir.init_normal(1, 11, 2)
-    normal, state = _forecast.learn(task(washout=washout), own, empty, np.zeros((6, 1)), (0, 50), 0)
+    normal, state = task(washout=washout).learned(own, empty, np.zeros((6, 1)), (0, 50), 0)
     assert normal.n_rows == max(0, 50 - washout)
     np.testing.assert_allclose(state, task().reader.state_after(own, np.zeros((6, 1)), 0, 50), atol=1e-13)
 

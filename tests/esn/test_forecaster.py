@@ -21,7 +21,7 @@ from skdopamine._esn import base as _base
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, SeriesReader, learn
+from skdopamine._esn.forecast import SeriesReader, learn
 from skdopamine._esn.gains_problem import GainsProblem
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem
 from skdopamine._training import trainer as _trainer
@@ -642,8 +642,7 @@ def test_intervals_of_a_long_series_are_told_by_the_rows_held_back():
     scaled = model._model.inputs.scaled(series[:751])
     rows = SeriesReader(scaled, model.lags_)
     zero, empty = np.zeros((20, 1)), _reservoir.init_normal(1, *model.readout_.shape)
-    task = Assignment(rows, scaled[1:], True, 10, 750, 1, model._stream.bounds, None)
-    normal, _ = learn(task, model._model.population, empty, zero, (0, 750), 0)
+    normal, _ = learn(rows, scaled[1:], model._model.population, empty, zero, (0, 750), washout=10, seed=0)
     np.testing.assert_allclose(judge.readout, normal.solve(model._model.gains, 20)[0], rtol=1e-4, atol=1e-6)
     assert not np.allclose(judge.readout, model.readout_, rtol=1e-6)
 
