@@ -45,7 +45,6 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "activations",
             "bridge",
             "held_back",
-            "modes",
             "network",
             "parameters",
             "problem",

@@ -1,6 +1,7 @@
 """DopamineESNForecaster: the scikit-learn contract, windows, forecasts and intervals."""
 
 import warnings
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from skdopamine._esn.intervals import Record
 from skdopamine._esn.stream import Stream
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.validation import count, number, one_of, positive, share
 from skdopamine._typing import Array
 
 __all__ = ["DopamineESNForecaster"]
@@ -167,7 +169,27 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _validation.ESN_CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **_validation.COMMON_CONSTRAINTS,
+        "n_units": [count()],
+        "n_channels": [count()],
+        "stateful": ["boolean"],
+        "horizon": [one_of("auto"), count()],
+        "spectral_radius": [number(0, closed="left")],
+        "leak_rate": [number(0, 1, closed="right")],
+        "input_scaling": [number(0, closed="left")],
+        "bias_scaling": [number(0, closed="left")],
+        "ridge": [positive()],
+        "lag_ridge": [positive()],
+        "readout_lags": [one_of("auto"), count()],
+        "reservoir_connectivity": [one_of("auto"), number(0, 1, closed="right")],
+        "state_noise": [number(0, closed="left")],
+        "washout": [one_of("auto"), number(0, closed="left", of=Integral)],
+        "trainable": [str, list, tuple],
+        "loss": [str, callable],
+        "quantile": [share()],
+        "learning_rate_init": [one_of("auto"), positive()],
+    }
 
     def __init__(
         self,

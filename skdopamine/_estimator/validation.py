@@ -14,90 +14,36 @@ from skdopamine._typing import Array
 
 __all__ = [
     "COMMON_CONSTRAINTS",
-    "ESN_CONSTRAINTS",
-    "check_hidden_layer_sizes",
     "check_sample_weight",
+    "count",
     "fit_context",
+    "has_methods",
+    "number",
     "one_of",
+    "positive",
     "restored_on_error",
     "share",
 ]
 
 
-def _positive() -> Interval:
-    return Interval(Real, 0, None, closed="neither")
+def number(low: float | None = None, high: float | None = None, *, closed: str, of: type = Real) -> Interval:
+    """Constraint: a number of an interval, with those of its ends that `closed` names."""
+    return Interval(of, low, high, closed=closed)
 
 
-def _count() -> Interval:
-    return Interval(Integral, 1, None, closed="left")
-
-
-COMMON_CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_layer_sizes": ["array-like", _count()],
-    "perturbation_scale": [StrOptions({"auto"}), Interval(Real, 1e-8, 100, closed="both")],
-    "n_perturbations": [StrOptions({"auto"}), _count()],
-    "learning_rate": [StrOptions({"dopamine", "constant", "invscaling"})],
-    "learning_rate_init": [_positive()],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "momentum": [Interval(Real, 0, 1, closed="left")],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), _count()],
-    "max_iter": [_count()],
-    "shuffle": ["boolean"],
-    "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "verbose": ["verbose"],
-    "warm_start": ["boolean"],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [_count(), Options(Real, {np.inf})],
-    "scoring": [str, callable, None],
-    "init": [HasMethods(["fit", "predict"]), None],
-    "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
-}
-
-
-ESN_CONSTRAINTS: dict[str, list[Any]] = {
-    **{
-        name: COMMON_CONSTRAINTS[name]
-        for name in (
-            "perturbation_scale",
-            "n_perturbations",
-            "learning_rate",
-            "power_t",
-            "momentum",
-            "max_iter",
-            "tol",
-            "n_iter_no_change",
-            "validation_fraction",
-            "random_state",
-            "verbose",
-        )
-    },
-    "n_units": [_count()],
-    "n_channels": [_count()],
-    "stateful": ["boolean"],
-    "horizon": [StrOptions({"auto"}), _count()],
-    "spectral_radius": [Interval(Real, 0, None, closed="left")],
-    "leak_rate": [Interval(Real, 0, 1, closed="right")],
-    "input_scaling": [Interval(Real, 0, None, closed="left")],
-    "bias_scaling": [Interval(Real, 0, None, closed="left")],
-    "ridge": [_positive()],
-    "lag_ridge": [_positive()],
-    "readout_lags": [StrOptions({"auto"}), _count()],
-    "reservoir_connectivity": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
-    "state_noise": [Interval(Real, 0, None, closed="left")],
-    "washout": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-    "trainable": [str, list, tuple],
-    "loss": [str, callable],
-    "quantile": [Interval(Real, 0, 1, closed="neither")],
-    "learning_rate_init": [StrOptions({"auto"}), _positive()],
-}
+def positive() -> Interval:
+    """Constraint: a number above zero."""
+    return number(0, closed="neither")
 
 
 def share() -> Interval:
     """Constraint: a number between 0 and 1."""
-    return Interval(Real, 0, 1, closed="neither")
+    return number(0, 1, closed="neither")
+
+
+def count() -> Interval:
+    """Constraint: a positive integer."""
+    return number(1, closed="left", of=Integral)
 
 
 def one_of(*values: str) -> StrOptions:
@@ -105,18 +51,30 @@ def one_of(*values: str) -> StrOptions:
     return StrOptions(set(values))
 
 
+def has_methods(*names: str) -> HasMethods:
+    """Constraint: an object with these methods."""
+    return HasMethods(list(names))
+
+
+COMMON_CONSTRAINTS: dict[str, list[Any]] = {  # of the parameters that both families have
+    "perturbation_scale": [one_of("auto"), number(1e-8, 100, closed="both")],
+    "n_perturbations": [one_of("auto"), count()],
+    "learning_rate": [one_of("dopamine", "constant", "invscaling")],
+    "power_t": [number(0, closed="left")],
+    "momentum": [number(0, 1, closed="left")],
+    "max_iter": [count()],
+    "validation_fraction": [share()],
+    "tol": [number(0, closed="left")],
+    "n_iter_no_change": [count(), Options(Real, {np.inf})],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
 def fit_context(method: Callable[..., Any]) -> Callable[..., Any]:
     """Validate constructor parameters first, as every scikit-learn estimator does."""
     decorated: Callable[..., Any] = _fit_context(prefer_skip_nested_validation=True)(method)
     return decorated
-
-
-def check_hidden_layer_sizes(value: Any) -> tuple[int, ...]:
-    """Hidden layer sizes as a tuple of positive integers; an int means one layer."""
-    sizes = [value] if isinstance(value, Integral) else list(value)
-    if not all(isinstance(size, int | np.integer) and type(size) is not bool and size > 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be a positive integer or a sequence of them, got {value!r}.")
-    return tuple(int(size) for size in sizes)
 
 
 def check_sample_weight(sample_weight: Any, n_rows: int) -> Array | None:

@@ -22,11 +22,18 @@ from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
-from skdopamine._mlp.activations import ACTIVATIONS, check_activation, layer_activations
+from skdopamine._mlp.activations import check_activation, layer_activations
 from skdopamine._mlp.held_back import hold_back
-from skdopamine._mlp.modes import MODES
 from skdopamine._mlp.network import Network
-from skdopamine._mlp.parameters import full_schedule, make_learning_rate, make_problem, make_settings, output_gain
+from skdopamine._mlp.parameters import (
+    CONSTRAINTS,
+    check_hidden_layer_sizes,
+    full_schedule,
+    make_learning_rate,
+    make_problem,
+    make_settings,
+    output_gain,
+)
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample, make_data, outputs
 from skdopamine._mlp.training import Training
 from skdopamine._mlp.units import Units
@@ -48,11 +55,7 @@ WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
 class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     """What classifier and regressor share: checks, training, publication."""
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **_validation.COMMON_CONSTRAINTS,
-        "activation": [_validation.one_of(*ACTIVATIONS), callable, list, tuple],
-        "perturbation": [_validation.one_of("auto", *MODES)],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     _training: Training
 
@@ -134,7 +137,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
         """Checked rows; those of weight zero are gone."""
-        check_activation(self.activation, len(_validation.check_hidden_layer_sizes(self.hidden_layer_sizes)))
+        check_activation(self.activation, len(check_hidden_layer_sizes(self.hidden_layer_sizes)))
         X, y = validate_data(
             self,
             X,
@@ -173,7 +176,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _prepare(self, sample: Sample, *, fresh: bool, whole: bool = True) -> NetworkProblem:
         """The problem to train on; with fresh, also the initial state. `whole` tells whether these are all rows."""
         X, _, target, weight = sample
-        hidden = _validation.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         activations = layer_activations(self.activation, len(hidden))[:-1]
         network = Network((X.shape[1], *hidden, target.shape[1]), activations)
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:

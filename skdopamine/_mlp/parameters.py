@@ -1,14 +1,16 @@
-"""What the parameters of an estimator mean to the trainer: learning rate, schedule, settings and credit rule."""
+"""What the parameters of a network may be, and mean to the trainer: learning rate, schedule, settings, credit rule."""
 
 from math import ceil
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
 
+from skdopamine._estimator.validation import COMMON_CONSTRAINTS, count, has_methods, number, one_of, positive
 from skdopamine._mlp import network as _network
-from skdopamine._mlp.activations import layer_activations
-from skdopamine._mlp.modes import Options, find_mode
+from skdopamine._mlp.activations import ACTIVATIONS, layer_activations
+from skdopamine._mlp.modes import MODES, Options, find_mode
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.problem import Data, NetworkProblem
 from skdopamine._objectives.base import Objective, SetObjective
@@ -21,6 +23,31 @@ SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
 SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
 PLATEAU_ABOVE = 0.5  # of the first loss: a plateau above that is to be crossed, and is not convergence
 REGRESSION_CEILING = 0.7  # of a mode's ceiling: residuals are noise to the end, and small sets are soon overfitted
+
+
+CONSTRAINTS: dict[str, list[Any]] = {  # of the parameters that classifier and regressor have
+    **COMMON_CONSTRAINTS,
+    "hidden_layer_sizes": ["array-like", count()],
+    "activation": [one_of(*ACTIVATIONS), callable, list, tuple],
+    "perturbation": [one_of("auto", *MODES)],
+    "learning_rate_init": [positive()],
+    "alpha": [number(0, closed="left")],
+    "batch_size": [one_of("auto"), count()],
+    "shuffle": ["boolean"],
+    "warm_start": ["boolean"],
+    "early_stopping": ["boolean"],
+    "scoring": [str, callable, None],
+    "init": [has_methods("fit", "predict"), None],
+    "n_jobs": [count(), number(None, -1, closed="right", of=Integral), None],
+}
+
+
+def check_hidden_layer_sizes(value: Any) -> tuple[int, ...]:
+    """Hidden layer sizes as a tuple of positive integers; an int means one layer."""
+    sizes = [value] if isinstance(value, Integral) else list(value)
+    if not all(isinstance(size, int | np.integer) and type(size) is not bool and size > 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be a positive integer or a sequence of them, got {value!r}.")
+    return tuple(int(size) for size in sizes)
 
 
 def output_gain(estimator: Any, network: Network) -> float:
