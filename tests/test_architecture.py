@@ -34,7 +34,8 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     "_estimator": {
         "base": {"history"},
         "history": set(),
-        "ending": set(),
+        "caller": set(),
+        "ending": {"caller"},
         "report": {"callbacks"},
         "callbacks": set(),
         "validation": set(),

@@ -16,6 +16,7 @@ from skdopamine._esn.intervals import Record
 from skdopamine._esn.stream import Stream
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.caller import users_level
 from skdopamine._estimator.validation import count, number, one_of, positive, share
 from skdopamine._typing import Array
 
@@ -286,18 +287,17 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             max_iter=self.max_iter,
             learning_rate_init=self.learning_rate_init,
             cut_short=cut_short,
-            stacklevel=3,
         )
-        self._warn_of_gaps(Calendar(), index, stacklevel=4)
+        self._warn_of_gaps(Calendar(), index)
         return self
 
-    def _warn_of_gaps(self, calendar: Calendar, index: Any, stacklevel: int) -> None:
+    def _warn_of_gaps(self, calendar: Calendar, index: Any) -> None:
         fault = calendar.fault(index) if self._model.form.is_series else None
         if fault is not None:
             warnings.warn(
                 f"X is read as rows that follow each other, and those of fit, without a gap, but {fault}.",
                 UserWarning,
-                stacklevel=stacklevel,
+                stacklevel=users_level(),
             )
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """
         check_is_fitted(self)
         model, rows = self._model, self._rows(X)
-        self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None), stacklevel=3)
+        self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None))
         return model.restored(self._stream.predicted(model, rows))
 
     def _rows(self, X: Any) -> Array:
@@ -388,7 +388,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
                 f"The forecast left the range of the training rows by more than half of that range and was clipped in "
                 f"{held} of {len(path)} steps.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=users_level(),
             )
 
     def _path(self, n_steps: int, X: Any) -> Array:
@@ -403,9 +403,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
                 f"X has {len(rows)} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
                 "taken to be the mean.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=users_level(),
             )
-        self._warn_of_gaps(Calendar(), getattr(X, "index", None), stacklevel=4)
+        self._warn_of_gaps(Calendar(), getattr(X, "index", None))
         return self._stream.path_after(self._model, rows, n_steps)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
@@ -543,7 +543,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             assert stream.normal is not None
             calendar = Calendar() if first else self._stream.calendar
             self._set_fitted(model.solved(stream.normal), stream)
-        self._warn_of_gaps(calendar, index, stacklevel=4)
+        self._warn_of_gaps(calendar, index)
         return self
 
     def __sklearn_tags__(self) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from sklearn.exceptions import ConvergenceWarning
 
+from skdopamine._estimator.caller import users_level
 from skdopamine._training.trainer import Ending, Result
 
 
@@ -14,13 +15,12 @@ def warn(
     max_iter: int,
     learning_rate_init: float | str,
     cut_short: bool,
-    stacklevel: int,
     n_past: int = 0,
 ) -> None:
     """Warn once, of the gravest of the endings of a fit's runs.
 
     `cut_short` says that `max_iter` allowed a run fewer epochs than its schedule has, and `n_past` how many epochs the
-    model had seen before. `stacklevel` counts from the caller, as that of ``warnings.warn``.
+    model had seen before.
     """
     causes = {result.reason: result.cause for result in results}
     n_epochs = sum(len(result.epochs) for result in results)
@@ -38,4 +38,4 @@ def warn(
         message = f"Maximum iterations (max_iter={max_iter}) reached and the training hasn't converged yet."
     else:
         return
-    warnings.warn(message, category, stacklevel=stacklevel + 1)
+    warnings.warn(message, category, stacklevel=users_level())

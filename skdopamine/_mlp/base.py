@@ -360,7 +360,6 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             learning_rate_init=self.learning_rate_init,
             cut_short=cut_short,
             n_past=self._training.n_epochs - len(result.epochs),
-            stacklevel=5,
         )
 
     def __sklearn_clone__(self) -> Self:

@@ -25,7 +25,7 @@ def warned(*results, cut_short=False, n_past=0):
     """Category and message of the warnings, which point to this file."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn(results, max_iter=9, learning_rate_init="auto", cut_short=cut_short, n_past=n_past, stacklevel=1)
+        warn(results, max_iter=9, learning_rate_init="auto", cut_short=cut_short, n_past=n_past)
     assert all(warning.filename == __file__ for warning in caught)
     return [(warning.category, str(warning.message)) for warning in caught]
 
