@@ -24,6 +24,7 @@ from skdopamine._esn.stream import Stream, bounds_of, span_of
 from skdopamine._estimator.base import DopamineEstimator, draw_seed
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
+from skdopamine._objectives.base import Objective
 from skdopamine._objectives.registry import LossOptions, find_loss, losses
 from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._training import trainer as _trainer
@@ -149,7 +150,7 @@ class DopamineESN(DopamineEstimator):
         if isinstance(self.loss, str) and (entry is None or entry.name not in names):
             raise ValueError(f"loss must be one of {names} or a callable loss(y_true, y_pred), got {self.loss!r}.")
 
-    def _objective(self, targets: Standard) -> Any:
+    def _objective(self, targets: Standard) -> Objective | FunctionLoss:
         entry = find_loss(self.loss, "regression")
         if entry is not None:
             return entry.make(LossOptions(quantile=float(self.quantile)))

@@ -1,7 +1,7 @@
 """What a forecaster is to learn, how rows are read through a reservoir, and how far off its forecasts are."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,8 @@ import numpy.typing as npt
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.reservoir import Normal, Population
+from skdopamine._objectives.base import Objective
+from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._typing import Array
 
 ROW_CHUNK = 256  # windows that are read at once
@@ -66,6 +68,9 @@ class Reader(Protocol):
 
     def steps_before(self, origins: npt.NDArray[np.intp], n: int) -> Iterator[tuple[npt.NDArray[np.intp], Array]]:
         """Yield the last n rows before each of the origins, which counts too: their numbers and values."""
+
+    def _replace(self, *, inputs: Array) -> Self:
+        """A reader of other rows."""
 
 
 class SeriesReader(NamedTuple):
@@ -154,14 +159,14 @@ class WindowReader(NamedTuple):
 class Assignment(NamedTuple):
     """What a forecaster is to learn, in training units."""
 
-    reader: Any  # a Reader
+    reader: Reader
     target: Array  # (n, targets)
     closed: bool  # whether loops can be run over the rows: the first targets are the next row
     washout: int
     split: int  # the rows from here on judge
     horizon: int  # steps of the closed loop
     bounds: tuple[Array, Array]
-    objective: Any  # Objective or FunctionLoss
+    objective: Objective | FunctionLoss
 
     @property
     def n_features(self) -> int:
@@ -237,7 +242,7 @@ def path_levels(task: Assignment, population: Population, readout: Array, starts
     return np.asarray(level(cumulated, task.objective).mean(axis=-1))
 
 
-def level(mean: Array, objective: Any) -> Array:
+def level(mean: Array, objective: Objective | FunctionLoss) -> Array:
     """Log of a mean loss in units of the error; a user's own loss is left as it is."""
     if objective.degree == 0:
         return mean

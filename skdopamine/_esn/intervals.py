@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skdopamine._esn.forecast import predicted
+from skdopamine._esn.forecast import Reader, predicted
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Population
 from skdopamine._typing import Array
@@ -32,7 +32,7 @@ class Judge(NamedTuple):
 class Record(NamedTuple):
     """Rows whose errors are known, in training units; those before the first judge's are history."""
 
-    reader: Any  # SeriesReader or WindowReader
+    reader: Reader
     target: Array  # (rows of the reader, targets)
     state: Array  # before the first judge's first row
     judges: tuple[Judge, ...]
@@ -45,7 +45,9 @@ class Record(NamedTuple):
         return [(judge.readout, judge.first, end) for judge, end in zip(self.judges, ends, strict=True)]
 
 
-def record(reader: Any, target: Array, state: Array, judges: Sequence[Judge], counts_from: int, history: int) -> Record:
+def record(
+    reader: Reader, target: Array, state: Array, judges: Sequence[Judge], counts_from: int, history: int
+) -> Record:
     """Record of the rows from the first judge's on, with copies of these and of the `history` before.
 
     Its errors wait until they are asked for.
@@ -121,7 +123,7 @@ def spread(rows: Array) -> Array:
     return np.asarray(np.sqrt(weight * rows.var(axis=-2) + 1 - weight))
 
 
-def spreads(reader: Any, n_rows: int) -> Array:
+def spreads(reader: Reader, n_rows: int) -> Array:
     """Those units (rows, channels) after each of the last rows of a reader."""
     n = len(reader.inputs)
     return spread(reader.recent(np.arange(n - n_rows, n), SPREAD_ROWS))
@@ -143,7 +145,7 @@ def half_width(error: Array, coverage: Any) -> Array:
     return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
 
 
-def series_half_width(known: Record, error: Array, reader: Any, seen: Array, coverage: float) -> Array:
+def series_half_width(known: Record, error: Array, reader: Reader, seen: Array, coverage: float) -> Array:
     """Such sizes (rows, channels) for the last rows of a series, `seen` being the errors of all of them but the last.
 
     They are those of the latest errors or, while there are too few of these to follow a series that changes, of errors

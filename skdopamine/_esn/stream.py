@@ -7,7 +7,7 @@ import numpy as np
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.calendar import Calendar
-from skdopamine._esn.forecast import learn, predicted
+from skdopamine._esn.forecast import Reader, learn, predicted
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Start
 from skdopamine._esn.model import Model
@@ -80,7 +80,7 @@ class Stream(NamedTuple):
             self.calendar.extended(index),
         )
 
-    def _extended(self, model: Model, population: Population, reader: Any, target: Array, first: int) -> Record:
+    def _extended(self, model: Model, population: Population, reader: Reader, target: Array, first: int) -> Record:
         """Extend the record by the rows from `first` on, and by the row before if it waits for its target."""
         joined, last = self.waiting, len(target)
         ahead = predicted(reader, population, model.readout, self.state, first, last)

@@ -1,7 +1,7 @@
 """What every estimator of the package is."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -16,6 +16,10 @@ class DopamineEstimator(BaseEstimator, ABC):
     # scikit-learn shows what a parameter means only where there is a link to more; this one stays on the page
     _doc_link_module = "skdopamine"
     _doc_link_template = "#{estimator_name}"
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the estimator."""
 
     @property
     @abstractmethod
