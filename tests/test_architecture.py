@@ -28,7 +28,8 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "metrics": set(),
         "tasks": set(),
         "registry": {"base", "losses", "metrics"},
-        "scorers": {"base", "losses", "metrics", "tasks"},
+        "scorers": {"base", "losses", "metrics", "muted", "tasks"},
+        "muted": set(),
         "thresholds": {"base"},
     },
     "_estimator": {

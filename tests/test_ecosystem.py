@@ -7,10 +7,11 @@ import sys
 import joblib
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn import config_context
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -127,3 +128,27 @@ def test_a_forecasting_package_drives_the_regressor():
     predicted = ahead.predict(20)
     assert predicted.index.equals(index[280:])
     assert np.sqrt(np.mean((predicted - np.sin(0.3 * np.arange(280, 300))) ** 2)) < 0.3
+
+
+def test_a_cluster_is_sent_the_tasks_of_a_search_and_no_updates(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    sent, submit = [], distributed.Client.submit
+    monkeypatch.setattr(
+        distributed.Client, "submit", lambda *args, **options: sent.append(args) or submit(*args, **options)
+    )
+
+    def make(**params):
+        return classifier(perturbation="weight", max_iter=2, n_perturbations=8, **params)
+
+    scores = cross_val_score(make(), IRIS, SPECIES, cv=3, scoring="neg_log_loss")
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, silence_logs=False
+    )
+    with cluster, distributed.Client(cluster), parallel_config("dask"):
+        for n_jobs in (None, 2):
+            model = make(n_jobs=n_jobs).fit(IRIS, SPECIES)
+            np.testing.assert_array_equal(model.coefs_[0], make().fit(IRIS, SPECIES).coefs_[0])
+            assert sent == []
+        remote = cross_val_score(make(), IRIS, SPECIES, cv=3, n_jobs=2, scoring="neg_log_loss")
+    assert 1 <= len(sent) <= 3
+    np.testing.assert_allclose(remote, scores, rtol=1e-7)

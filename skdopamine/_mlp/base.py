@@ -222,8 +222,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             return entry.make(self._loss_options(data.units))
         with np.errstate(all="ignore"):
             output, target = outputs(network, params, data, slice(None)), data.targets(slice(None))
-        weighted = data.weight is not None
-        return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
+            weighted = data.weight is not None
+            return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
 
     def _warm_up(self, problem: NetworkProblem) -> tuple[int, bool]:
         """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.

@@ -103,7 +103,9 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
         1e-4 keeps the first steps near the start.
     n_jobs : int or None, default=None
-        Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
+        Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
+        thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
+        threads of the worker that fits.
 
     Attributes
     ----------
@@ -562,7 +564,9 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
         1e-4 keeps the first steps near the start.
     n_jobs : int or None, default=None
-        Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
+        Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
+        thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
+        threads of the worker that fits.
 
     Attributes
     ----------

@@ -1,10 +1,11 @@
 """Weight perturbation of a network: a population of directions, judged by the loss of the whole batch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
+from sklearn import config_context, get_config
 
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.problem import Batch, NetworkProblem
@@ -22,7 +23,8 @@ class WeightProblem(NetworkProblem):
 
     def __init__(self, *args: Any, n_jobs: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.n_jobs = n_jobs
+        # threads, whatever the backend around: a process or another machine would be sent the rows in every update
+        self.parallel = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
 
     def init_memory(self) -> tuple[Array, ...]:
         return ()
@@ -53,15 +55,24 @@ class WeightProblem(NetworkProblem):
 
         total = np.zeros_like(params)
         chunks = self.chunks(len(batch.ids))
-        if effective_n_jobs(self.n_jobs) == 1:
+        if self.parallel.n_jobs == 1:
             simulated = map(simulate, chunks)
         else:
-            simulated = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
-                delayed(simulate)(members) for members in chunks
-            )
+            simulated = self.parallel(map(delayed(_as_here(simulate)), chunks))
         for members, regret in simulated:
             directions = _noise.unpack_directions(bits[members], len(params), params.dtype)
             total = _credit.weight_credit(directions, regret, total)
         total /= self.n_perturbations
         n_evaluations = (1 + 2 * self.n_perturbations) * len(batch.ids)
         return Estimate(self.penalised(total, params, batch), self.losses(params, batch), (), n_evaluations)
+
+
+def _as_here(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with the settings of this thread, for threads that would begin with the defaults."""
+    errors, config = np.geterr(), get_config()
+
+    def call(*args: Any) -> Any:
+        with np.errstate(**errors), config_context(**config):
+            return function(*args)
+
+    return call

@@ -4,7 +4,6 @@ A scorer sees what it would see in `cross_val_score`: labels, probabilities or v
 maximised. The common metrics are computed for all members of a population at once, the others by one call for each.
 """
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from inspect import signature
@@ -12,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
 
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._objectives.losses import Evaluated
 from skdopamine._objectives.metrics import Metric, find_metric
+from skdopamine._objectives.muted import muted
 from skdopamine._objectives.tasks import View
 from skdopamine._typing import Array
 
@@ -52,12 +51,10 @@ class _OneByOne(SetObjective):
 
     def value(self, output: Array, target: Array, weight: Array | None) -> Array:
         members = output.reshape(-1, *output.shape[-2:])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UndefinedMetricWarning)
-            try:
-                values = [self.single(member, target, weight) for member in members]
-            except ValueError:  # a minibatch may be without some class
-                values = [np.nan] * len(members)
+        try:
+            values = muted(lambda: [self.single(member, target, weight) for member in members])
+        except ValueError:  # a minibatch may be without some class
+            values = [np.nan] * len(members)
         return np.array(values).reshape(output.shape[:-2])
 
 
@@ -211,7 +208,7 @@ def _reversed(view: View) -> bool:
 
 def _tried(loss: Any, call: Callable[[], Any]) -> Any:
     try:
-        return call()
+        return muted(call)
     except Exception as error:
         raise ValueError(f"loss={loss!r} cannot be computed for this y: {error}") from error
 
