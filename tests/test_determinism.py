@@ -6,6 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import finest_output
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from skdopamine import DopamineESNForecaster
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -54,6 +59,47 @@ def test_number_of_jobs_changes_no_bit(task, assert_same_model, n_pairs):
         for n_jobs in (1, 2)
     )
     assert_same_model(one, two)
+
+
+@PERTURBATIONS
+def test_equal_numbers_of_blas_threads_give_the_same_bits_and_others_the_same_digits(
+    make_task, assert_same_model, perturbation
+):
+    make, X, y = make_task("regression", n=200)
+    X = np.hstack([X, np.random.default_rng(0).standard_normal((200, 95))])  # so large that BLAS uses its threads
+
+    def fit(blas, n_jobs=None):
+        model = make(hidden_layer_sizes=(120,), max_iter=1, perturbation=perturbation, n_perturbations=2, n_jobs=n_jobs)
+        with threadpool_limits(blas, "blas"):
+            return model.fit(X, y)
+
+    one, two = fit(1), fit(2)
+    for n_jobs in (None, 2):
+        assert_same_model(fit(2, n_jobs), two)
+    assert_same_model(two, one, rtol=1e-6)
+    with threadpool_limits(2, "blas"):
+        predicted = one.predict(X)
+    np.testing.assert_allclose(predicted, one.predict(X), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_predictions_of_many_rows_are_those_of_their_parts(make_task, kind, form):
+    make, X, y = make_task(kind)
+    model = make(max_iter=2).fit(X, y)
+    many = form(np.random.default_rng(1).standard_normal((100_100, 5)))
+    whole = finest_output(model, many)
+    assert len(whole) == 100_100
+    for size in (30_000, 99_999):
+        parts = [finest_output(model, many[start : start + size]) for start in range(0, 100_100, size)]
+        np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12, atol=1e-14)
+
+
+def test_forecasts_of_many_windows_are_those_of_their_parts():
+    windows = np.random.default_rng(0).standard_normal((100_100, 4)).cumsum(axis=1)
+    model = DopamineESNForecaster(n_units=5, max_iter=1, random_state=0).fit(windows[:200], windows[:200, -1])
+    parts = [model.predict(windows[start : start + 30_000]) for start in range(0, 100_100, 30_000)]
+    np.testing.assert_allclose(np.concatenate(parts), model.predict(windows), rtol=1e-9, atol=1e-12)
 
 
 def test_random_state_instance_is_accepted_and_the_global_state_left_alone(task, assert_same_model):

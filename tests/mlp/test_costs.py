@@ -1,12 +1,14 @@
 """Costs that must not grow: of a pickle with refreshes, of a stream with its past, of a prediction with its rows."""
 
 import pickle
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
 
+from skdopamine import DopamineMLPRegressor
 from skdopamine._mlp import base as _base
 from skdopamine._training.trainer import Epoch
 
@@ -63,3 +65,34 @@ def test_memory_of_a_prediction_is_far_below_that_of_a_hidden_layer(task):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.25 * 8 * len(X) * 100  # a hidden layer in float64
+
+
+def functions_called(model, X, y):
+    """Return how many functions one more call of `partial_fit` calls."""
+    calls = 0
+
+    def count(frame, event, arg):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        model.partial_fit(X, y)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("perturbation", ["node", "weight"])
+def test_a_call_of_a_stream_takes_no_more_work_after_many(task, perturbation):
+    model = task.make(perturbation=perturbation)
+    model.partial_fit(task.X, task.y, **({} if isinstance(model, DopamineMLPRegressor) else {"classes": [0, 1]}))
+    for _ in range(30):
+        model.partial_fit(task.X, task.y)
+    early = np.median([functions_called(model, task.X, task.y) for _ in range(5)])
+    past = model._training.history.extended([Epoch(1.0, 0.1, 0.1)] * 100_000)  # as if there had been so many calls
+    model._training = model._training._replace(history=past)
+    late = np.median([functions_called(model, task.X, task.y) for _ in range(5)])
+    assert len(model.loss_curve_) == 100_041
+    assert late < 1.1 * early
