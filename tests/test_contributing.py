@@ -156,7 +156,13 @@ def test_an_activation(copy):
         def test_it_is_trained_as_itself():
             X = np.random.default_rng(0).normal(size=(60, 3))
             y = X[:, 0] * X[:, 1]
-            model = skdopamine.DopamineMLPRegressor((5,), "softsign", random_state=0).fit(X, y)
+            model, own, *others = (
+                skdopamine.DopamineMLPRegressor((5,), activation, random_state=0).fit(X, y)
+                for activation in ("softsign", lambda z: z / (1 + np.abs(z)), "tanh", "relu")
+            )
+            assert model.loss_curve_ == own.loss_curve_
+            for other in others:
+                assert model.loss_curve_[0] != other.loss_curve_[0]
             z = X @ model.coefs_[0] + model.intercepts_[0]
             expected = (z / (1 + np.abs(z))) @ model.coefs_[1] + model.intercepts_[1]
             np.testing.assert_allclose(model.predict(X), expected[:, 0], rtol=1e-12)

@@ -108,14 +108,20 @@ def series(n=120):
     return np.sin(0.3 * np.arange(n)) + 0.1 * RNG.normal(size=n)
 
 
+@short
 @each_of_values
-def test_the_forecaster_takes_the_losses_that_say_so(entry):
-    model = DopamineESNForecaster(n_units=5, stateful=True, trainable=(), loss=entry.name, random_state=0)
+def test_the_forecaster_takes_the_losses_that_say_so_and_trains_on_them(entry):
+    X = series()[:, None] + 5.0 * (RNG.random((120, 1)) < 0.1)  # errors beyond the knee of Huber's loss
+    squares, model = (
+        DopamineESNForecaster(5, stateful=True, trainable="readout", loss=loss, max_iter=2, random_state=0)
+        for loss in ("squared_error", entry.name)
+    )
     if entry.closed_loop:
-        assert np.isfinite(model.fit(series()[:, None]).forecast(3)).all()
+        assert np.isfinite(model.fit(X).forecast(3)).all()
+        assert (model.loss_curve_ == squares.fit(X).loss_curve_) == (entry.name == "squared_error")
     else:
         with pytest.raises(ValueError, match=rf"loss must be one of \('squared_error', .*\).* got '{entry.name}'"):
-            model.fit(series()[:, None])
+            model.fit(X)
 
 
 # ---- a further loss ----
