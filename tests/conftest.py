@@ -95,6 +95,11 @@ def with_value(array: Any, value: float) -> np.ndarray:
     return changed
 
 
+def absolute(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    """Loss of a user's own, a value for each row."""
+    return np.abs(y_true - y_pred)
+
+
 def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
     """Draw powers of ten with exponents between low and high."""
     return st.floats(low, high).map(lambda exponent: 10.0**exponent)
