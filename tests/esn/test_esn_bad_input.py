@@ -7,9 +7,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import log_uniform, with_value
+from conftest import REPEATABLE, log_uniform, with_value
 from forecasters import small
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
@@ -506,14 +506,6 @@ def test_too_small_a_penalty_works_or_is_named(params):
 
 # ---- whatever goes in ----
 
-THOROUGH = settings(
-    max_examples=150,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate, Phase.shrink],
-)
 NUMBERS = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "walk": lambda rng, shape: rng.standard_normal(shape).cumsum(axis=0),
@@ -553,7 +545,7 @@ PARAMETERS = st.fixed_dictionaries(
 CAUSES = "washout|horizon|readout_lags|reservoir_connectivity|ridge|finite variance|sample"
 
 
-@THOROUGH
+@settings(REPEATABLE, max_examples=150)
 @given(
     params=PARAMETERS,
     n=st.integers(1, 150),
