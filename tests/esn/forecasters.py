@@ -13,13 +13,14 @@ STIFF = {"ridge": 0.1, "lag_ridge": 0.1, "readout_lags": 3, "washout": 10}  # so
 
 
 def small(**params: Any) -> DopamineESNForecaster:
-    """Two epochs of tuning, so that it warns."""
-    return DopamineESNForecaster(**{"n_units": 20, "max_iter": 2, "random_state": 0, **params})
+    """Two epochs of training on short windows, so that it is fast, and warns."""
+    short = {"n_units": 20, "horizon": 10, "washout": 10, "n_perturbations": 4, "max_iter": 2, "random_state": 0}
+    return DopamineESNForecaster(**{**short, **params})
 
 
 def plain(**params: Any) -> DopamineESNForecaster:
     """No tuning, so that no warning either."""
-    return small(**{"trainable": (), **params})
+    return small(**{"trainable": (), "washout": "auto", **params})
 
 
 def stream(**params: Any) -> DopamineESNForecaster:

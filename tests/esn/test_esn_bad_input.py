@@ -56,7 +56,8 @@ BAD_PARAMETERS = {
 
 
 def tiny(**params):
-    return small(**{"n_units": 10, **params})
+    """With what is chosen by the number of rows left to choose."""
+    return small(**{"n_units": 10, "horizon": "auto", "washout": "auto", **params})
 
 
 @pytest.fixture(scope="module")
@@ -378,7 +379,8 @@ def test_intervals_need_rows_held_back():
 
 @pytest.mark.parametrize("trainable", ["readout", ("recurrent",), ("gains", "readout")])
 def test_partial_fit_does_not_undo_trained_weights(trainable):
-    model = tiny(stateful=True, trainable=trainable, loss="pinball", quantile=0.9, max_iter=40).fit(SERIES)
+    short = {"horizon": 10, "washout": 10, "max_iter": 4}
+    model = tiny(stateful=True, trainable=trainable, loss="pinball", quantile=0.9, **short).fit(SERIES)
     with pytest.raises(ValueError, match="trainable"):
         model.partial_fit(SERIES)
 
