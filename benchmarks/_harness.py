@@ -55,7 +55,7 @@ def parser(doc: str | None, *, seeds: int, sets: Sequence[str] = ()) -> argparse
 
 
 def parse(script: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse the command line; `save` tells whether the run is a full one, whose table goes to a file.
+    """Parse the command line; `save` says whether the run is a full one, whose table goes to a file.
 
     One on fewer seeds is not, as it would replace a table with a lesser one.
     """

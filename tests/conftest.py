@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 from threadpoolctl import threadpool_limits
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
@@ -16,6 +17,15 @@ from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 0}
 # For tests about noise: units that share one loss difference, or an antithetic pair's sign would not matter.
 NOISY: dict[str, Any] = {"hidden_layer_sizes": (8, 8)}
+
+# The same examples on every run, so that a failure in CI is a failure here.
+REPEATABLE = settings(
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink],
+)
 
 # kind -> targets from three independent linear functions of X, each of unit variance
 TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -93,6 +103,11 @@ def with_value(array: Any, value: float) -> np.ndarray:
     changed = np.array(array, dtype=float)
     changed.flat[3] = value
     return changed
+
+
+def absolute(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    """Loss of a user's own, a value for each row."""
+    return np.abs(y_true - y_pred)
 
 
 def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:

@@ -85,12 +85,12 @@ def make_state(rule: str, mode: str, toy: str) -> _trainer.TrainState:
     return _trainer.init_state(params, make_problem(mode, toy, 0), RULES[rule])
 
 
-def train(rule: str, mode: str, toy: str, seed: int = 0, **settings) -> _trainer.Result:
+def train_on_toy(rule: str, mode: str, toy: str, seed: int = 0, **settings) -> _trainer.Result:
     problem, state = make_problem(mode, toy, seed), make_state(rule, mode, toy)
     return _trainer.train(problem, RULES[rule], state, make_settings(rule, toy, seed)._replace(**settings))
 
 
-trained = cache(train)  # what several properties look at, and none changes
+trained = cache(train_on_toy)  # what several properties look at, and none changes
 
 
 def loss(mode: str, toy: str, params: np.ndarray) -> float:
@@ -111,14 +111,14 @@ def test_the_loss_falls(rule, mode, toy):
 def test_the_best_parameters_are_those_of_the_lowest_loss(rule, mode, toy):
     result = trained(rule, mode, toy)
     losses = [epoch.loss for epoch in result.epochs]
-    until = train(rule, mode, toy, n_epochs=int(np.argmin(losses)) + 1)
+    until = train_on_toy(rule, mode, toy, n_epochs=int(np.argmin(losses)) + 1)
     np.testing.assert_array_equal(result.best_params, until.state.params)
     assert loss(mode, toy, result.best_params) <= losses[0]
 
 
 @each
 def test_the_same_seed_gives_the_same_bits(rule, mode, toy):
-    result, again = trained(rule, mode, toy), train(rule, mode, toy)
+    result, again = trained(rule, mode, toy), train_on_toy(rule, mode, toy)
     np.testing.assert_array_equal(again.best_params, result.best_params)
     np.testing.assert_array_equal(again.state.params, result.state.params)
     assert again.epochs == result.epochs
@@ -126,7 +126,7 @@ def test_the_same_seed_gives_the_same_bits(rule, mode, toy):
 
 @each
 def test_another_seed_gives_other_bits(rule, mode, toy):
-    one, other = (train(rule, mode, toy, seed, n_epochs=2, batch_size=2) for seed in (0, 1))
+    one, other = (train_on_toy(rule, mode, toy, seed, n_epochs=2, batch_size=2) for seed in (0, 1))
     assert not np.array_equal(one.state.params, other.state.params)
 
 
@@ -171,7 +171,7 @@ def test_the_state_passed_in_stays_as_it_is(rule, mode, toy):
 @each
 def test_a_pickled_state_goes_on_with_the_same_bits(rule, mode, toy):
     settings = make_settings(rule, toy, 0)._replace(n_epochs=4, schedule=0)
-    whole = train(rule, mode, toy, n_epochs=8, schedule=0)
+    whole = train_on_toy(rule, mode, toy, n_epochs=8, schedule=0)
     half = _trainer.train(make_problem(mode, toy, 0), RULES[rule], make_state(rule, mode, toy), settings)
     state = pickle.loads(pickle.dumps(half.state))
     rest = _trainer.train(make_problem(mode, toy, 0), RULES[rule], state, settings._replace(first_epoch=4))

@@ -76,7 +76,7 @@ def test_each_page_of_the_guide_is_in_its_index() -> None:
     assert set(re.findall(r"^   (\w+)$", index, re.MULTILINE)) == pages
 
 
-def code_lines(text: str) -> list[str]:
+def code_that_is_not_run(text: str) -> list[str]:
     """Lines of literal blocks in reStructuredText that are Python but not an example that is run."""
     return re.findall(r"^ +(?:from \w[\w.]* import|import \w).*$", text, re.MULTILINE)
 
@@ -84,7 +84,7 @@ def code_lines(text: str) -> list[str]:
 @pytest.mark.parametrize("path", [DOC / "getting_started.rst", *sorted((DOC / "user_guide").glob("*.rst"))], ids=str)
 def test_code_of_the_guide_is_run(path: Path) -> None:
     text = re.sub(r"^\.\. plot::\n(?:(?: +.*)?\n)+", "", read(path), flags=re.MULTILINE)  # run by each build
-    assert not code_lines(text)
+    assert not code_that_is_not_run(text)
     assert ".. code-block:: python" not in text
     assert path.stem in ("index", "method") or ">>> " in text
 

@@ -5,23 +5,15 @@ import warnings
 
 import hypothesis.strategies as st
 import numpy as np
-from conftest import log_uniform
-from hypothesis import HealthCheck, Phase, given, settings
+from conftest import REPEATABLE, log_uniform
+from hypothesis import given, settings
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 from skdopamine._mlp.activations import ACTIVATIONS
 
-# 2 x 1,000 examples; the same ones on every run, so that a failure in CI is a failure here
-THOROUGH = settings(
-    max_examples=1000,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate, Phase.shrink],
-)
+THOROUGH = settings(REPEATABLE, max_examples=1000)
 
 NUMBERS = {  # generator, shape -> values of about unit size; drawing them one by one would take longer than the fits
     "normal": lambda rng, shape: rng.standard_normal(shape),

@@ -37,14 +37,14 @@ LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
 TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
-TUNING_READS = 20_000  # rows x lags of windows for that
-TUNING_WINDOWS = 400  # and no fewer windows
+TUNING_READS = 20_000  # of windows, rows x lags used for tuning
+TUNING_WINDOWS = 400  # but no fewer windows than these
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
-WINDOW_BATCH = 200  # rows that are windows of their own
+WINDOW_BATCH = 200  # rows of a minibatch where each row is a window
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
-FEW_ROWS = 400  # closed loops in fewer than these are judged by cross-validation
+FEW_ROWS = 400  # in fewer rows, closed loops are judged by cross-validation
 N_FOLDS = 4  # of the cross-validation
 
 
@@ -93,7 +93,7 @@ class DopamineESN(DopamineEstimator):
         for name, rows, standard in (("X", flat, read), ("y", target, goals)):
             if not standard.is_finite:
                 raise ValueError(f"{name} must have a finite variance, got values up to {np.abs(rows).max()}.")
-        if form.closed:  # what is fed back is counted as what is read
+        if form.closed:  # what is fed back has the units of the inputs
             goals = goals.starting_as(read)
         lags = self._choose_lags(inputs, read)
         seed = draw_seed(self.random_state)

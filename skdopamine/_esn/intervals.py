@@ -13,12 +13,12 @@ from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Population
 from skdopamine._typing import Array
 
-MOST_ROWS = 4000  # that are kept
-STRETCH = 500  # rows of a stream whose closed loops one readout judges
-ORIGINS = 200  # closed loops that the spread of their errors is estimated from
-LATEST = 250  # errors that the width of intervals along a series is estimated from
-SPREAD_ROWS = 24  # before a closed loop, whose spread is the unit of its errors
-SHARE_OF_ALL = 0.01  # in the square of that unit, which is then never zero
+MOST_ROWS = 4000  # kept at most
+STRETCH = 500  # rows of a stream for which one readout judges the closed loops
+ORIGINS = 200  # closed loops that estimate the spread of their errors
+LATEST = 250  # errors that estimate the width of intervals along a series
+SPREAD_ROWS = 24  # rows before a closed loop; their spread is the unit of its errors
+SHARE_OF_ALL = 0.01  # share of all rows in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
 
 

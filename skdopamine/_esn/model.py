@@ -22,7 +22,7 @@ class Form(NamedTuple):
 
     is_series: bool  # whether rows are consecutive times of one series, and not windows
     closed: bool  # whether the first targets are known to be the next rows, which follow each other
-    feeds: bool  # whether predictions may be fed back: of windows in any order, the user knows
+    feeds: bool  # whether predictions may be fed back; with windows in any order, the user decides
     flat: bool  # whether the targets came without an axis for columns
     n_channels: int
 
@@ -60,7 +60,7 @@ class Model(NamedTuple):
 
     @property
     def n_history(self) -> int:
-        """Last rows that closed loops begin from."""
+        """Number of last rows that closed loops begin from."""
         return max(1 + int(self.lags.max()), SPREAD_ROWS) if self.form.is_series else 1
 
     @property

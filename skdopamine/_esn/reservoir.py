@@ -99,7 +99,7 @@ def spectral_radius(matrix: Array) -> float:
     links = sparse.csr_array(matrix)
     n_loops, _ = connected_components(links, directed=True, connection="strong")
     if n_loops == len(matrix) and not matrix.diagonal().any():
-        return 0.0  # no way leads back
+        return 0.0  # there is no cycle
     if len(matrix) >= DENSE_UNITS:
         try:
             # several, since the largest lie close together and one alone may be its neighbour
@@ -227,7 +227,7 @@ class Normal(NamedTuple):
         return self._replace(power=power, n_rows=self.n_rows + len(target))
 
     def shared_by(self, n_members: int) -> "Normal":
-        """The same for as many members, of one or as many; only to be read."""
+        """Broadcast from one member, or as many, to so many members; read-only."""
         gram, cross = (np.broadcast_to(field, (n_members, *field.shape[1:])) for field in (self.gram, self.cross))
         return self._replace(gram=gram, cross=cross)
 

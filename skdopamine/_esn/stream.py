@@ -14,7 +14,7 @@ from skdopamine._esn.model import Model
 from skdopamine._esn.reservoir import Normal, Population
 from skdopamine._typing import Array
 
-BOUND = 0.5  # ranges of the training rows by which a prediction that is fed back may leave them
+BOUND = 0.5  # predictions that are fed back may leave the training rows by this share of their range
 
 
 def span_of(rows: Array) -> tuple[Array, Array]:
@@ -24,7 +24,7 @@ def span_of(rows: Array) -> tuple[Array, Array]:
 
 
 def bounds_of(span: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Between which predictions that are fed back are held."""
+    """Bounds of the predictions that are fed back."""
     least, most = span
     return least - BOUND * (most - least), most + BOUND * (most - least)
 

@@ -22,7 +22,7 @@ __all__ = ["CallbackSupportMixin", "EpochCallbacks", "with_callbacks"]
 
 
 class EpochCallbacks:
-    """Tells the estimator's callbacks of the fit and of each of its epochs."""
+    """Calls the estimator's callbacks when the fit and each of its epochs begin and end."""
 
     def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
         self.estimator = estimator
@@ -34,7 +34,7 @@ class EpochCallbacks:
             self.context.call_on_fit_task_begin(estimator=estimator, **self.known)
 
     def begin_epoch(self) -> None:
-        """Report the begin of an epoch."""
+        """Report the beginning of an epoch."""
         if self.context is not None:
             self.epoch = self.context.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.known)

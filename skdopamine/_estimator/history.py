@@ -25,7 +25,10 @@ def unrolled(curve: Curve) -> list[float]:
 
 
 class History(NamedTuple):
-    """What the epochs of all runs have shown; losses and reward prediction errors are in the user's units."""
+    """What the epochs of all runs have shown; losses and reward prediction errors are in the user's units.
+
+    Of the epochs of a warm-up on the natural loss only the evaluations and rows are counted.
+    """
 
     losses: Curve = ()
     rates: Curve = ()  # learning rates

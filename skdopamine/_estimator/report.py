@@ -32,7 +32,7 @@ class Reporter:
         self.epochs: list[Epoch] = []
 
     def begin_epoch(self) -> None:
-        """Report the begin of an epoch."""
+        """Report the beginning of an epoch."""
         if self.callbacks is not None:
             self.callbacks.begin_epoch()
 

@@ -46,8 +46,8 @@ from skdopamine._training import trainer as _trainer
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
+PREDICT_ROWS = 4000  # predicted at once
 # for objectives that stand still under small perturbations, as metrics do:
-PREDICT_ROWS = 4000  # that are predicted at once
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
 WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
 
@@ -64,7 +64,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         return self._training.history
 
     def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
-        """Check the classes of y, and learn them with fresh. `whole` tells whether these are all rows."""
+        """Check the classes of y, and learn them with `fresh`; with `whole`, y has all rows."""
 
     @abstractmethod
     def _encode(self, y: Any, *, fresh: bool) -> Array:
@@ -174,7 +174,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         return sample.at(training), sample.at(held_back)
 
     def _prepare(self, sample: Sample, *, fresh: bool, whole: bool = True) -> NetworkProblem:
-        """The problem to train on; with fresh, also the initial state. `whole` tells whether these are all rows."""
+        """The problem to train on; with `fresh`, also the initial state; with `whole`, the sample has all rows."""
         X, _, target, weight = sample
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         activations = layer_activations(self.activation, len(hidden))[:-1]
@@ -267,16 +267,16 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         score: Callable[[Array], float] | None,
         callbacks: EpochCallbacks | None,
     ) -> _trainer.Result:
-        """Train, and publish what has come of it."""
+        """Train, and publish the result."""
         history, unit = self._training.history, problem.loss_unit
         score_unit = unit if self.scoring is None else 1.0
 
         def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
             now = history.extended(epochs, unit, score_unit=score_unit, n_rows=problem.n_rows())
-            told = {**self._told(now), **self._published(params), "n_iter_": len(epochs)}
-            told["_training"] = self._training._replace(history=now)
-            del told["n_evaluations_"]  # those of this run are known at its end
-            return told
+            attributes = {**self._traces(now), **self._published(params), "n_iter_": len(epochs)}
+            attributes["_training"] = self._training._replace(history=now)
+            del attributes["n_evaluations_"]  # known only at the end of the run
+            return attributes
 
         reporter = Reporter(
             verbose=self.verbose, n_past=self._training.n_epochs, unit=unit, callbacks=callbacks, fitted=fitted
@@ -294,7 +294,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             n_rows=problem.n_rows(),
         )
         self._training = self._training.after(result, problem, history)
-        self.__dict__.update({**self._told(history), **published})
+        self.__dict__.update({**self._traces(history), **published})
         return result
 
     def _release_state(self) -> _trainer.TrainState:
@@ -305,12 +305,12 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         state, self._training = self._training.state, self._training.hollow()
         return state
 
-    def _told(self, history: History) -> dict[str, Any]:
+    def _traces(self, history: History) -> dict[str, Any]:
         """Fitted attributes that hold the history."""
-        told = history.attributes(nothing=np.inf, learning_rate_init=float(self.learning_rate_init))
+        attributes = history.attributes(nothing=np.inf, learning_rate_init=float(self.learning_rate_init))
         if history.scores:
-            told["best_loss_"] = None
-        return told | {
+            attributes["best_loss_"] = None
+        return attributes | {
             "validation_scores_": list(history.scores) or None,
             "best_validation_score_": max(history.scores, default=None),
             "t_": history.n_rows,
@@ -353,7 +353,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         return score
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
-        """Say so if the training has not ended as it should."""
+        """Warn if the training has not ended as it should."""
         warn(
             [result],
             max_iter=self.max_iter,
@@ -368,7 +368,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         return cloned
 
     def __getstate__(self) -> dict[str, Any]:
-        # of a model that is refreshed again and again, the last start is kept and not all of them
+        # in a chain of models, each started from the one before, only the last start is kept
         return {**super().__getstate__(), "init": _bridge.without_ancestors(self.init)}
 
     def to_sklearn(self) -> Any:
@@ -385,7 +385,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         Raises
         ------
         ValueError
-            If the activation or the function of the outputs is not to be had in scikit-learn.
+            If scikit-learn does not offer the activation or the function of the outputs.
         NotFittedError
             If there are no weights yet.
         """

@@ -64,7 +64,7 @@ def start_weights(
 
 
 def without_ancestors(init: Any) -> Any:
-    """What a model starts from, without what that has started from itself; nothing is changed in place."""
+    """A copy of `init` without the model that `init` was started from in turn."""
     if isinstance(init, FrozenEstimator):
         return FrozenEstimator(without_ancestors(init.estimator))
     if getattr(init, "init", None) is None:

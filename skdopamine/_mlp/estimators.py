@@ -162,10 +162,10 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
     epochs goes to "log_loss" first, unless there is `init`. Then the decision threshold, for two classes and for
     labels, is put where the metric is best on the training rows, and then the metric itself is maximised: the outputs
-    of a minibatch (1,000 rows) are perturbed together, what the metric makes of it assigns credit to each output, and
-    node perturbation hands it down. The curves and `loss_` hold minus the metric, and begin there. The common metrics
-    are computed for all perturbations at once; other scorers and callables are called for each and are slow.
-    `partial_fit` trains on the metric from the start.
+    of a minibatch (1,000 rows) are perturbed together, the change of the metric assigns credit to each output, and
+    node perturbation passes it on to the layers below. The curves and `loss_` hold minus the metric, and begin there.
+    The common metrics are computed for all perturbations at once; other scorers and callables are called for each and
+    are slow. `partial_fit` trains on the metric from the start.
 
     Probabilities are shifted so that the threshold is 0.5; after a metric or "hinge" they are not calibrated: in
     `benchmarks/calibration.py` they are off by .05 to .07 on average, after "log_loss" by .04, and in a
@@ -353,8 +353,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Raises
         ------
         ValueError
-            If an argument is not valid, `classes` is missing in the first call or differs later, or y has a class
-            outside of it.
+            If an argument is not valid, `classes` is missing in the first call or differs later, or y has a
+            class that `classes` lacks.
         """
         if self.class_weight == "balanced":
             raise ValueError(
@@ -621,9 +621,10 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other
     stands still under small perturbations of a batch, so a third of the epochs goes to "squared_error" first, unless
     there is `init`. Then the metric itself is maximised: the outputs of a minibatch (1,000 rows) are perturbed
-    together, what the metric makes of it assigns credit to each output, and node perturbation hands it down. The curves
-    and `loss_` hold minus the metric, and begin there. The common metrics are computed for all perturbations at once;
-    other scorers and callables are called for each and are slow. `partial_fit` trains on the metric from the start.
+    together, the change of the metric assigns credit to each output, and node perturbation passes it on to the layers
+    below. The curves and `loss_` hold minus the metric, and begin there. The common metrics are computed for all
+    perturbations at once; other scorers and callables are called for each and are slow. `partial_fit` trains on the
+    metric from the start.
 
     Targets need no scaling: training works on their deviation from the mean, in units of their spread. All
     outputs share one unit, so scale them yourself if they differ widely in size.
@@ -752,7 +753,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
 
         The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
         without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
-        weights are kept. The unit and the start of the outputs are those of the first batch's targets; but for that,
+        weights are kept. The unit and the start of the outputs are those of the first batch's targets; otherwise
         the calls over the minibatches of one epoch do the same as one epoch of `fit` with ``shuffle=False``.
 
         Parameters

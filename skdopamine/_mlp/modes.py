@@ -37,7 +37,7 @@ class Mode(NamedTuple):
 def _node(network: Network, objective: Objective | SetObjective, data: Data, options: Options) -> NodeProblem:
     *hidden, scale = options.auto_scales
     n_draws = NODE_DRAWS
-    if isinstance(objective, SetObjective):  # it is the outputs whose perturbation it judges
+    if isinstance(objective, SetObjective):  # such an objective judges perturbations of the outputs
         scale = VALUE_SCALE if objective.of_values else DECISION_SCALE
         n_draws = objective.n_pairs
     elif options.scale is not None:

@@ -19,7 +19,7 @@ from skdopamine._typing import Array
 TABLE_LIFE = 64  # updates for which one table of signs serves
 MAX_GROUPS = 16
 GROUP_OUTPUTS = 160  # groups x outputs whose losses are worth their time, per row
-UNIT_COST = 8  # of a unit's activation on both sides of a pair, in multiplications
+UNIT_COST = 8  # cost of a unit's activation on both sides of a pair, in multiplications
 PASS_SHARE = 2  # a layer's own product costs at least this many times what one group's pass does
 SET_BYTES = 2**22  # outputs of the members that are judged at once
 
@@ -141,7 +141,7 @@ class NodeProblem(NetworkProblem):
                 up, down = _network.moved_outputs(self.network, params, trace, layer + 1, change)
                 change = (up - down) / 2
             if objective.linear or isinstance(objective, SetObjective):
-                # too small a change to be seen in the objective is judged by what the outputs have learnt of it
+                # a change too small to show in the objective is judged by the credit of the outputs
                 moved = 2 * np.einsum("nk,...nk->...n", output_credit, change)
             else:
                 middle = prediction if top else objective.predict((up + down) / 2)
@@ -150,7 +150,7 @@ class NodeProblem(NetworkProblem):
 
         activation = self.network.activations[layer]
         response = activation.response(trace.preactivations[layer], scale)
-        trace.preactivations[layer] = response[:0]  # layers below have been served: its memory is wanted
+        trace.preactivations[layer] = response[:0]  # the layers below no longer need it: free its memory
         total: Array | None = None
         n_draws = 1 if isinstance(objective, SetObjective) else self.n_perturbations
         for draw in range(n_draws):

@@ -18,7 +18,7 @@ from skdopamine._training.learning_rate import LearningRate, make_rule
 from skdopamine._training.trainer import Settings
 
 AUTO_BATCH = 200
-METRIC_BATCH = 1000  # rows that tell what a metric is
+METRIC_BATCH = 1000  # rows of a minibatch: of fewer, a metric is too noisy
 SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
 SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
 PLATEAU_ABOVE = 0.5  # of the first loss: a plateau above that is to be crossed, and is not convergence

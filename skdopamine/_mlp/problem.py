@@ -157,7 +157,7 @@ class NetworkProblem(ABC):
         if isinstance(self.objective, SetObjective):
             value = self.set_values(output, batch)
             if np.isnan(value).any():
-                # a batch without some class says nothing; outputs that an objective is not defined for are no good
+                # a batch that lacks a class says nothing; outputs for which the objective is undefined are the worst
                 defined = self.objective.of_values and np.isfinite(self.set_values(batch.target, batch))
                 value = np.where(np.isnan(value), np.inf if defined else 0.0, value)
             return np.broadcast_to(value[..., None], output.shape[:-1])

@@ -20,7 +20,7 @@ class Training(NamedTuple):
     units: Units  # of the targets
     seed: int
     history: History
-    n_epochs: int = 0  # all that were run, those before the history included
+    n_epochs: int = 0  # all epochs that were run, including those of a warm-up, which the history leaves out
 
     def resumed(self, problem: Problem, rule: LearningRate) -> Self:
         """Fit the state to parameters set since: another credit rule has other critics, another rate a new start."""

@@ -8,7 +8,7 @@ from skdopamine._objectives.losses import HUBER_KNEE
 from skdopamine._typing import Array
 
 NORMAL_MAD = 1.4826  # standard deviation of a normal law in units of its median absolute deviation
-LEAST_SPREAD = 1e-10  # of the largest target; below, targets are constant but for rounding
+LEAST_SPREAD = 1e-10  # of the largest target; below, targets are constant up to rounding
 MOST_EXPONENT = 1000  # of a power of two
 
 

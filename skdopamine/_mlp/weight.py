@@ -15,7 +15,7 @@ from skdopamine._training import noise as _noise
 from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
-CHUNK_BYTES = 2**18  # one array of the members that are simulated at once: what a processor's cache holds
+CHUNK_BYTES = 2**18  # one array of the members that are simulated at once fits a processor's cache
 
 
 class WeightProblem(NetworkProblem):

@@ -215,7 +215,7 @@ def _all_present(target: Array, probability: Array) -> bool:
 def _log_loss(target: Array, probability: Array, weight: Array | None) -> Array:
     if not _all_present(target, probability):
         return np.full(probability.shape[:-2], np.nan)
-    if probability.shape[-1] == 2:  # of two classes, a scorer looks at the positive one alone
+    if probability.shape[-1] == 2:  # of two classes, a scorer uses the positive one only
         positive = probability[..., 1]
         chosen = np.where(target == 1, positive, 1 - positive)
     else:

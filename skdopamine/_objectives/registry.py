@@ -94,7 +94,7 @@ def find_loss(loss: Any, task: str) -> Entry | None:
 
 
 def serves(loss: Any, task: str) -> bool:
-    """Whether a loss is known to be for this kind of classification, or not known at all."""
+    """Whether a loss supports this kind of classification; true for losses that are not in the table."""
     known = [t for t in CLASSIFICATION if isinstance(loss, str) and (find_loss(loss, t) or find_metric(loss, t))]
     return not known or task in known
 

@@ -202,7 +202,7 @@ def make_objective(
 
 
 def _reversed(view: View) -> bool:
-    """Whether the first of two classes is labelled 1, which a scorer that looks for a positive class takes for it."""
+    """Whether the first of two classes is labelled 1, so that scorers take it for the positive one."""
     return view.task == "binary" and view.classes is not None and bool(view.classes[0] == 1)
 
 

@@ -34,7 +34,7 @@ class View(NamedTuple):
         return value[..., 0] if value.shape[-1] == 1 else value
 
     def response(self, kind: str, output: Array) -> Array:
-        """What a metric of this kind looks at."""
+        """What a metric of this kind is computed from."""
         if kind == "score":
             return output[..., 0] if self.task == "binary" else output
         return {"labels": self.labels, "probability": self.probabilities, "value": self.values}[kind](output)

@@ -10,9 +10,7 @@ Estimators of dL/d(params), none of which uses a derivative of the loss or of th
 * `set_credit` (an objective of the whole batch): weight perturbation with the outputs as parameters, which are far
   fewer than the weights; its credit then goes down by node perturbation.
 
-All are functions of arrays and callables; they know no network. Noise is a function of (seed, update, row content),
-never of a row's position, so that a row of weight two counts as two equal rows and the order of the rows does not
-matter.
+All are functions of arrays and callables; they know no network.
 """
 
 from collections.abc import Callable

@@ -150,7 +150,7 @@ class InvScaling(NamedTuple):
 
 
 def make_rule(name: str, initial: float, ceiling: float, power: float) -> LearningRate:
-    """The rule of this name; each takes of the others what it has a use for."""
+    """The rule of this name; each uses the parameters that concern it."""
     if name == "dopamine":
         return Dopamine(initial, ceiling)
     return Constant(initial) if name == "constant" else InvScaling(initial, power)

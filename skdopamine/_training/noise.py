@@ -1,6 +1,7 @@
-"""Random signs that are a function of (seed, update, row content), never of a row's position.
+"""Random signs that are a function of seeds, and for rows of their content, never of their position.
 
-A row of weight two counts as two equal rows, and the order of the rows does not matter.
+A row of weight two therefore counts as two equal rows, and the order of the rows does not matter. A direction over the
+parameters (`member_directions`) is one for all rows, and a function of its seed alone.
 """
 
 from typing import Any

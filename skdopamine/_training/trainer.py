@@ -19,9 +19,9 @@ from skdopamine._typing import Array
 SECOND_DECAY = 0.999
 EPSILON = 1e-8
 MAX_UNDONE = 50
-WILD = 100.0  # times the median loss that a row counts for at most where a run begins
-FAR = 10.0  # times the loss at the start that a run is lost beyond
-FEW = 1 / 40  # share of the rows of a batch that cannot make it jump
+WILD = 100.0  # a row counts for at most this many times the median loss where a run begins
+FAR = 10.0  # a run is lost beyond this many times its loss at the start
+FEW = 1 / 40  # this share of the rows of a batch cannot make its loss jump
 
 
 class Anchor(NamedTuple):
@@ -29,7 +29,7 @@ class Anchor(NamedTuple):
 
     params: Array
     memory: tuple[Array, ...]
-    update: int  # -1: it has been gone back to and is not judged again
+    update: int  # -1: training went back to it, and does not judge it again
 
 
 class TrainState(NamedTuple):
@@ -57,7 +57,7 @@ class Settings(NamedTuple):
     schedule: int  # epochs over which the rate is annealed; 0 = never
     first_epoch: int  # epochs that earlier runs have made
     batch_size: int
-    nominal_batch: int  # rows that a judgement counts for
+    nominal_batch: int  # rows that the standard error of a judgement is scaled to
     shuffle: bool
     momentum: float
     tol: float
@@ -250,7 +250,7 @@ def adam_step(state: TrainState, credit: Array, momentum: float) -> tuple[Array,
 def run_epoch(
     problem: Problem, rule: LearningRate, state: TrainState, settings: Settings, epoch: int
 ) -> tuple[TrainState, Epoch, float]:
-    """All batches once; also the mean loss in which few rows that are lost count for little."""
+    """One pass over all batches; also return the mean loss in which a few wild rows count for little."""
     n_rows = problem.n_rows()
     total = level = weight = 0.0
     errors = []
@@ -274,7 +274,7 @@ def run_epoch(
 
 
 def why_lost(loss: float, level: float, n_undone: int, state: TrainState) -> str:
-    """Why a run is lost after an epoch, `n_undone` updates of which were undone; nothing if it is not."""
+    """Why a run is lost after an epoch with `n_undone` updates undone; None if it is not."""
     if not (isfinite(loss) and np.isfinite(state.params).all()):
         return "the loss is no longer finite"
     if n_undone == 0 and level > state.far:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from reservoirs import one_reservoir
 
 from skdopamine._esn import forecast as _forecast
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader
 from skdopamine._esn.loop import Loop
-from skdopamine._esn.reservoir import Gains
 from skdopamine._objectives.base import SquaredError
 from skdopamine._objectives.scorers import FunctionLoss
 
@@ -18,12 +18,7 @@ SQUARES = SquaredError()
 READOUT = 0.1 * np.random.default_rng(1).standard_normal((6 + 4 + 1, 2))
 
 
-def population(noise=0.0):
-    weights = _reservoir.init_weights(6, 2, 0.6, np.random.default_rng(0))
-    return _reservoir.populate(weights, Gains(*(np.array([v]) for v in (0.8, 0.5, 0.7, 0.3, 1e-6, 1e-6, noise))))
-
-
-def closed(own):
+def closed_loop(own):
     return Loop(own, READOUT[None], LAGS, WIDE, 2)
 
 
@@ -32,13 +27,13 @@ def readers():
     return SeriesReader(ROWS, LAGS), WindowReader(np.ascontiguousarray(windows), LAGS)
 
 
-def task(objective=SQUARES, washout=0, horizon=4):
+def assignment(objective=SQUARES, washout=0, horizon=4):
     return Assignment(SeriesReader(ROWS[:-1], LAGS), ROWS[1:], True, washout, 50, horizon, WIDE, objective)
 
 
 @pytest.mark.parametrize("reader", readers(), ids=["series", "windows"])
 def test_rows_are_read_alike_in_pieces_and_at_once(reader, monkeypatch):
-    own, zero = population(), np.zeros((6, 1))
+    own, zero = one_reservoir(6), np.zeros((6, 1))
     whole = _forecast.predicted(reader, own, READOUT, zero, 0, 70)
     monkeypatch.setattr(_forecast, "ROW_CHUNK", 7)
     monkeypatch.setattr(_reservoir, "CHUNK_BYTES", 8 * 6 * 7)
@@ -52,13 +47,13 @@ def test_rows_are_read_alike_in_pieces_and_at_once(reader, monkeypatch):
 
 @pytest.mark.parametrize("reader", readers(), ids=["series", "windows"])
 def test_the_first_step_of_a_closed_loop_is_the_prediction(reader):
-    own, zero, origins = population(), np.zeros((6, 1)), np.array([5, 30, 31])
-    paths = reader.paths(closed(own), zero, 0, origins, 3)
+    own, zero, origins = one_reservoir(6), np.zeros((6, 1)), np.array([5, 30, 31])
+    paths = reader.paths(closed_loop(own), zero, 0, origins, 3)
     assert paths.shape == (3, 3, 2)
     ahead = _forecast.predicted(reader, own, READOUT, zero, 0, 40)
     np.testing.assert_allclose(paths[:, 0], ahead[origins], atol=1e-13)
     narrow = np.full(2, -1e-3), np.full(2, 1e-3)
-    held = reader.paths(closed(own)._replace(bounds=narrow), zero, 0, origins, 3)
+    held = reader.paths(closed_loop(own)._replace(bounds=narrow), zero, 0, origins, 3)
     assert np.abs(held).max() <= 1e-3
 
 
@@ -73,33 +68,35 @@ def test_recent_rows_end_with_the_row_and_are_zero_before_the_series():
 
 @pytest.mark.parametrize("washout", [0, 13, 60])
 def test_rows_of_the_washout_are_read_but_not_learnt_from(washout):
-    own, empty = population(), _reservoir.init_normal(1, 11, 2)
-    normal, state = task(washout=washout).learned(own, empty, np.zeros((6, 1)), (0, 50), 0)
+    own, empty = one_reservoir(6), _reservoir.init_normal(1, 11, 2)
+    normal, state = assignment(washout=washout).learned(own, empty, np.zeros((6, 1)), (0, 50), 0)
     assert normal.n_rows == max(0, 50 - washout)
-    np.testing.assert_allclose(state, task().reader.state_after(own, np.zeros((6, 1)), 0, 50), atol=1e-13)
+    np.testing.assert_allclose(state, assignment().reader.state_after(own, np.zeros((6, 1)), 0, 50), atol=1e-13)
 
 
 def test_rows_after_the_split_are_judged_and_added():
-    own, empty, zero = population(), _reservoir.init_normal(1, 11, 2), np.zeros((6, 1))
-    state = task().reader.state_after(own, zero, 0, 50)
+    own, empty, zero = one_reservoir(6), _reservoir.init_normal(1, 11, 2), np.zeros((6, 1))
+    state = assignment().reader.state_after(own, zero, 0, 50)
     origins = np.array([50, 60])
     two = np.stack([READOUT, 2 * READOUT])
-    values, starts, normal = _forecast.evaluate_rest(task(), own, two, empty, state, origins)
+    values, starts, normal = _forecast.evaluate_rest(assignment(), own, two, empty, state, origins)
     assert values.shape == (2, 29)
-    error = ROWS[51:] - _forecast.predicted(task().reader, own, READOUT, state, 50, 79)
+    error = ROWS[51:] - _forecast.predicted(assignment().reader, own, READOUT, state, 50, 79)
     np.testing.assert_allclose(values[0], 0.5 * (error**2).sum(axis=1))
     assert normal.n_rows == 29
     for column, origin in zip(starts.T, origins, strict=True):
-        np.testing.assert_allclose(column[:, None], task().reader.state_after(own, state, 50, origin + 1), atol=1e-13)
+        np.testing.assert_allclose(
+            column[:, None], assignment().reader.state_after(own, state, 50, origin + 1), atol=1e-13
+        )
 
 
 def test_the_loss_of_a_path_is_that_of_each_step():
-    own, origins = population(), np.array([50, 60])
+    own, origins = one_reservoir(6), np.array([50, 60])
     starts = np.column_stack(
-        [task().reader.state_after(own, np.zeros((6, 1)), 0, origin + 1)[:, 0] for origin in origins]
+        [assignment().reader.state_after(own, np.zeros((6, 1)), 0, origin + 1)[:, 0] for origin in origins]
     )
-    values = _forecast.path_values(task(), own, READOUT[None], starts, origins)
-    path = task().reader.paths(closed(own), np.zeros((6, 1)), 0, origins, 4)
+    values = _forecast.path_values(assignment(), own, READOUT[None], starts, origins)
+    path = assignment().reader.paths(closed_loop(own), np.zeros((6, 1)), 0, origins, 4)
     truth = ROWS[1:][origins[:, None] + np.arange(4)]
     np.testing.assert_allclose(values[0], 0.5 * ((path - truth) ** 2).sum(axis=2))
 

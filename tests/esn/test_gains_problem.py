@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
+from reservoirs import gains_of_one
 
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import LEAST, MOST, PENALTIES, GainsProblem, decode, encode
-from skdopamine._esn.reservoir import Gains
 from skdopamine._objectives.base import SquaredError
 from skdopamine._objectives.scorers import FunctionLoss
 
+GAINS = gains_of_one(radius=0.4, leak=0.9, inputs=0.3, bias=0.5)
 WIDE = (np.array([-9.0]), np.array([9.0]))
 NOISE = np.random.default_rng(0).standard_normal(400)
 SERIES = {
@@ -19,30 +20,26 @@ SERIES = {
 }
 
 
-def gains(radius=0.4, leak=0.9, ridge=1e-6):
-    return Gains(*(np.array([value]) for value in (radius, leak, 0.3, 0.5, ridge, 1e-6, 0.0)))
-
-
-def problem(series="noisy", objective=None, horizon=20):
+def gains_problem(series="noisy", objective=None, horizon=20):
     rows = SERIES[series]
     reader = SeriesReader(rows[:-1], np.arange(3))
     objective = objective or SquaredError()
     task = Assignment(reader, rows[1:], True, 20, 300, horizon, WIDE, objective)
     weights = _reservoir.init_weights(15, 1, 0.6, np.random.default_rng(0))
-    return GainsProblem(weights, task, gains(), n_windows=6, n_pairs=2, scale=0.5, seed=0)
+    return GainsProblem(weights, task, GAINS, n_windows=6, n_pairs=2, scale=0.5, seed=0)
 
 
 def test_coordinates_of_gains_are_those_gains():
     members = np.random.default_rng(0).uniform(LEAST, MOST, (5, 6))
     np.testing.assert_allclose(encode(decode(members, 0.0)), members, rtol=1e-9)
-    assert encode(gains(leak=1.0))[0, 1] == _gains_problem.LEAK_LIMIT
-    assert np.isfinite(encode(gains(radius=0.0, ridge=0.0))).all()
+    assert encode(GAINS._replace(leak_rate=np.array([1.0])))[0, 1] == _gains_problem.LEAK_LIMIT
+    assert np.isfinite(encode(GAINS._replace(spectral_radius=np.zeros(1), ridge=np.zeros(1)))).all()
 
 
 @pytest.mark.parametrize("series", SERIES)
 @pytest.mark.parametrize("alike", [True, False])
 def test_a_member_is_judged_in_company_as_it_is_alone(series, alike):
-    own, start = problem(series), encode(gains())[0]
+    own, start = gains_problem(series), encode(GAINS)[0]
     directions = np.random.default_rng(1).standard_normal((4, 6))
     members = start + directions * (PENALTIES if alike else 1)
     together = own.member_losses(members)
@@ -53,7 +50,7 @@ def test_a_member_is_judged_in_company_as_it_is_alone(series, alike):
 
 
 def test_the_first_population_covers_the_range_and_the_second_the_penalties(monkeypatch):
-    own, start, seen = problem(), encode(gains())[0], []
+    own, start, seen = gains_problem(), encode(GAINS)[0], []
     monkeypatch.setattr(own, "member_losses", lambda members: seen.append(members) or np.zeros((len(members), 6)))
     batch = own.batch(slice(None))
     for update in range(3):
@@ -68,7 +65,7 @@ def test_the_first_population_covers_the_range_and_the_second_the_penalties(monk
 
 
 def test_the_credit_leads_to_the_best_and_the_best_is_kept():
-    own, start = problem(), encode(gains(ridge=1e3))[0]
+    own, start = gains_problem(), encode(GAINS._replace(ridge=np.array([1e3])))[0]
     batch = own.batch(slice(None))
     before = own.losses(start, batch).mean()
     estimate = own.credit(start, own.init_memory(), batch, 0)
@@ -82,19 +79,19 @@ def test_the_credit_leads_to_the_best_and_the_best_is_kept():
 
 
 def test_losses_of_known_gains_are_not_simulated_again(monkeypatch):
-    own, start = problem(), encode(gains())[0]
+    own, start = gains_problem(), encode(GAINS)[0]
     own.credit(start, own.init_memory(), own.batch(slice(None)), 0)
     monkeypatch.setattr(own, "member_losses", None)
     assert own.losses(start, own.batch(slice(2, 4))).shape == (2,)
 
 
 def test_members_that_fail_are_the_worst_and_a_loss_of_a_user_has_no_bound():
-    failing = encode(gains())[0]
+    failing = encode(GAINS)[0]
     failing[2] = np.nan
-    assert (problem().member_losses(failing[None]) == _gains_problem.WORST).all()
+    assert (gains_problem().member_losses(failing[None]) == _gains_problem.WORST).all()
 
     def large(y_true, y_pred):
         return 1e3 + np.abs(y_true - y_pred)
 
-    found = problem(objective=FunctionLoss(large, lambda values: values)).member_losses(encode(gains())[:1])
+    found = gains_problem(objective=FunctionLoss(large, lambda values: values)).member_losses(encode(GAINS)[:1])
     assert ((found > 1e3) & np.isfinite(found)).all()

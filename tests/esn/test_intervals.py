@@ -2,23 +2,18 @@
 
 import numpy as np
 import pytest
+from reservoirs import one_reservoir
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import SeriesReader, WindowReader
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Loop
-from skdopamine._esn.reservoir import Gains
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((60, 2))
 LAGS = np.array([0, 3])
 WIDE = (np.full(2, -9.0), np.full(2, 9.0))
-
-
-def population(n_units=7):
-    weights = _reservoir.init_weights(n_units, 2, 0.5, np.random.default_rng(0))
-    return _reservoir.populate(weights, Gains(*(np.array([v]) for v in (0.8, 0.5, 0.7, 0.3, 1e-6, 1e-6, 0.0))))
 
 
 def readout(seed):
@@ -35,14 +30,14 @@ def series_record(firsts=(10, 30), counts_from=10):
         counts_from,
         None,
     )
-    return known._replace(errors=_intervals.one_step_errors(known, population()))
+    return known._replace(errors=_intervals.one_step_errors(known, one_reservoir(7)))
 
 
-def closed(reservoir):
+def closed_loop(reservoir):
     return Loop(reservoir, readout(0)[None], LAGS, WIDE, 2)
 
 
-def loop(reservoir, state, row, weights, n_steps):
+def loop_by_hand(reservoir, state, row, weights, n_steps):
     """One closed loop, step by step, and the state after each of the rows that it is begun from."""
     known, path = list(ROWS[: row + 1]), []
     recurrent = reservoir.recurrent.toarray()
@@ -55,7 +50,7 @@ def loop(reservoir, state, row, weights, n_steps):
     return np.array(path)
 
 
-def states(reservoir, known, last):
+def states_by_hand(reservoir, known, last):
     state = known.state
     for row in range(known.judges[0].first, last + 1):
         drive = reservoir.recurrent.toarray() @ state + reservoir.inputs[0] @ ROWS[row][:, None] + reservoir.bias
@@ -64,23 +59,23 @@ def states(reservoir, known, last):
 
 
 def test_each_row_is_judged_by_its_readout():
-    reservoir, known = population(), series_record()
+    reservoir, known = one_reservoir(7), series_record()
     found = _intervals.one_step_errors(known, reservoir)
     for row in (10, 29, 30, 58):
         weights = known.judges[row >= 30].readout
-        expected = ROWS[row + 1] - loop(reservoir, states(reservoir, known, row), row, weights, 1)[0]
+        expected = ROWS[row + 1] - loop_by_hand(reservoir, states_by_hand(reservoir, known, row), row, weights, 1)[0]
         np.testing.assert_allclose(found[row - 10], expected, atol=1e-12)
     assert len(found) == 59 - 10
     np.testing.assert_array_equal(_intervals.held_errors(known._replace(counts_from=40), reservoir), found[30:])
 
 
 def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
-    reservoir, known = population(), series_record()
-    found = _intervals.loop_errors(known, closed(reservoir), 6)
+    reservoir, known = one_reservoir(7), series_record()
+    found = _intervals.loop_errors(known, closed_loop(reservoir), 6)
     assert found.shape == (59 - 6 - 10 + 1, 6, 2)
     for row in (10, 29, 30, 53):
         weights = known.judges[row >= 30].readout
-        path = loop(reservoir, states(reservoir, known, row), row, weights, 6)
+        path = loop_by_hand(reservoir, states_by_hand(reservoir, known, row), row, weights, 6)
         before = np.zeros((24, 2))
         before[max(0, 23 - row) :] = ROWS[max(0, row - 23) : row + 1]
         unit = np.sqrt(0.99 * before.var(axis=0) + 0.01)
@@ -92,8 +87,8 @@ def test_a_closed_loop_of_windows_slides_them():
     known = Record(
         WindowReader(windows, LAGS), ROWS[5:], np.zeros((7, 1)), (Judge(0, readout(0)),), 0, np.empty((0, 2))
     )
-    reservoir = population()
-    found = _intervals.loop_errors(known, closed(reservoir), 3)
+    reservoir = one_reservoir(7)
+    found = _intervals.loop_errors(known, closed_loop(reservoir), 3)
     window, expected = windows[4], []
     for _ in range(3):
         state = _reservoir.read_windows(reservoir, window[None])
@@ -108,7 +103,7 @@ def test_a_closed_loop_of_windows_slides_them():
 def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypatch, most, stretch):
     monkeypatch.setattr(_intervals, "MOST_ROWS", most)
     monkeypatch.setattr(_intervals, "STRETCH", stretch)
-    reservoir, whole = population(), series_record((24,), 24)  # the history is whole
+    reservoir, whole = one_reservoir(7), series_record((24,), 24)  # the history is whole
     known = whole._replace(reader=SeriesReader(ROWS[:30], LAGS), target=ROWS[1:31], errors=whole.errors[:6])
     judges, given = [*whole.judges], [known.errors]
     for first in range(30, 59, 10):
@@ -123,8 +118,10 @@ def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypat
     np.testing.assert_allclose(found, expected[-most:], atol=1e-12)
     assert len(known.target) <= 24 + most
     np.testing.assert_array_equal(_intervals.held_errors(known, reservoir), np.concatenate(given)[-most:])
-    paths = _intervals.loop_errors(known, closed(reservoir), 4)
-    np.testing.assert_allclose(paths, _intervals.loop_errors(whole, closed(reservoir), 4)[-len(paths) :], atol=1e-12)
+    paths = _intervals.loop_errors(known, closed_loop(reservoir), 4)
+    np.testing.assert_allclose(
+        paths, _intervals.loop_errors(whole, closed_loop(reservoir), 4)[-len(paths) :], atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(("coverage", "rank"), [(0.5, 5), (0.8, 8), (0.9, 9)])
@@ -142,7 +139,7 @@ def test_widths_along_a_series_are_those_of_the_latest_errors(monkeypatch):
     monkeypatch.setattr(_intervals, "LATEST", 9)
     monkeypatch.setattr(_intervals, "ROWS_AT_ONCE", 3)
     known, seen = series_record((39,), 39), RNG.standard_normal((10, 2))
-    error = _intervals.held_errors(known, population())
+    error = _intervals.held_errors(known, one_reservoir(7))
     found, every = _intervals.series_half_width(known, error, known.reader, seen, 0.8), np.concatenate([error, seen])
     assert len(error) == 20
     for row in range(11):

@@ -2,50 +2,11 @@
 
 import numpy as np
 import pytest
+from reservoirs import CHANNELS, UNITS, VALUES, gains_of, normals, weights, written_out
 from scipy import sparse
 from sklearn.linear_model import Ridge
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.loop import Loop, Start
-from skdopamine._esn.reservoir import Gains, Weights
-
-UNITS, CHANNELS = 12, 2
-VALUES = {
-    "spectral_radius": [0.9, 0.4, 1.2],
-    "leak_rate": [0.3, 0.99, 1.0],
-    "input_scaling": [0.5, 1.5, 0.1],
-    "bias_scaling": [0.2, 1.0, 0.0],
-    "ridge": [1e-6, 1e-3, 1.0],
-    "lag_ridge": [1e-5, 1e-2, 0.1],
-    "state_noise": [0.0, 0.1, 0.3],
-}
-
-
-def gains(*members: int) -> Gains:
-    return Gains(**{name: np.array([values[m] for m in members]) for name, values in VALUES.items()})
-
-
-def weights(seed: int = 0, n_units: int = UNITS, connectivity: float = 0.5) -> Weights:
-    return _reservoir.init_weights(n_units, CHANNELS, connectivity, np.random.default_rng(seed))
-
-
-def normals(*shape: int, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape)
-
-
-def written_out(w: Weights, member: int, state: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """One step, unit by unit."""
-    g = {name: values[member] for name, values in VALUES.items()}
-    W, after = w.recurrent.matrix.toarray(), np.empty_like(state)
-    for i in range(len(state)):
-        drive = g["bias_scaling"] * w.bias[i]
-        for j in range(len(state)):
-            drive += g["spectral_radius"] * W[i, j] * state[j]
-        for c in range(len(u)):
-            drive += g["input_scaling"] * w.inputs[i, c] * u[c]
-        after[i] = (1 - g["leak_rate"]) * state[i] + g["leak_rate"] * np.tanh(drive)
-    return after
-
 
 # ---- weights ----
 
@@ -96,7 +57,7 @@ def test_recurrent_weights_without_a_loop_are_refused(n_units, connectivity, see
 @pytest.mark.parametrize("member", range(3))
 def test_a_step_is_the_written_formula(member):
     w, u = weights(), normals(CHANNELS)
-    population = _reservoir.populate(w, gains(member))
+    population = _reservoir.populate(w, gains_of(member))
     state = np.tanh(normals(UNITS))
     drive = _reservoir.drive_of(population, u[None, :, None])
     after = _reservoir.reservoir_step(population, state[:, None], drive)
@@ -106,7 +67,7 @@ def test_a_step_is_the_written_formula(member):
 @pytest.mark.parametrize("member", range(3))
 def test_a_run_is_steps_one_after_the_other(member):
     w, inputs = weights(), normals(20, CHANNELS)
-    population = _reservoir.populate(w, gains(member))
+    population = _reservoir.populate(w, gains_of(member))
     ((first, states),) = _reservoir.run(population, inputs, _reservoir.init_state(population))
     assert first == 0
     state = np.zeros(UNITS)
@@ -117,7 +78,7 @@ def test_a_run_is_steps_one_after_the_other(member):
 
 def test_windows_are_read_from_the_zero_state_each_by_itself():
     windows = normals(5, 7, CHANNELS)
-    population = _reservoir.populate([weights(0), weights(1)], gains(0, 1))
+    population = _reservoir.populate([weights(0), weights(1)], gains_of(0, 1))
     together = _reservoir.read_windows(population, windows)
     for window, state in zip(windows, together.T, strict=True):
         ((_, states),) = _reservoir.run(population, window, _reservoir.init_state(population))
@@ -127,7 +88,7 @@ def test_windows_are_read_from_the_zero_state_each_by_itself():
 @pytest.mark.parametrize("shared", [True, False], ids=["one reservoir", "three reservoirs"])
 def test_a_member_of_a_population_is_as_it_is_alone(shared):
     members = [weights(0)] * 3 if shared else [weights(seed) for seed in range(3)]
-    population = _reservoir.populate(members[0] if shared else members, gains(0, 1, 2))
+    population = _reservoir.populate(members[0] if shared else members, gains_of(0, 1, 2))
     assert (population.n_members, population.n_units) == (3, UNITS)
     dense = population.recurrent.toarray()
     inputs = normals(30, CHANNELS)
@@ -137,7 +98,7 @@ def test_a_member_of_a_population_is_as_it_is_alone(shared):
         block = dense[own, own].copy()
         dense[own, own] = 0
         np.testing.assert_allclose(block, VALUES["spectral_radius"][m] * member.recurrent.matrix.toarray(), rtol=1e-14)
-        alone = _reservoir.populate(member, gains(m))
+        alone = _reservoir.populate(member, gains_of(m))
         ((_, expected),) = _reservoir.run(alone, inputs, _reservoir.init_state(alone))
         np.testing.assert_allclose(states[:, own], expected, rtol=1e-12, atol=1e-14)
     assert not dense.any()
@@ -146,7 +107,7 @@ def test_a_member_of_a_population_is_as_it_is_alone(shared):
 @pytest.mark.parametrize("noisy", [False, True])
 @pytest.mark.parametrize("rows", [1, 3, 7, 50])
 def test_chunks_change_no_more_than_rounding_of_a_run(monkeypatch, rows, noisy):
-    population = _reservoir.populate([weights(0), weights(1)], gains(1, 2))
+    population = _reservoir.populate([weights(0), weights(1)], gains_of(1, 2))
     inputs, state = normals(50, CHANNELS), np.tanh(normals(2 * UNITS, 1))
 
     def states():
@@ -165,7 +126,7 @@ def test_chunks_change_no_more_than_rounding_of_a_run(monkeypatch, rows, noisy):
 
 
 def test_noise_has_the_standard_deviation_asked_for_and_none_is_none():
-    inputs, population = np.zeros((4000, CHANNELS)), _reservoir.populate(weights(), gains(1))
+    inputs, population = np.zeros((4000, CHANNELS)), _reservoir.populate(weights(), gains_of(1))
     quiet = population._replace(recurrent=0 * population.recurrent, bias=0 * population.bias)
     quiet = quiet._replace(leak=np.ones_like(quiet.leak))
     ((_, states),) = _reservoir.run(quiet, inputs, np.zeros((UNITS, 1)), np.random.default_rng(0))
@@ -190,7 +151,7 @@ def test_lagged_rows_are_those_before_and_zero_before_the_start():
 
 
 def test_features_are_state_past_and_one():
-    population = _reservoir.populate(weights(), gains(0, 1))
+    population = _reservoir.populate(weights(), gains_of(0, 1))
     states, past = normals(5, 2 * UNITS), normals(5, 4, seed=2)
     seen = _reservoir.features(population, states, past)
     for m in range(2):
@@ -223,7 +184,7 @@ def test_the_readout_is_the_ridge_solution_with_a_penalty_of_at_least_what_the_n
     seen, target = data(40, n_members=1)
     target = noise * target + seen[0] @ normals(seen.shape[2], 3)
     for member in range(3):
-        g = gains(member)
+        g = gains_of(member)
         penalty = np.r_[np.full(UNITS, g.ridge[0]), np.full(4, g.lag_ridge[0]), min(g.ridge[0], g.lag_ridge[0])]
         expected = least_squares(seen[0], target, penalty)
         error = ((seen[0] @ expected - target) ** 2).sum()
@@ -238,7 +199,7 @@ def test_the_readout_is_the_ridge_solution_with_a_penalty_of_at_least_what_the_n
 def test_the_readout_is_that_of_sklearns_ridge_with_alpha_per_row():
     seen, target = data(40)
     heavy = np.array([10.0, 30.0])  # more than the noise asks for
-    g = gains(2, 2)._replace(ridge=heavy, lag_ridge=heavy)
+    g = gains_of(2, 2)._replace(ridge=heavy, lag_ridge=heavy)
     readout = normal_of(seen, target).solve(g, UNITS)
     for m in range(2):
         ridge = Ridge(alpha=40 * g.ridge[m], fit_intercept=False).fit(seen[m], target)
@@ -248,7 +209,7 @@ def test_the_readout_is_that_of_sklearns_ridge_with_alpha_per_row():
 def test_without_noise_and_penalty_to_speak_of_the_readout_is_exact():
     seen, _ = data(60, n_members=1)
     truth = normals(seen.shape[2], 3)
-    tiny = gains(0)._replace(ridge=np.full(1, 1e-14), lag_ridge=np.full(1, 1e-14))
+    tiny = gains_of(0)._replace(ridge=np.full(1, 1e-14), lag_ridge=np.full(1, 1e-14))
     np.testing.assert_allclose(normal_of(seen, seen[0] @ truth).solve(tiny, UNITS)[0], truth, rtol=1e-9, atol=1e-10)
 
 
@@ -256,7 +217,7 @@ def test_a_member_without_a_solution_is_nan_and_leaves_the_others_alone():
     seen, target = data(40)
     broken = seen.copy()
     broken[0, 3, 2] = np.nan
-    g = gains(0, 1)
+    g = gains_of(0, 1)
     readout = normal_of(broken, target).solve(g, UNITS)
     assert np.isnan(readout[0]).all()
     np.testing.assert_array_equal(readout[1], normal_of(seen, target).solve(g, UNITS)[1])
@@ -291,63 +252,8 @@ def test_a_total_leaves_its_parts_as_they_were():
     np.testing.assert_array_equal(part.gram, before)
 
 
-# ---- the closed loop ----
-
-FREE = (np.full(CHANNELS, -np.inf), np.full(CHANNELS, np.inf))
-
-
-def by_hand(w, member, readout, history, lags, n_steps, bounds):
-    """Predict, hold, feed back; every window by itself."""
-    path, state = list(history), np.zeros(UNITS)
-    for u in history:
-        state = written_out(w, member, state, u)
-    for step in range(n_steps):
-        if step:
-            state = written_out(w, member, state, path[-1])
-        seen = np.concatenate([state, *(path[-1 - lag] for lag in lags), [1.0]])
-        path.append(np.clip(seen @ readout[:, :CHANNELS], *bounds))
-    return np.array(path[len(history) :])
-
-
-@pytest.mark.parametrize("n_targets", [CHANNELS, CHANNELS + 3], ids=["next row", "more targets"])
-@pytest.mark.parametrize("lags", [[0], [0, 1, 2], [0, 5]])
-@pytest.mark.parametrize("bounds", [FREE, (np.full(CHANNELS, -0.3), np.full(CHANNELS, 0.2))], ids=["free", "held"])
-def test_the_closed_loop_feeds_its_predictions_back(lags, bounds, n_targets):
-    members, lags = [weights(0), weights(1)], np.array(lags)
-    population = _reservoir.populate(members, gains(0, 1))
-    readout = 0.3 * normals(2, UNITS + len(lags) * CHANNELS + 1, n_targets)
-    history = normals(3, 6, CHANNELS)
-    state = _reservoir.read_windows(population, history)
-    path = Loop(population, readout, lags, bounds, CHANNELS).run(Start(state, history), 9)
-    assert path.shape == (9, 2, 3, CHANNELS)
-    for m in range(2):
-        for column in range(3):
-            expected = by_hand(members[m], m, readout[m], history[column], lags, 9, bounds)
-            np.testing.assert_allclose(path[:, m, column], expected, rtol=1e-9, atol=1e-12)
-
-
-def test_the_closed_loop_stays_within_its_bounds():
-    population = _reservoir.populate(weights(), gains(0))
-    readout = 100 * normals(1, UNITS + CHANNELS + 1, CHANNELS)
-    low, high = np.array([-1.0, -2.0]), np.array([0.5, 3.0])
-    start = Start(np.zeros((UNITS, 1)), np.zeros((1, 1, CHANNELS)))
-    path = Loop(population, readout, np.array([0]), (low, high), CHANNELS).run(start, 50)[:, 0, 0]
-    assert ((path >= low) & (path <= high)).all()
-    assert ((path == low) | (path == high)).any(axis=0).all()
-
-
-def test_the_closed_loop_leaves_its_arguments_as_they_were():
-    population = _reservoir.populate(weights(), gains(0))
-    state, history = normals(UNITS, 2), normals(2, 3, CHANNELS)
-    readout = normals(1, UNITS + CHANNELS + 1, CHANNELS)
-    before = [a.copy() for a in (state, history, readout)]
-    Loop(population, readout, np.array([0]), FREE, CHANNELS).run(Start(state, history), 5)
-    for a, b in zip((state, history, readout), before, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_indices_are_narrow_and_rows_are_compressed():
-    population = _reservoir.populate(weights(), gains(0, 1))
+    population = _reservoir.populate(weights(), gains_of(0, 1))
     assert sparse.issparse(population.recurrent)
     assert population.recurrent.format == "csr"
     assert population.recurrent.indices.dtype == population.recurrent.indptr.dtype == np.int32

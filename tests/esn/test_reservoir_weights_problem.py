@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from reservoirs import gains_of_one
 
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import reservoir_weights_problem as _reservoir_weights_problem
 from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader, predicted
-from skdopamine._esn.reservoir import Gains
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._objectives.base import SquaredError
 
@@ -14,11 +14,11 @@ ROWS = np.sin(0.3 * np.arange(200))[:, None] + 0.1 * np.random.default_rng(0).st
 LAGS = np.arange(2)
 WIDE = (np.array([-9.0]), np.array([9.0]))
 SQUARES = SquaredError()
-GAINS = Gains(*(np.array([value]) for value in (0.5, 0.9, 0.3, 0.5, 1e-6, 1e-6, 0.0)))
+GAINS = gains_of_one(radius=0.5, leak=0.9, inputs=0.3, bias=0.5)
 N_UNITS, N_FEATURES = 8, 11
 
 
-def problem(series=True, recurrent=False, spread=None):
+def weights_problem(series=True, recurrent=False, spread=None):
     weights = _reservoir.init_weights(N_UNITS, 1, 0.6, np.random.default_rng(0))
     readout = 0.1 * np.random.default_rng(1).standard_normal((N_FEATURES, 1))
     windows = np.lib.stride_tricks.sliding_window_view(ROWS[:-1], 6, axis=0).transpose(0, 2, 1)
@@ -32,7 +32,7 @@ def problem(series=True, recurrent=False, spread=None):
 @pytest.mark.parametrize("series", [True, False])
 @pytest.mark.parametrize("recurrent", [True, False])
 def test_no_change_is_the_start_and_costs_one(series, recurrent):
-    own = problem(series, recurrent)
+    own = weights_problem(series, recurrent)
     weights, readout = own.model(own.init_params())
     np.testing.assert_array_equal(readout, own.start.readout)
     np.testing.assert_array_equal(weights.recurrent.matrix.toarray(), own.start.weights.recurrent.matrix.toarray())
@@ -42,7 +42,7 @@ def test_no_change_is_the_start_and_costs_one(series, recurrent):
 
 def test_units_of_weights_are_their_root_mean_squares_and_of_the_readout_the_spread():
     spread = np.diag(np.arange(1.0, 1 + N_FEATURES))
-    own = problem(recurrent=True, spread=spread)
+    own = weights_problem(recurrent=True, spread=spread)
     weights, readout = own.model(np.ones(own.init_params().size))
     np.testing.assert_allclose((readout - own.start.readout)[:, 0], np.arange(1.0, 1 + N_FEATURES))
     for group in ("inputs", "bias"):
@@ -53,7 +53,7 @@ def test_units_of_weights_are_their_root_mean_squares_and_of_the_readout_the_spr
 
 
 def test_windows_are_judged_by_the_mean_error_of_their_predictions():
-    own = problem(series=False)
+    own = weights_problem(series=False)
     found = own.member_losses(own.init_params()[None], own.origins)[0] * own.unit
     population = _reservoir.populate(own.start.weights, GAINS)
     ahead = predicted(own.task.reader, population, own.start.readout, np.zeros((N_UNITS, 1)), 0, 194)
@@ -61,7 +61,7 @@ def test_windows_are_judged_by_the_mean_error_of_their_predictions():
 
 
 def test_a_series_is_judged_one_step_ahead_and_on_the_closed_loop_by_hand():
-    own = problem()
+    own = weights_problem()
     found = own.member_losses(own.init_params()[None], own.origins)[0] * own.unit
     population, readout = _reservoir.populate(own.start.weights, GAINS), own.start.readout
     for window in (0, 5, 11):
@@ -78,7 +78,7 @@ def test_a_series_is_judged_one_step_ahead_and_on_the_closed_loop_by_hand():
 @pytest.mark.parametrize("recurrent", [True, False])
 def test_the_credit_is_the_gradient_in_the_mean(recurrent):
     """Of a thousand updates, by central differences."""
-    own = problem(series=False, recurrent=recurrent)
+    own = weights_problem(series=False, recurrent=recurrent)
     start, batch, h = own.init_params(), own.batch(slice(None)), 1e-5
     steps = h * np.eye(len(start))
     up, down = (own.member_losses(start + sign * steps, own.origins).mean(axis=1) for sign in (1, -1))
@@ -89,7 +89,7 @@ def test_the_credit_is_the_gradient_in_the_mean(recurrent):
 
 
 def test_members_in_several_runs_are_those_of_one(monkeypatch):
-    own = problem(recurrent=True)
+    own = weights_problem(recurrent=True)
     whole = own.credit(own.init_params(), (), own.batch(slice(None)), 3)
     monkeypatch.setattr(_reservoir_weights_problem, "MEMBER_BYTES", 1)
     parts = own.credit(own.init_params(), (), own.batch(slice(None)), 3)
@@ -98,7 +98,7 @@ def test_members_in_several_runs_are_those_of_one(monkeypatch):
 
 
 def test_rows_held_back_tell_the_score():
-    own = problem()
+    own = weights_problem()
     worse = own.init_params() + 1.0
     assert own.score(worse) < own.score(own.init_params())
     weights, readout = own.model(worse)

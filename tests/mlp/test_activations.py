@@ -38,7 +38,7 @@ def in_place(z):
     return z
 
 
-def by_hand(model, X, functions):
+def published_by_hand(model, X, functions):
     """Outputs of the published layers."""
     *hidden, (weight, bias) = zip(model.coefs_, model.intercepts_, strict=True)
     for function, (below, shift) in zip(functions, hidden, strict=True):
@@ -108,7 +108,7 @@ def test_prediction_is_that_of_the_layers_own_functions(make_task, dtype):
     model = make(hidden_layer_sizes=(6, 5, 4), activation=("relu", softsign, "step")).fit(X, y)
     functions = [ACTIVATIONS["relu"].function, softsign, hard]
     np.testing.assert_allclose(
-        model.predict(X), by_hand(model, X, functions), rtol=1e-5 if dtype == np.float32 else 1e-12
+        model.predict(X), published_by_hand(model, X, functions), rtol=1e-5 if dtype == np.float32 else 1e-12
     )
     assert model.predict(X).dtype == dtype
 
@@ -183,7 +183,7 @@ def test_hidden_units_of_a_step_net_are_hard(make_task):
     make, X, y = make_task("multiclass", n=200)
     model = make(hidden_layer_sizes=(40, 20), activation="step", max_iter=200).fit(X, y)
     assert model.score(X, y) > 0.85
-    outputs = by_hand(model, X, [lambda z: np.where(z > 0, 1.0, 0.0)] * 2)
+    outputs = published_by_hand(model, X, [lambda z: np.where(z > 0, 1.0, 0.0)] * 2)
     np.testing.assert_array_equal(model.predict(X), outputs.argmax(axis=1))
     # nothing softer than on and off reaches the output: so many units, so many patterns of them
     assert len(np.unique(model.predict_proba(X), axis=0)) <= len(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import absolute
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import RobustScaler
 
@@ -20,10 +21,6 @@ def make_waves(seed, n=500):
 
 TEST = make_waves(1000)
 SEEDS = pytest.mark.parametrize("seed", [0, 9])
-
-
-def absolute(y_true, y_pred):
-    return np.abs(y_true - y_pred)
 
 
 @SEEDS

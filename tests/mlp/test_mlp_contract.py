@@ -1,4 +1,4 @@
-"""The estimators inside scikit-learn: parameters, pickles, pipelines, searches, meta-estimators, callbacks."""
+"""The estimators inside scikit-learn: parameters, pickles, pipelines, searches, meta-estimators."""
 
 import inspect
 import pickle
@@ -166,76 +166,3 @@ def test_stacking(make_task):
     stack = StackingClassifier([("ours", make(max_iter=60)), ("linear", LogisticRegression())], cv=2).fit(X, y)
     assert set(stack.predict(X)) == {"no", "yes"}
     assert stack.score(X, y) > 0.85
-
-
-class StopAfter:
-    """A callback that asks for a stop at the end of the n-th epoch and notes what it was shown."""
-
-    def __init__(self, n):
-        self.n = n
-        self.events = []
-
-    def setup(self, estimator, context):
-        self.events.append("setup")
-
-    def teardown(self, estimator, context):
-        self.events.append("teardown")
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
-        if context.parent is None:
-            return False
-        self.events.append((context.task_id, context.parent.max_subtasks, fitted_estimator.predict(X)))
-        return context.task_id + 1 == self.n
-
-
-@pytest.mark.skipif(not SKLEARN_1_9, reason="callbacks came with scikit-learn 1.9")
-class TestCallbacks:
-    def test_stop_request_ends_the_fit(self, task):
-        callback = StopAfter(3)
-        model = task.make().set_callbacks(callback).fit(task.X, task.y)
-        assert model.n_iter_ == len(model.loss_curve_) == 3
-        assert callback.events[0] == "setup"
-        assert callback.events[-1] == "teardown"
-        epochs = callback.events[1:-1]
-        assert [event[:2] for event in epochs] == [(i, model.max_iter) for i in range(3)]
-        # "as if fit had stopped at the end of this task"
-        np.testing.assert_allclose(epochs[-1][2], model.predict(task.X), rtol=1e-7)
-
-    def test_stop_request_inside_a_pipeline(self, task):
-        pipe = make_pipeline(StandardScaler(), task.make().set_callbacks(StopAfter(2)))
-        assert pipe.fit(task.X, task.y)[-1].n_iter_ == 2
-
-    def test_teardown_after_a_failed_fit_and_no_trace_without_callbacks(self, task):
-        callback = StopAfter(2)
-        with pytest.raises(ValueError, match="alpha"):
-            task.make(alpha=-1.0).set_callbacks(callback).fit(task.X, task.y)
-        assert callback.events in ([], ["setup", "teardown"])
-        model = task.make().set_callbacks(callback).set_callbacks().fit(task.X, task.y)
-        assert model.n_iter_ > 2
-
-    @pytest.mark.parametrize("perturbation", ["node", "weight"])
-    def test_watching_changes_no_bit(self, task, assert_same_model, perturbation):
-        model = task.make(perturbation=perturbation)
-        watched = clone(model).set_callbacks(StopAfter(10**6))
-        assert_same_model(watched.fit(task.X, task.y), model.fit(task.X, task.y))
-
-    def test_scoring_monitor_logs_a_score_an_epoch(self, make_task):
-        from sklearn.callback import ScoringMonitor
-
-        make, X, y = make_task("regression")
-        monitor = ScoringMonitor(scoring="r2")
-        model = make().set_callbacks(monitor).fit(X, y)
-        scores = [row["r2"] for row in monitor.get_logs().data if len(row["task_id_path"]) == 2]
-        assert len(scores) == model.n_iter_
-        assert scores[-1] == pytest.approx(model.score(X, y))
-        assert scores[-1] > scores[0]
-
-    def test_progress_bar(self, task, capsys):
-        pytest.importorskip("rich")
-        from sklearn.callback import ProgressBar
-
-        model = task.make().set_callbacks(ProgressBar()).fit(task.X, task.y)
-        assert type(model).__name__ in capsys.readouterr().out

@@ -16,7 +16,7 @@ def network(name: str = "tanh", hidden: tuple[int, ...] = (7, 4)) -> Network:
     return Network((5, *hidden, 3), (ACTIVATIONS[name],) * len(hidden))
 
 
-def by_hand(net: Network, params: np.ndarray) -> np.ndarray:
+def output_by_hand(net: Network, params: np.ndarray) -> np.ndarray:
     weights, biases = _network.unpack(net, params)
     h = X
     for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
@@ -34,9 +34,10 @@ def params_of(net: Network) -> np.ndarray:
 def test_forward_and_trace_agree_with_the_definition(hidden):
     net = network(hidden=hidden)
     params = params_of(net)
-    np.testing.assert_allclose(_network.forward(net, params, X), by_hand(net, params), atol=1e-14)
-    np.testing.assert_allclose(_network.trace(net, params, X).output, by_hand(net, params), atol=1e-14)
-    np.testing.assert_allclose(_network.forward(net, params, sparse.csr_array(X)), by_hand(net, params), atol=1e-14)
+    expected = output_by_hand(net, params)
+    np.testing.assert_allclose(_network.forward(net, params, X), expected, atol=1e-14)
+    np.testing.assert_allclose(_network.trace(net, params, X).output, expected, atol=1e-14)
+    np.testing.assert_allclose(_network.forward(net, params, sparse.csr_array(X)), expected, atol=1e-14)
 
 
 def test_pack_inverts_unpack_and_views_share_memory():
@@ -58,7 +59,7 @@ def test_population_is_the_networks_one_by_one(hidden, matrix):
     outputs = _network.forward_pairs(net, params, directions, 0.1, matrix(X))
     for member, direction in enumerate(directions):
         for sign, side in ((1, 0), (-1, 1)):
-            expected = by_hand(net, params + sign * 0.1 * direction)
+            expected = output_by_hand(net, params + sign * 0.1 * direction)
             np.testing.assert_allclose(outputs[side, member], expected, atol=1e-13)
 
 
@@ -88,7 +89,7 @@ def test_moved_outputs_is_a_forward_pass_with_moved_biases():
     for side, sign in enumerate((1, -1)):
         changed = params.copy()
         _network.unpack(net, changed)[1][1][...] += sign * shift
-        np.testing.assert_allclose(moved[side, 0], by_hand(net, changed), atol=1e-13)
+        np.testing.assert_allclose(moved[side, 0], output_by_hand(net, changed), atol=1e-13)
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))

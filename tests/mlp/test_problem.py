@@ -39,7 +39,7 @@ def ten_groups(monkeypatch):
     monkeypatch.setattr(_node, "GROUP_OUTPUTS", 10 * OUTPUTS)
 
 
-class Case(NamedTuple):
+class Subject(NamedTuple):
     problem: Any
     params: np.ndarray
 
@@ -48,7 +48,7 @@ class Case(NamedTuple):
         return problem.credit(self.params, problem.init_memory(), problem.batch(rows), update)
 
 
-def case(
+def subject_of(
     mode=NodeProblem,
     hidden: tuple[int, ...] = WIDE,
     activation: str = "tanh",
@@ -59,16 +59,16 @@ def case(
     weight: np.ndarray | None = None,
     dtype: Any = np.float64,
     **settings,
-) -> Case:
+) -> Subject:
     network = Network((FEATURES, *hidden, OUTPUTS), (ACTIVATIONS[activation],) * len(hidden))
     target = TARGETS[objective] if target is None else target
     settings = {"alpha": 0.0, "scale": SMALL, "n_perturbations": 1, "seed": 5, **settings}
     data = make_data(rows.astype(dtype), target.astype(dtype), weight)
     params = _network.init_params(network, 6.0, np.random.default_rng(1), dtype)
-    return Case(mode(network, objective(), data, **settings), params)
+    return Subject(mode(network, objective(), data, **settings), params)
 
 
-def gradient(subject: Case, step: float = 1e-6) -> np.ndarray:
+def gradient(subject: Subject, step: float = 1e-6) -> np.ndarray:
     """Of the mean loss, by finite differences in one parameter after the other."""
     problem, params = subject
     batch = problem.batch(slice(None))
@@ -80,14 +80,14 @@ def gradient(subject: Case, step: float = 1e-6) -> np.ndarray:
     return np.array([(loss(params + move) - loss(params - move)) / (2 * step) for move in moves])
 
 
-def parts(network: Network) -> list[slice]:
+def layers_of(network: Network) -> list[slice]:
     """Where each weight matrix and each bias lies in the parameters."""
     sizes = [below * above for below, above in pairwise(network.units)] + list(network.units[1:])
     stops = np.cumsum(sizes)
     return [slice(stop - size, stop) for size, stop in zip(sizes, stops, strict=True)]
 
 
-def check_unbiased(subject: Case, n_updates: int, *, learn: bool = False) -> None:
+def check_unbiased(subject: Subject, n_updates: int, *, learn: bool = False) -> None:
     """Estimates of many updates have slope one on the gradient, in every layer, and their mean has no other part."""
     problem, params = subject
     batch, memory, estimates = problem.batch(slice(None)), problem.init_memory(), []
@@ -97,7 +97,7 @@ def check_unbiased(subject: Case, n_updates: int, *, learn: bool = False) -> Non
         estimates.append(estimate.credit)
     S, g = np.array(estimates), gradient(subject)
     assert not learn or np.abs(memory[0]).max() > 0.01
-    for part in (slice(None), *parts(problem.network)):
+    for part in (slice(None), *layers_of(problem.network)):
         slopes = S[:, part] @ g[part] / (g[part] @ g[part])
         assert abs(slopes.mean() - 1) < 4 * slopes.std() / np.sqrt(n_updates) + 1e-6, part
     rest = S.mean(axis=0) - g
@@ -123,7 +123,7 @@ def assert_close(one: Estimate, other: Estimate) -> None:
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 @pytest.mark.parametrize("objective", list(TARGETS))
 def test_node_credit_without_hidden_layers_is_exact(objective, weight):
-    subject = case(hidden=(), objective=objective, weight=weight)
+    subject = subject_of(hidden=(), objective=objective, weight=weight)
     np.testing.assert_allclose(subject.estimate().credit, gradient(subject), rtol=0, atol=1e-6)
 
 
@@ -131,7 +131,7 @@ def test_node_credit_without_hidden_layers_is_exact(objective, weight):
 @pytest.mark.parametrize("activation", ["tanh", "relu", "logistic", "leaky_relu", "identity"])
 @pytest.mark.parametrize("objective", list(TARGETS))
 def test_node_credit_is_exact_where_each_unit_is_judged_alone(objective, activation, weight):
-    subject = case(hidden=(7,), activation=activation, objective=objective, weight=weight)
+    subject = subject_of(hidden=(7,), activation=activation, objective=objective, weight=weight)
     expected = gradient(subject)
     for update in (0, 1, 200):
         np.testing.assert_allclose(subject.estimate(update=update).credit, expected, rtol=0, atol=1e-6)
@@ -141,17 +141,17 @@ def test_node_credit_is_exact_where_each_unit_is_judged_alone(objective, activat
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("objective", list(TARGETS))
 def test_node_credit_is_unbiased(objective, activation, hidden):
-    check_unbiased(case(hidden=hidden, activation=activation, objective=objective, weight=WEIGHT), 500)
+    check_unbiased(subject_of(hidden=hidden, activation=activation, objective=objective, weight=WEIGHT), 500)
 
 
 def test_node_credit_of_equal_weights_is_unbiased():
-    check_unbiased(case(hidden=DEEP), 500)
+    check_unbiased(subject_of(hidden=DEEP), 500)
 
 
 @pytest.mark.parametrize("hidden", [WIDE, DEEP], ids=["wide", "deep"])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_node_credit_stays_unbiased_while_the_critic_learns(activation, hidden):
-    check_unbiased(case(hidden=hidden, activation=activation), 500, learn=True)
+    check_unbiased(subject_of(hidden=hidden, activation=activation), 500, learn=True)
 
 
 @pytest.mark.parametrize("objective", list(TARGETS))
@@ -159,8 +159,8 @@ def test_groups_in_a_lower_layer_keep_the_credit_unbiased_and_lower_its_variance
     spread = []
     for share in (1.0, 1e-3):
         monkeypatch.setattr(_node, "PASS_SHARE", share)
-        subject = case(hidden=DEEP, objective=objective)
-        below = parts(subject.problem.network)[0]
+        subject = subject_of(hidden=DEEP, objective=objective)
+        below = layers_of(subject.problem.network)[0]
         spread.append(np.var([subject.estimate(update=u).credit[below] for u in range(200)], axis=0).sum())
         check_unbiased(subject, 500)
     assert spread[1] < 0.3 * spread[0]
@@ -176,7 +176,7 @@ def test_a_lower_layer_is_split_where_its_own_product_is_large(units, groups, mo
 
 
 def test_a_learned_critic_lowers_the_variance():
-    subject = case(hidden=DEEP)
+    subject = subject_of(hidden=DEEP)
     problem, params = subject
     batch, memory, g = problem.batch(slice(None)), problem.init_memory(), gradient(subject)
     errors = []
@@ -189,7 +189,7 @@ def test_a_learned_critic_lowers_the_variance():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_perturbations_are_averaged(mode):
-    one, many = case(mode, DEEP), case(mode, DEEP, n_perturbations=16)
+    one, many = subject_of(mode, DEEP), subject_of(mode, DEEP, n_perturbations=16)
     g = gradient(one)
     errors = [
         np.mean([((subject.estimate(update=update).credit - g) ** 2).sum() for update in range(100)])
@@ -199,7 +199,7 @@ def test_perturbations_are_averaged(mode):
 
 
 def test_many_perturbations_are_unbiased():
-    check_unbiased(case(hidden=DEEP, n_perturbations=8), 100)
+    check_unbiased(subject_of(hidden=DEEP, n_perturbations=8), 100)
 
 
 # ---- weight perturbation and the gradient ----
@@ -209,7 +209,7 @@ def test_many_perturbations_are_unbiased():
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("objective", list(TARGETS))
 def test_weight_credit_is_unbiased(objective, activation, hidden):
-    check_unbiased(case(WeightProblem, hidden, activation, objective, weight=WEIGHT, n_perturbations=4), 1000)
+    check_unbiased(subject_of(WeightProblem, hidden, activation, objective, weight=WEIGHT, n_perturbations=4), 1000)
 
 
 class LinearLoss(SquaredError):
@@ -222,8 +222,8 @@ class LinearLoss(SquaredError):
 TARGETS_OF_LINEAR = TARGETS[SquaredError]
 
 
-def linear_case(scale: float, **settings) -> Case:
-    return case(WeightProblem, (), objective=LinearLoss, target=TARGETS_OF_LINEAR, scale=scale, **settings)
+def linear_case(scale: float, **settings) -> Subject:
+    return subject_of(WeightProblem, (), objective=LinearLoss, target=TARGETS_OF_LINEAR, scale=scale, **settings)
 
 
 @pytest.mark.parametrize("scale", [1e-2, 10.0])
@@ -248,9 +248,9 @@ def test_weight_credit_on_a_linear_loss_does_not_depend_on_the_scale():
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 def test_the_penalty_is_part_of_the_losses_and_of_their_credit(weight):
-    subject = case(hidden=(7,), alpha=3.0, weight=weight)
+    subject = subject_of(hidden=(7,), alpha=3.0, weight=weight)
     np.testing.assert_allclose(subject.estimate().credit, gradient(subject), rtol=0, atol=1e-6)
-    free = case(hidden=(7,), weight=weight)
+    free = subject_of(hidden=(7,), weight=weight)
     n_weights = FEATURES * 7 + 7 * OUTPUTS
     expected = 3.0 / 2 * (free.params[:n_weights] ** 2).sum() / (N if weight is None else weight.sum())
     np.testing.assert_allclose(subject.estimate().losses - free.estimate().losses, expected, rtol=1e-12)
@@ -259,7 +259,7 @@ def test_the_penalty_is_part_of_the_losses_and_of_their_credit(weight):
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
 @pytest.mark.parametrize("mode", MODES)
 def test_the_penalty_pulls_the_weights_and_leaves_the_biases(mode, weight):
-    free, held = (case(mode, (7, 3), weight=weight, alpha=alpha) for alpha in (0.0, 0.6))
+    free, held = (subject_of(mode, (7, 3), weight=weight, alpha=alpha) for alpha in (0.0, 0.6))
     n_weights = FEATURES * 7 + 7 * 3 + 3 * OUTPUTS
     rows = slice(0, 5)
     expected = 0.6 / (5 if weight is None else weight[rows].sum()) * free.params
@@ -274,8 +274,8 @@ def test_a_row_of_weight_two_is_two_rows(mode, objective):
     counts = RNG.permutation([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3])
     target = TARGETS[objective]
     settings = {"scale": 1e-2, "alpha": 0.1, "n_perturbations": 3}
-    weighted = case(mode, DEEP, objective=objective, weight=counts.astype(float), **settings)
-    repeated = case(
+    weighted = subject_of(mode, DEEP, objective=objective, weight=counts.astype(float), **settings)
+    repeated = subject_of(
         mode, DEEP, objective=objective, rows=X.repeat(counts, axis=0), target=target.repeat(counts, axis=0), **settings
     )
     one, other = weighted.estimate(update=3), repeated.estimate(update=3)
@@ -285,7 +285,7 @@ def test_a_row_of_weight_two_is_two_rows(mode, objective):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_order_of_the_rows_does_not_matter(mode):
-    subject = case(mode, DEEP, weight=WEIGHT, n_perturbations=3, scale=1e-2)
+    subject = subject_of(mode, DEEP, weight=WEIGHT, n_perturbations=3, scale=1e-2)
     order = np.random.default_rng(2).permutation(N)
     straight, permuted = subject.estimate(np.arange(N), 3), subject.estimate(order, 3)
     assert_close(straight, permuted)
@@ -296,15 +296,17 @@ def test_the_order_of_the_rows_does_not_matter(mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_batch_is_what_its_rows_alone_would_be(mode, matrix):
     rows = np.array([7, 8, 9, 10])
-    whole = case(mode, DEEP, rows=matrix(X), weight=WEIGHT)
-    alone = case(mode, DEEP, rows=matrix(X[rows]), target=TARGETS[SoftmaxLoss][rows], weight=WEIGHT[rows])
+    whole = subject_of(mode, DEEP, rows=matrix(X), weight=WEIGHT)
+    alone = subject_of(mode, DEEP, rows=matrix(X[rows]), target=TARGETS[SoftmaxLoss][rows], weight=WEIGHT[rows])
     assert_same_bits(whole.estimate(rows), alone.estimate())
     assert_same_bits(whole.estimate(slice(7, 11)), alone.estimate())
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_sparse_rows_are_as_good_as_dense_ones(mode):
-    dense, thin = (case(mode, DEEP, rows=rows, n_perturbations=3, scale=1e-2) for rows in (X, sparse.csr_array(X)))
+    dense, thin = (
+        subject_of(mode, DEEP, rows=rows, n_perturbations=3, scale=1e-2) for rows in (X, sparse.csr_array(X))
+    )
     one, other = dense.estimate(), thin.estimate()
     assert_close(one, other)
     np.testing.assert_allclose(one.losses, other.losses, rtol=0, atol=1e-12)
@@ -315,18 +317,18 @@ def test_sparse_rows_are_as_good_as_dense_ones(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_noise_is_a_function_of_seed_and_update(mode):
-    subject = case(mode, DEEP, n_perturbations=2)
+    subject = subject_of(mode, DEEP, n_perturbations=2)
     updates = [0, 1, _node.TABLE_LIFE, 10 * _node.TABLE_LIFE]
     estimates = {update: subject.estimate(update=update) for update in updates}
     for update in (*reversed(updates), 0):
         assert_same_bits(subject.estimate(update=update), estimates[update])
-        assert_same_bits(case(mode, DEEP, n_perturbations=2).estimate(update=update), estimates[update])
-    different = [*estimates.values(), case(mode, DEEP, n_perturbations=2, seed=6).estimate()]
+        assert_same_bits(subject_of(mode, DEEP, n_perturbations=2).estimate(update=update), estimates[update])
+    different = [*estimates.values(), subject_of(mode, DEEP, n_perturbations=2, seed=6).estimate()]
     assert len({estimate.credit.tobytes() for estimate in different}) == 5
 
 
 def test_layers_have_noise_of_their_own():
-    problem = case(hidden=DEEP).problem
+    problem = subject_of(hidden=DEEP).problem
     ids = problem.data.ids
     draws = [problem.directions(layer, 0, draw, ids) for layer in (0, 1) for draw in (0, 1)]
     assert len({signs.tobytes() for signs in draws}) == 4
@@ -335,7 +337,7 @@ def test_layers_have_noise_of_their_own():
 @pytest.mark.parametrize("rows", [X, sparse.csr_array(X)], ids=["dense", "sparse"])
 @pytest.mark.parametrize(("members", "n_chunks"), [(0, 10), (1, 10), (3, 4), (10, 1), (1000, 1)])
 def test_chunks_of_members_give_the_same_bits(members, n_chunks, rows, monkeypatch):
-    subject = case(WeightProblem, DEEP, rows=rows, n_perturbations=10)
+    subject = subject_of(WeightProblem, DEEP, rows=rows, n_perturbations=10)
     monkeypatch.setattr(_weight, "CHUNK_BYTES", 10**9)
     whole = subject.estimate()
     monkeypatch.setattr(_weight, "CHUNK_BYTES", 8 * members * len(subject.params))
@@ -345,11 +347,11 @@ def test_chunks_of_members_give_the_same_bits(members, n_chunks, rows, monkeypat
 
 def test_workers_give_the_same_bits(monkeypatch):
     monkeypatch.setattr(_weight, "CHUNK_BYTES", 1)
-    one, two = (case(WeightProblem, DEEP, n_perturbations=10, n_jobs=n_jobs).estimate() for n_jobs in (None, 2))
+    one, two = (subject_of(WeightProblem, DEEP, n_perturbations=10, n_jobs=n_jobs).estimate() for n_jobs in (None, 2))
     assert_same_bits(one, two)
 
 
-class Counting(SoftmaxLoss):
+class CountingRows(SoftmaxLoss):
     """Counts the losses it is asked for."""
 
     n_evaluations = 0
@@ -382,14 +384,14 @@ class Counting(SoftmaxLoss):
     ],
 )
 def test_evaluations_are_counted(mode, hidden, draws, members):
-    subject = case(mode, hidden, objective=Counting, target=TARGETS[SoftmaxLoss], n_perturbations=draws)
+    subject = subject_of(mode, hidden, objective=CountingRows, target=TARGETS[SoftmaxLoss], n_perturbations=draws)
     assert subject.estimate().n_evaluations == members * N
     assert subject.problem.objective.n_evaluations == members * N
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_losses_of_an_estimate_are_those_of_its_parameters(mode):
-    subject = case(mode, DEEP, weight=WEIGHT, alpha=1.0)
+    subject = subject_of(mode, DEEP, weight=WEIGHT, alpha=1.0)
     expected = subject.problem.losses(subject.params, subject.problem.batch(slice(None)))
     np.testing.assert_allclose(subject.estimate().losses, expected, rtol=1e-12)
 
@@ -398,8 +400,8 @@ def test_the_losses_of_an_estimate_are_those_of_its_parameters(mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_float32_stays_float32(mode, objective):
     settings = {"weight": WEIGHT.astype(np.float32), "scale": 1e-2, "alpha": 0.1}
-    single = case(mode, DEEP, objective=objective, dtype=np.float32, **settings).estimate()
-    double = case(mode, DEEP, objective=objective, rows=X.astype(np.float32), **settings).estimate()
+    single = subject_of(mode, DEEP, objective=objective, dtype=np.float32, **settings).estimate()
+    double = subject_of(mode, DEEP, objective=objective, rows=X.astype(np.float32), **settings).estimate()
     np.testing.assert_allclose(single.credit, double.credit, rtol=1e-2, atol=1e-3)
     assert {array.dtype for array in (single.credit, single.losses, *single.memory)} == {np.dtype(np.float32)}
 
@@ -420,7 +422,7 @@ def test_no_step_of_an_objective_leaves_float32(objective):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_that_is_passed_in_is_changed(mode):
-    subject = case(mode, DEEP, weight=WEIGHT, alpha=0.1)
+    subject = subject_of(mode, DEEP, weight=WEIGHT, alpha=0.1)
     problem, params = subject
     memory = subject.estimate().memory
     batch = problem.batch(np.arange(N))

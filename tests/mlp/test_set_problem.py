@@ -58,7 +58,7 @@ class Linear(SetObjective):
         return np.einsum("...nk,nk,n->...", output, target, share)
 
 
-def problem(
+def set_problem(
     mode: Any,
     objective: SetObjective,
     target: np.ndarray,
@@ -88,7 +88,7 @@ def estimate(subject: Any, params: np.ndarray, rows: Any = slice(None), update: 
 @pytest.mark.parametrize("mode", MODES)
 def test_credit_has_slope_one_on_the_gradient_of_a_linear_objective(mode, hidden, weight):
     target = RNG.normal(size=(N, 2))
-    subject, params = problem(mode, Linear(), target, hidden, weight=weight, scale=1e-4, n_perturbations=8)
+    subject, params = set_problem(mode, Linear(), target, hidden, weight=weight, scale=1e-4, n_perturbations=8)
     batch, moves = subject.batch(slice(None)), 1e-6 * np.eye(len(params))
 
     def value(moved):
@@ -105,7 +105,7 @@ def test_credit_has_slope_one_on_the_gradient_of_a_linear_objective(mode, hidden
 @pytest.mark.parametrize(("name", "task"), METRICS)
 def test_credit_is_that_of_each_output_alone_amid_the_noise_of_the_others(name, task):
     objective, target = metric(name, task), TARGETS[task][:20]
-    subject, params = problem(NodeProblem, objective, target, (), rows=X[:20], n_perturbations=20_000, scale=1.0)
+    subject, params = set_problem(NodeProblem, objective, target, (), rows=X[:20], n_perturbations=20_000, scale=1.0)
     output = _network.forward(subject.network, params, X[:20])
     noise, alone = np.random.default_rng(7), np.empty(output.shape)  # a second route, with other noise
     for row, column in np.ndindex(*output.shape):
@@ -125,7 +125,7 @@ def test_credit_is_that_of_each_output_alone_amid_the_noise_of_the_others(name, 
 @pytest.mark.parametrize("mode", MODES)
 def test_following_the_credit_lowers_the_objective(mode, name, task):
     objective, target = metric(name, task), TARGETS[task]
-    subject, params = problem(mode, objective, target, weight=None)
+    subject, params = set_problem(mode, objective, target, weight=None)
     batch = subject.batch(slice(None))
     start, values, running = subject.losses(params, batch)[0], [], np.zeros_like(params)
     for update in range(150):
@@ -135,7 +135,7 @@ def test_following_the_credit_lowers_the_objective(mode, name, task):
     assert np.mean(values[-10:]) < start - 0.1
 
 
-class Counting(Linear):
+class CountingSets(Linear):
     """Counts the sets of outputs that it is asked about."""
 
     n_sets = 0
@@ -149,15 +149,15 @@ class Counting(Linear):
 @pytest.mark.parametrize("hidden", [(), (12,), (40, 6)])
 @pytest.mark.parametrize("mode", MODES)
 def test_evaluations_are_counted(mode, hidden):
-    counting = Counting()
-    subject, params = problem(mode, counting, ONE_HOT, hidden, n_perturbations=7)
+    counting = CountingSets()
+    subject, params = set_problem(mode, counting, ONE_HOT, hidden, n_perturbations=7)
     assert estimate(subject, params, slice(0, 20)).n_evaluations == (1 + 2 * 7) * 20
     assert counting.n_sets == 1 + 2 * 7
 
 
 @pytest.mark.parametrize(("size", "n_calls"), [(0, 50), (1, 50), (7, 8), (49, 2), (1000, 1)])
 def test_chunks_of_pairs_give_the_same_bits(size, n_calls, monkeypatch):
-    subject, params = problem(NodeProblem, metric("f1_macro", "multiclass"), ONE_HOT, n_perturbations=50)
+    subject, params = set_problem(NodeProblem, metric("f1_macro", "multiclass"), ONE_HOT, n_perturbations=50)
     whole = estimate(subject, params)
     monkeypatch.setattr(_node, "SET_BYTES", size * 8 * ONE_HOT.size)
     calls = []
@@ -173,8 +173,8 @@ def test_chunks_of_pairs_give_the_same_bits(size, n_calls, monkeypatch):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_row_of_weight_two_is_two_rows(mode, name, task):
     counts, target = RNG.integers(1, 4, N), TARGETS[task]
-    weighted = problem(mode, metric(name, task), target, weight=counts.astype(float))
-    repeated = problem(mode, metric(name, task), target.repeat(counts, axis=0), rows=X.repeat(counts, axis=0))
+    weighted = set_problem(mode, metric(name, task), target, weight=counts.astype(float))
+    repeated = set_problem(mode, metric(name, task), target.repeat(counts, axis=0), rows=X.repeat(counts, axis=0))
     one, other = (estimate(*subject, update=3) for subject in (weighted, repeated))
     np.testing.assert_allclose(one.credit, other.credit, rtol=0, atol=1e-11)
     assert np.abs(one.credit).max() > 1e-3
@@ -183,7 +183,7 @@ def test_a_row_of_weight_two_is_two_rows(mode, name, task):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_order_of_the_rows_does_not_matter(mode):
-    subject, params = problem(mode, metric("f1", "binary"), BINARY, weight=WEIGHT)
+    subject, params = set_problem(mode, metric("f1", "binary"), BINARY, weight=WEIGHT)
     order = np.random.default_rng(2).permutation(N)
     straight, permuted = (estimate(subject, params, rows, 3) for rows in (np.arange(N), order))
     np.testing.assert_allclose(permuted.credit, straight.credit, rtol=0, atol=1e-12)
@@ -192,7 +192,7 @@ def test_the_order_of_the_rows_does_not_matter(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_batch_of_one_class_says_nothing_where_the_metric_is_not_defined(mode):
-    subject, params = problem(mode, metric("roc_auc", "binary"), BINARY)
+    subject, params = set_problem(mode, metric("roc_auc", "binary"), BINARY)
     zeros, both = np.flatnonzero(BINARY[:, 0] == 0), slice(None)
     silent, heard = estimate(subject, params, zeros), estimate(subject, params, both)
     np.testing.assert_array_equal(silent.credit, 0)
@@ -204,7 +204,7 @@ def test_a_batch_of_one_class_says_nothing_where_the_metric_is_not_defined(mode)
 @pytest.mark.parametrize("mode", MODES)
 def test_the_objective_is_the_loss_of_every_row(mode):
     objective = metric("balanced_accuracy", "binary")
-    subject, params = problem(mode, objective, BINARY, weight=WEIGHT)
+    subject, params = set_problem(mode, objective, BINARY, weight=WEIGHT)
     rows = slice(5, 45)
     expected = objective.value(_network.forward(subject.network, params, X[rows]), BINARY[rows], WEIGHT[rows])
     np.testing.assert_allclose(estimate(subject, params, rows).losses, np.full(40, expected), rtol=1e-12)
@@ -212,7 +212,7 @@ def test_the_objective_is_the_loss_of_every_row(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_noise_is_a_function_of_seed_and_update(mode):
-    subject, params = problem(mode, metric("f1", "binary"), BINARY)
+    subject, params = set_problem(mode, metric("f1", "binary"), BINARY)
     credits = [estimate(subject, params, update=update).credit for update in (0, 1, 0)]
     np.testing.assert_array_equal(credits[2], credits[0])
     assert not np.array_equal(credits[1], credits[0])
@@ -221,7 +221,7 @@ def test_noise_is_a_function_of_seed_and_update(mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_float32_stays_float32(mode):
     single, double = (
-        estimate(*problem(mode, metric("roc_auc", "binary"), BINARY, rows=X.astype(np.float32), dtype=dtype))
+        estimate(*set_problem(mode, metric("roc_auc", "binary"), BINARY, rows=X.astype(np.float32), dtype=dtype))
         for dtype in (np.float32, np.float64)
     )
     assert {array.dtype for array in (single.credit, *single.memory)} == {np.dtype(np.float32)}
@@ -232,7 +232,8 @@ def test_a_function_called_member_by_member_has_the_same_credit():
     whole = metric("neg_max_error", "regression")
     one_by_one = FunctionObjective(lambda y_true, y_pred: np.abs(y_true - y_pred).max(), VIEWS["regression"])
     fast, slow = (
-        estimate(*problem(NodeProblem, objective, TARGETS["regression"])).credit for objective in (whole, one_by_one)
+        estimate(*set_problem(NodeProblem, objective, TARGETS["regression"])).credit
+        for objective in (whole, one_by_one)
     )
     np.testing.assert_allclose(slow, fast, rtol=0, atol=1e-12)
     assert np.abs(fast).max() > 1e-3

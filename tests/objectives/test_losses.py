@@ -40,7 +40,7 @@ def entry(request):
 
 
 @pytest.fixture
-def case(entry):
+def loss_target_and_least(entry):
     """A loss, its targets, the least size of the perturbation that its credit comes from."""
     target = COUNTS if entry.link == "exp" else TARGETS[entry.tasks[-1]]
     return entry.make(LossOptions(knee=0.7, quantile=0.8)), target, LEAST.get(entry.name, 0.0)
@@ -90,8 +90,8 @@ def test_zero_one_is_that_of_scikit_learn():
     assert mean(ZeroOne(wrong_labels), LABELS, [0]) == pytest.approx(zero_one_loss(LABELS[:, 0], OUTPUT[:, 0] > 0))
 
 
-def test_losses_are_those_of_their_samples(case):
-    loss, target, _ = case
+def test_losses_are_those_of_their_samples(loss_target_and_least):
+    loss, target, _ = loss_target_and_least
     members = np.stack([OUTPUT, -OUTPUT, 0.1 * OUTPUT])
     whole = loss.values(members, target)
     assert whole.shape == (3, N)
@@ -100,8 +100,8 @@ def test_losses_are_those_of_their_samples(case):
             np.testing.assert_array_equal(loss.values(member[row], target[row]), whole[i, row])
 
 
-def test_difference_is_that_of_two_evaluations(case):
-    loss, target, _ = case
+def test_difference_is_that_of_two_evaluations(loss_target_and_least):
+    loss, target, _ = loss_target_and_least
     moved = 0.5 * RNG.normal(size=(5, N, OUTPUTS))
     expected = loss.values(OUTPUT + moved, target) - loss.values(OUTPUT - moved, target)
     np.testing.assert_allclose(loss.difference(loss.predict(OUTPUT), moved, target), expected, rtol=0, atol=1e-12)
@@ -109,8 +109,8 @@ def test_difference_is_that_of_two_evaluations(case):
 
 
 @pytest.mark.parametrize("scale", [1e-2, 0.3, 2.0])
-def test_credit_moves_one_output_at_a_time(case, scale):
-    loss, target, least = case
+def test_credit_moves_one_output_at_a_time(loss_target_and_least, scale):
+    loss, target, least = loss_target_and_least
     size = max(scale, least)
     step = size * np.eye(OUTPUTS)[:, None, :]
     expected = (loss.values(OUTPUT + step, target) - loss.values(OUTPUT - step, target)).T / (2 * size)
@@ -131,8 +131,8 @@ def test_credit_of_poisson_is_that_of_its_mean():
     np.testing.assert_allclose(Poisson().credit(OUTPUT, COUNTS, 1e-5), np.exp(OUTPUT) - COUNTS, rtol=1e-5, atol=1e-5)
 
 
-def test_nothing_is_lost_where_the_prediction_is_right(entry, case):
-    loss, target, _ = case
+def test_nothing_is_lost_where_the_prediction_is_right(entry, loss_target_and_least):
+    loss, target, _ = loss_target_and_least
     size = 1e3 if entry.name == "log_loss" else 1.0  # of an output that is sure enough
     right = {"binary": 2 * target - 1, "multilabel": 2 * target - 1, "multiclass": target, "regression": target}
     if entry.link == "exp":
@@ -142,8 +142,8 @@ def test_nothing_is_lost_where_the_prediction_is_right(entry, case):
         np.testing.assert_array_equal(loss.values(size * right[entry.tasks[-1]], target), 0)
 
 
-def test_float32_stays_float32(case):
-    loss, target, _ = case
+def test_float32_stays_float32(loss_target_and_least):
+    loss, target, _ = loss_target_and_least
     output, target = OUTPUT.astype(np.float32), target.astype(np.float32)
     moved = np.full((2, N, OUTPUTS), 0.01, dtype=np.float32)
     prediction = loss.predict(output)
@@ -156,8 +156,8 @@ def test_float32_stays_float32(case):
     assert [array.dtype for array in results] == [np.dtype(np.float32)] * 4
 
 
-def test_differences_in_float32_do_not_cancel(case):
-    loss, target, _ = case
+def test_differences_in_float32_do_not_cancel(loss_target_and_least):
+    loss, target, _ = loss_target_and_least
     output, target = OUTPUT.astype(np.float32), target.astype(np.float32)
     moved = (1e-5 * RNG.normal(size=(2, N, OUTPUTS))).astype(np.float32)
     prediction = loss.predict(output)
@@ -168,8 +168,8 @@ def test_differences_in_float32_do_not_cancel(case):
 
 
 @pytest.mark.parametrize("size", [1e3, 1e100])
-def test_extreme_outputs_stay_finite(entry, case, size):
-    loss, target, _ = case
+def test_extreme_outputs_stay_finite(entry, loss_target_and_least, size):
+    loss, target, _ = loss_target_and_least
     size = min(size, 1e200 ** (1 / max(loss.degree, 2)))
     output = (-1 if entry.link == "exp" else 1) * np.abs(OUTPUT) * size
     with np.errstate(over="raise", invalid="raise"):

@@ -6,12 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import get_scorer_names
+from conftest import absolute
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
 from skdopamine._objectives import registry as _registry
 from skdopamine._objectives.losses import _OfError
-from skdopamine._objectives.registry import TABLE, TASKS, Entry, LossOptions, find_loss, losses
+from skdopamine._objectives.registry import (
+    CLASSIFICATION,
+    TABLE,
+    TASKS,
+    Entry,
+    LossOptions,
+    check_loss,
+    find_loss,
+    losses,
+    serves,
+)
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 RNG = np.random.default_rng(0)
@@ -104,18 +115,56 @@ def test_the_level_is_that_of_the_best_constant(entry, quantile):
     assert np.argmin(means) == 1
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_names_are_checked(task):
+    names = [entry.name for entry in losses(task)]
+    for name in [*names, *get_scorer_names(), absolute, get_scorer("f1")]:
+        check_loss(name, task)
+        if not isinstance(name, str):
+            assert find_loss(name, task) is None
+    wrong = "hinge" if task == "regression" else "huber"
+    for name in ("no_such_loss", wrong):
+        with pytest.raises(ValueError, match=rf"loss must be one of .*{names[0]}.*got '{name}'"):
+            check_loss(name, task)
+
+
+@pytest.mark.parametrize(
+    ("loss", "tasks"),
+    [
+        ("log_loss", {"binary", "multiclass", "multilabel"}),
+        ("hinge", {"binary", "multiclass", "multilabel"}),
+        ("f1", {"binary"}),
+        ("f1_samples", {"multilabel"}),
+        ("f1_macro", {"binary", "multiclass", "multilabel"}),
+        ("balanced_accuracy", {"binary", "multiclass"}),
+        ("roc_auc", {"binary", "multilabel"}),
+        ("roc_auc_ovo", {"binary", "multiclass", "multilabel"}),
+        ("rand_score", {"binary", "multiclass", "multilabel"}),  # unknown: scikit-learn has to say
+        (absolute, {"binary", "multiclass", "multilabel"}),
+    ],
+)
+def test_serves(loss, tasks):
+    assert {task for task in CLASSIFICATION if serves(loss, task)} == tasks
+
+
 def series(n=120):
     return np.sin(0.3 * np.arange(n)) + 0.1 * RNG.normal(size=n)
 
 
+@short
 @each_of_values
-def test_the_forecaster_takes_the_losses_that_say_so(entry):
-    model = DopamineESNForecaster(n_units=5, stateful=True, trainable=(), loss=entry.name, random_state=0)
+def test_the_forecaster_takes_the_losses_that_say_so_and_trains_on_them(entry):
+    X = series()[:, None] + 5.0 * (RNG.random((120, 1)) < 0.1)  # errors beyond the knee of Huber's loss
+    squares, model = (
+        DopamineESNForecaster(5, stateful=True, trainable="readout", loss=loss, max_iter=2, random_state=0)
+        for loss in ("squared_error", entry.name)
+    )
     if entry.closed_loop:
-        assert np.isfinite(model.fit(series()[:, None]).forecast(3)).all()
+        assert np.isfinite(model.fit(X).forecast(3)).all()
+        assert (model.loss_curve_ == squares.fit(X).loss_curve_) == (entry.name == "squared_error")
     else:
         with pytest.raises(ValueError, match=rf"loss must be one of \('squared_error', .*\).* got '{entry.name}'"):
-            model.fit(series()[:, None])
+            model.fit(X)
 
 
 # ---- a further loss ----

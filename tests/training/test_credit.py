@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from draws import IDS, directions, output_directions
 
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._training import credit as _credit
@@ -78,30 +78,6 @@ def test_silent_units_get_no_credit_from_the_noise_of_others():
     np.testing.assert_array_equal(credit.credit, [[3.0, 0.0]])
 
 
-def test_sign_table_columns_are_orthogonal():
-    table = _noise.sign_table(100, seed=3, dtype=np.float64)
-    np.testing.assert_array_equal(table.T @ table, _noise.N_PATTERNS * np.eye(100))
-    assert set(np.unique(_noise.sign_table(300, seed=3, dtype=np.float32))) == {-1.0, 1.0}
-
-
-def test_patterns_are_uniform_over_seeds():
-    ids = _noise.row_ids(RNG.normal(size=(500, 4)))
-    counts = sum(np.bincount(_noise.row_patterns(ids, seed), minlength=_noise.N_PATTERNS) for seed in range(200))
-    expected = 500 * 200 / _noise.N_PATTERNS
-    assert ((counts - expected) ** 2 / expected).sum() < 128 + 5 * np.sqrt(2 * 128)
-
-
-def test_row_ids_depend_on_content_alone():
-    X = RNG.normal(size=(50, 6)) * (RNG.random((50, 6)) < 0.5)
-    order = RNG.permutation(50)
-    ids = _noise.row_ids(X)
-    np.testing.assert_array_equal(_noise.row_ids(X[order]), ids[order])
-    np.testing.assert_array_equal(_noise.row_ids(sparse.csr_array(X)), ids)
-    np.testing.assert_array_equal(_noise.row_ids(-np.zeros((2, 6))), _noise.row_ids(np.zeros((2, 6))))
-    assert len(np.unique(ids)) >= 49  # 16 bits: few rows share theirs
-    assert len(np.unique(_noise.row_ids(np.eye(8)))) >= 7
-
-
 def test_group_membership_covers_each_unit_once():
     for units in (1, 7, 97, 100):
         membership = _credit.group_membership(units, 16, np.float64)
@@ -109,11 +85,6 @@ def test_group_membership_covers_each_unit_once():
         assert (membership.sum(axis=0) >= 1).all()
         assert membership.shape[1] <= 16
     assert _credit.group_membership(100, 16, np.float64).shape[1] == 10  # equal groups where possible
-
-
-def directions(members: int, n_parameters: int, seed: int) -> np.ndarray:
-    bits = _noise.member_directions(members, n_parameters, seed)
-    return _noise.unpack_directions(bits, n_parameters, np.float64)
 
 
 def test_weight_credit_on_a_linear_loss_is_exact():
@@ -137,49 +108,7 @@ def test_weight_credit_does_not_depend_on_the_chunks():
         np.testing.assert_array_equal(_credit.weight_credit(xi[cut:], regret[cut:], part), whole)
 
 
-def test_directions_are_unbiased_signs():
-    xi = directions(4000, 65, 3)
-    assert set(np.unique(xi)) == {-1.0, 1.0}
-    assert np.abs(xi.mean(axis=0)).max() < 5 / np.sqrt(4000)
-    np.testing.assert_array_equal(directions(4000, 65, 3), xi)
-    assert not np.array_equal(directions(4000, 65, 4), xi)
-
-
 # ---- an objective of a set of rows ----
-
-
-IDS = np.array([3, 9, 9, 250, 3, 41, 60000, 7], dtype=np.uint16)  # rows 0 and 4 are equal, and so are 1 and 2
-
-
-def output_directions(n_pairs: int, seed: int, ids: np.ndarray = IDS) -> np.ndarray:
-    return _noise.output_directions(ids, OUTPUTS, n_pairs, seed)
-
-
-def test_output_directions_are_unbiased_signs():
-    xi = np.concatenate([output_directions(100, seed) for seed in range(100)]).reshape(10_000, -1)
-    assert set(np.unique(xi)) == {-1, 1}
-    assert np.abs(xi.mean(axis=0)).max() < 5 / 100
-    _, first = np.unique(IDS, return_index=True)
-    kept = xi.reshape(10_000, len(IDS), OUTPUTS)[:, first].reshape(10_000, -1).astype(float)
-    correlation = kept.T @ kept / 10_000 - np.eye(kept.shape[1])
-    assert np.abs(correlation).max() < 5 / 100  # of rows, of outputs, and of both
-
-
-@pytest.mark.parametrize("n_pairs", [1, 63, 64, 65, 200])
-def test_output_directions_are_a_function_of_row_content_and_seed(n_pairs):
-    xi = output_directions(n_pairs, 0)
-    assert xi.shape == (n_pairs, len(IDS), OUTPUTS)
-    np.testing.assert_array_equal(output_directions(n_pairs, 0), xi)
-    assert not np.array_equal(output_directions(n_pairs, 1), xi)
-    order = RNG.permutation(len(IDS))
-    np.testing.assert_array_equal(output_directions(n_pairs, 0, IDS[order]), xi[:, order])
-    np.testing.assert_array_equal(xi[:, [0, 1]], xi[:, [4, 2]])
-    assert not np.array_equal(xi[:, 0], xi[:, 1])
-
-
-def test_pairs_differ():
-    xi = output_directions(128, 0)
-    assert len(np.unique(xi.reshape(128, -1), axis=0)) > 120  # of 2 ** 18
 
 
 def linear_set(n_pairs: int, seed: int, slope: np.ndarray, share: np.ndarray, ids: np.ndarray = IDS) -> np.ndarray:
