@@ -180,6 +180,8 @@ class DopamineESN(DopamineEstimator):
                         f"X has {len(inputs)} rows, too few for horizon={self.horizon}: {n_tail} of them are held back."
                     )
         bounds, objective = bounds_of(span_of(scaled)), self._objective(model.targets)
+        if isinstance(objective, FunctionLoss) and np.isnan(objective.values(goal, goal)).any():
+            raise ValueError(f"loss={self.loss!r} must be a number for predictions equal to the targets, got nan.")
         return Assignment(model.reader(scaled), goal, closed, washout, split, horizon, bounds, objective)
 
     # ---- training ----------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. The ridge readout
         minimises squares all the same; "readout" trains it further.
     quantile : float, default=0.5
-        Quantile of loss="pinball", in (0, 1).
+        Quantile of loss="pinball", in (0, 1); `fit` warns of another with another loss.
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation. "auto" is 0.5 for gains, in units of half a power of e or more, shrinking from
         one update to the next, and 0.01 for weights, in units of their root mean square.
@@ -289,6 +289,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             cut_short=cut_short,
         )
         self._warn_of_gaps(Calendar(), index)
+        if self.quantile != 0.5 and self.loss != "pinball":
+            message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")
+            warnings.warn(message, UserWarning, stacklevel=users_level())
         return self
 
     def _warn_of_gaps(self, calendar: Calendar, index: Any) -> None:

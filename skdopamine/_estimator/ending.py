@@ -9,6 +9,11 @@ from skdopamine._estimator.caller import users_level
 from skdopamine._training.trainer import Ending, Result
 
 
+def without_effect(name: str, value: object, needed: str) -> str:
+    """What to say of a parameter that is set in vain."""
+    return f"{name}={value!r} has no effect without {needed}."
+
+
 def warn(
     results: Sequence[Result],
     *,

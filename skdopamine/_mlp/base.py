@@ -1,8 +1,9 @@
 """What classifier and regressor share of the scikit-learn contract."""
 
 import copy
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Any, ClassVar, Self
 
@@ -17,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.base import DopamineEstimator, draw_seed
 from skdopamine._estimator.callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
-from skdopamine._estimator.ending import warn
+from skdopamine._estimator.caller import users_level
+from skdopamine._estimator.ending import warn, without_effect
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
@@ -100,7 +102,14 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         with _validation.restored_on_error(self):
             result, cut_short = self._run_fit(X, y, sample_weight)
         self._warn(result, cut_short)
+        for remark in self._remarks():
+            warnings.warn(remark, UserWarning, stacklevel=users_level())
         return self
+
+    def _remarks(self) -> Iterator[str]:
+        """What is to be said of the parameters after a fit."""
+        if self.scoring is not None and not self.early_stopping:
+            yield without_effect("scoring", self.scoring, "early_stopping=True")
 
     @with_callbacks
     def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
@@ -118,6 +127,11 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         shown = X if sample.weight is None else sample.X
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, sample.y, sample.weight)
         result = self._train(problem, settings, score, callbacks)
+        if result.reason is Ending.UNDEFINED:
+            raise ValueError(
+                f"loss={self.loss!r} must be defined on one minibatch of each epoch at least, got none in epoch "
+                f"{len(result.epochs) + 1}: they may be too small, see batch_size, or lack a class."
+            )
         if interrupted:
             result = result._replace(reason=Ending.INTERRUPTED)
         self.n_iter_ = len(result.epochs)
@@ -133,6 +147,11 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             result = self._train(problem, settings, None, None)
             self.n_iter_ = self._history.n_epochs
         self._warn(result, False)
+        if result.reason is Ending.UNDEFINED:
+            message = f"loss={self.loss!r} is not defined on this batch, and nothing is learnt from it."
+            warnings.warn(message, UserWarning, stacklevel=users_level())
+        for remark in self._remarks() if fresh else ():
+            warnings.warn(remark, UserWarning, stacklevel=users_level())
         return self
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
@@ -347,6 +366,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
                 candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
                 value = float(scorer(candidate, X, y))
             if not isfinite(value):
+                if scorer is None:
+                    raise ValueError(f"loss={self.loss!r} must be finite on the rows held back, got {-value}.")
                 raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value}.")
             return value
 

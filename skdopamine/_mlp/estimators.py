@@ -1,5 +1,6 @@
 """DopamineMLPClassifier and DopamineMLPRegressor: the scikit-learn contract, and nothing else."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,10 +11,11 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.ending import without_effect
 from skdopamine._mlp.base import DopamineMLP
 from skdopamine._mlp.class_weights import row_factors
 from skdopamine._mlp.units import Units
-from skdopamine._objectives.registry import LossOptions, find_loss, serves
+from skdopamine._objectives.registry import LossOptions, find_loss, relatives, serves, takes_positives
 from skdopamine._objectives.tasks import View
 from skdopamine._typing import Array
 
@@ -41,7 +43,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         What is minimised: "log_loss" (of a softmax, or of independent logistic outputs for two classes and for labels),
         "hinge" (Crammer and Singer's for several classes) or "zero_one"; or what is maximised: the name of a
         scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` of labels
-        and probabilities (as from `predict_proba`) that returns one value per row, or one number. See Notes.
+        and probabilities (as from `predict_proba`) that returns one value per row, or one number. See Notes, also for
+        the positive class of "f1".
     perturbation : {"auto", "node", "weight"}, default="auto"
         What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
         whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
@@ -92,7 +95,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
-        Sample weights count in the latter only.
+        Sample weights count in the latter only. Without early_stopping, `fit` warns.
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of the classes, above zero, by which `sample_weight` is multiplied; a class that is not named has weight
         one. For multi-label targets a list with a dict for each label, ``{0: ..., 1: ...}``, whose weights are
@@ -166,6 +169,15 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     node perturbation passes it on to the layers below. The curves and `loss_` hold minus the metric, and begin there.
     The common metrics are computed for all perturbations at once; other scorers and callables are called for each and
     are slow. `partial_fit` trains on the metric from the start.
+
+    Of two classes, the positive one of "f1", "precision", "recall", "jaccard" and "average_precision" is the label 1,
+    as for scikit-learn's scorers. Without that label it is ``classes_[1]``, and a warning says so;
+    ``make_scorer(f1_score, pos_label="yes")`` chooses another, without a warning.
+
+    A minibatch on which a metric or callable is not defined counts for nothing: for the names above where it lacks
+    positives, for others where scikit-learn raises an error or gives nan, and for a callable or scorer where it returns
+    nan. What a callable or scorer raises is passed on. `fit` raises an error, and `partial_fit` warns, where no
+    minibatch of an epoch has a loss; a larger `batch_size` helps.
 
     Probabilities are shifted so that the threshold is 0.5; after a metric or "hinge" they are not calibrated: in
     `benchmarks/calibration.py` they are off by .05 to .07 on average, after "log_loss" by .04, and in a
@@ -320,8 +332,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid, or y has a single class and `loss` is a metric or a
-            callable. The estimator is then as it was before.
+            If a parameter, X, y or sample_weight is not valid, y has a single class and `loss` is a metric or a
+            callable, or `loss` is not defined on any minibatch of an epoch. The estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight)
 
@@ -451,9 +463,10 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
                 )
             if not serves(self.loss, self._task()):
                 served = "Only binary classification is supported. " if serves(self.loss, "binary") else ""
-                kind = type_of_target(y)
+                kind, others = type_of_target(y), relatives(self.loss, self._task())
+                instead = f": use {' or '.join(map(repr, others))}" if others else ""
                 raise ValueError(
-                    f"{served}The type of the target is {kind}, which loss={self.loss!r} does not support."
+                    f"{served}The type of the target is {kind}, which loss={self.loss!r} does not support{instead}."
                 )
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
@@ -468,6 +481,14 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         unknown = np.setdiff1d(present, self.classes_)
         if len(unknown):
             raise ValueError(f"y has classes {unknown.tolist()} that are not among classes={self.classes_.tolist()}.")
+
+    def _remarks(self) -> Iterator[str]:
+        yield from super()._remarks()
+        if self._task() == "binary" and takes_positives(self.loss) and 1 not in self.classes_.tolist():
+            yield (
+                f"loss={self.loss!r} takes {self.classes_.tolist()[1]!r} for the positive class, the second of "
+                f"{self.classes_.tolist()}, as none is 1: sklearn.metrics.make_scorer(..., pos_label=...) chooses."
+            )
 
     def _encode(self, y: Any, *, fresh: bool) -> Array:
         if self._label_binarizer.y_type_ == "binary":
@@ -508,7 +529,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` that returns one value
         per row, or one number. See Notes.
     quantile : float, default=0.5
-        Quantile that loss="pinball" predicts, in (0, 1).
+        Quantile that loss="pinball" predicts, in (0, 1); `fit` warns of another with another loss.
     perturbation : {"auto", "node", "weight"}, default="auto"
         What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
         whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
@@ -557,7 +578,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
-        Sample weights count in the latter only.
+        Sample weights count in the latter only. Without early_stopping, `fit` warns.
     init : MLPRegressor or DopamineMLPRegressor, default=None
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
@@ -625,6 +646,10 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     below. The curves and `loss_` hold minus the metric, and begin there. The common metrics are computed for all
     perturbations at once; other scorers and callables are called for each and are slow. `partial_fit` trains on the
     metric from the start.
+
+    A minibatch on which a metric or callable is not defined, even for perfect predictions, counts for nothing; a
+    callable or scorer says so by nan, and what it raises is passed on. `fit` raises an error, and `partial_fit` warns,
+    where no minibatch of an epoch has a loss; a larger `batch_size` helps.
 
     Targets need no scaling: training works on their deviation from the mean, in units of their spread. All
     outputs share one unit, so scale them yourself if they differ widely in size.
@@ -743,7 +768,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid. The estimator is then as it was before.
+            If a parameter, X, y or sample_weight is not valid, or `loss` is not defined on any minibatch of an epoch.
+            The estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight)
 
@@ -804,6 +830,11 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
 
     def _view(self, units: Units) -> View:
         return View("regression", None, units.restored)
+
+    def _remarks(self) -> Iterator[str]:
+        yield from super()._remarks()
+        if self.quantile != 0.5 and self.loss != "pinball":
+            yield without_effect("quantile", self.quantile, "loss='pinball'")
 
     def _encode(self, y: Any, *, fresh: bool) -> Array:
         if sparse.issparse(y):

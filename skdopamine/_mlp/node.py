@@ -81,9 +81,11 @@ class NodeProblem(NetworkProblem):
                 params, trace, prediction, layer, output_credit, memory[layer], batch, update
             )
             self._store(weights[layer], biases[layer], trace.inputs[layer], unit_credit)
-        return Estimate(
-            self.penalised(total, params, batch),
-            self.values(trace.output, batch) + self.penalty(params, batch),
+        return self.estimate(
+            total,
+            self.values(trace.output, batch),
+            params,
+            batch,
             tuple(learned),
             self.members() * len(batch.ids),
         )
@@ -105,7 +107,7 @@ class NodeProblem(NetworkProblem):
             moved = self.scale * directions[start : start + size]
             values = self.set_values(_network.both_sides(output, moved.astype(self.dtype)), batch)
             regret[start : start + size] = (values[0] - values[1]) / (2 * self.scale)
-        regret[np.isnan(regret)] = 0.0
+        regret[~np.isfinite(regret)] = 0.0
         return _credit.set_credit(directions, regret, batch.ids, batch.share).astype(self.dtype)
 
     @staticmethod

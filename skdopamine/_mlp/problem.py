@@ -117,7 +117,7 @@ class NetworkProblem(ABC):
         for start in range(0, self.n_rows(), CHECKED_ROWS):
             with np.errstate(all="ignore"):
                 batch = self.batch(slice(start, start + CHECKED_ROWS))
-                if isinstance(self.objective, SetObjective):  # it may be defined later
+                if self.objective.partial:  # it may be defined later
                     finite = bool(np.isfinite(_network.forward(self.network, params, batch.X)).all())
                 else:
                     finite = isfinite(float(self.losses(params, batch).sum()))
@@ -153,15 +153,32 @@ class NetworkProblem(ABC):
         return self.values(_network.forward(self.network, params, batch.X), batch) + self.penalty(params, batch)
 
     def values(self, output: Array, batch: Batch) -> Array:
-        """Loss (..., n) of each row; an objective of the whole batch is the loss of each of its rows."""
+        """Loss (..., n) of each row; an objective of the whole batch is the loss of each of its rows.
+
+        It is nan for all rows where the objective is not defined on the batch, whatever the outputs.
+        """
+        values = self._raw_values(output, batch)
+        if self.objective.partial and np.isnan(values).any():
+            # outputs that an objective is not defined for are no good; a batch without some class says nothing
+            defined = self.objective.of_values and np.isfinite(self._raw_values(batch.target, batch)).all()
+            if defined or not np.isfinite(output).all():
+                return np.where(np.isnan(values), np.inf, values)
+            return np.full(values.shape, np.nan)
+        return values
+
+    def _raw_values(self, output: Array, batch: Batch) -> Array:
+        """Loss (..., n) of each row, nan where the objective has none."""
         if isinstance(self.objective, SetObjective):
-            value = self.set_values(output, batch)
-            if np.isnan(value).any():
-                # a batch that lacks a class says nothing; outputs for which the objective is undefined are the worst
-                defined = self.objective.of_values and np.isfinite(self.set_values(batch.target, batch))
-                value = np.where(np.isnan(value), np.inf if defined else 0.0, value)
-            return np.broadcast_to(value[..., None], output.shape[:-1])
+            return np.broadcast_to(self.set_values(output, batch)[..., None], output.shape[:-1])
         return self.objective.values(output, batch.target)
+
+    def estimate(
+        self, credit: Array, values: Array, params: Array, batch: Batch, memory: tuple[Array, ...], n_evaluations: int
+    ) -> Estimate:
+        """What a credit rule has found out; the penalty is added to its credit and to the `values` of the batch."""
+        defined = not (self.objective.partial and np.isnan(values).any())
+        losses = values + self.penalty(params, batch)
+        return Estimate(self.penalised(credit, params, batch), losses, memory, n_evaluations, defined)
 
     def set_values(self, output: Array, batch: Batch) -> Array:
         """Objective (...,) of a whole batch, nan where it is not defined."""

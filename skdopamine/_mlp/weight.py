@@ -41,7 +41,8 @@ class WeightProblem(NetworkProblem):
         outputs = _network.forward_pairs(self.network, params, directions, self.scale, batch.X)
         if isinstance(self.objective, SetObjective):
             values = self.set_values(outputs, batch)
-            return np.asarray(np.nan_to_num((values[0] - values[1]) / (2 * self.scale)), dtype=self.dtype)
+            regret = (values[0] - values[1]) / (2 * self.scale)
+            return np.asarray(np.where(np.isfinite(regret), regret, 0.0), dtype=self.dtype)
         losses = self.objective.values(outputs, batch.target)  # (2, members, n)
         regret = ((losses[0] - losses[1]) * batch.share[:, 0]).sum(axis=-1) / (2 * self.scale)
         return np.asarray(regret, dtype=self.dtype)
@@ -64,7 +65,8 @@ class WeightProblem(NetworkProblem):
             total = _credit.weight_credit(directions, regret, total)
         total /= self.n_perturbations
         n_evaluations = (1 + 2 * self.n_perturbations) * len(batch.ids)
-        return Estimate(self.penalised(total, params, batch), self.losses(params, batch), (), n_evaluations)
+        values = self.values(_network.forward(self.network, params, batch.X), batch)
+        return self.estimate(total, values, params, batch, (), n_evaluations)
 
 
 def _as_here(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,6 +22,8 @@ class Objective(ABC):
 
     linear = False  # whether hidden units are judged by the credit of the outputs, and not by the loss itself
     flat = False  # whether the loss stands still under small perturbations, so that another has to come before it
+    partial = False  # whether it may not be defined on some batches, where its value is nan
+    of_values = False  # whether the targets themselves are perfect outputs; asked of a partial loss
 
     @property
     @abstractmethod
@@ -49,7 +51,7 @@ class SetObjective(ABC):
     """A number for a whole set of rows. Only its value is known."""
 
     degree = 0
-    linear = flat = True
+    linear = flat = partial = True
     of_labels = True  # whether the decision threshold may matter
     of_values = False  # whether the targets themselves are perfect outputs, as in regression
     n_pairs = 64  # antithetic perturbations of the outputs that one update averages over

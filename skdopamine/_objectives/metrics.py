@@ -30,6 +30,7 @@ class Metric(NamedTuple):
     response: str  # "labels" or "score": (..., n), multilabel (..., n, L); "probability": (..., n, K); "value"
     function: Function  # predictions as the response, "value" as the target
     weighted: bool = True  # whether the function takes weights other than None
+    of_positives: bool = False  # whether one of two classes is the positive one: it says nothing where there are none
 
 
 def find_metric(name: str, task: str) -> Metric | None:
@@ -369,7 +370,7 @@ def _label_metrics() -> dict[tuple[str, str], Metric]:
         metrics[task, "balanced_accuracy"] = balanced
         metrics[task, "matthews_corrcoef"] = Metric("labels", _matthews)
     for name, fraction in _FRACTIONS.items():
-        metrics["binary", name] = Metric("labels", partial(_class_mean, fraction, "binary"))
+        metrics["binary", name] = Metric("labels", partial(_class_mean, fraction, "binary"), of_positives=True)
         metrics["multilabel", f"{name}_samples"] = Metric("labels", partial(_sample_mean, fraction))
         for average in ("micro", "macro", "weighted"):
             metric = Metric("labels", partial(_class_mean, fraction, average))
@@ -380,7 +381,7 @@ def _label_metrics() -> dict[tuple[str, str], Metric]:
 def _ranking_metrics() -> dict[tuple[str, str], Metric]:
     """Metrics of the order of scores."""
     metrics = {
-        ("binary", "average_precision"): Metric("score", _average_precision),
+        ("binary", "average_precision"): Metric("score", _average_precision, of_positives=True),
         ("multiclass", "average_precision"): Metric("probability", partial(_one_vs_rest, _average_precision, "macro")),
         ("multilabel", "average_precision"): Metric("score", partial(_label_mean, _average_precision, "macro")),
     }

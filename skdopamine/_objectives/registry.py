@@ -99,6 +99,17 @@ def serves(loss: Any, task: str) -> bool:
     return not known or task in known
 
 
+def relatives(loss: Any, task: str) -> list[str]:
+    """Scorers like this one, averaged over classes, that are for a kind of classification."""
+    return [name for name in get_scorer_names() if name.startswith(f"{loss}_") and find_metric(name, task)]
+
+
+def takes_positives(loss: Any) -> bool:
+    """Whether a loss is the name of a scorer for which one of two classes is the positive one."""
+    metric = find_metric(loss, "binary") if isinstance(loss, str) else None
+    return metric is not None and metric.of_positives
+
+
 def check_loss(loss: Any, task: str) -> None:
     """Refuse a name that is neither a loss of the task nor a scorer."""
     if isinstance(loss, str) and find_loss(loss, task) is None and loss not in get_scorer_names():

@@ -27,12 +27,17 @@ class MetricObjective(SetObjective):
     def __init__(self, metric: Metric, view: View) -> None:
         self.metric = metric
         self.view = view
+        self.of_first = metric.of_positives and view.positive == 0
         self.of_values = view.task == "regression"
         self.of_labels = metric.response == "labels"
 
     def value(self, output: Array, target: Array, weight: Array | None) -> Array:
-        predicted = self.view.response(self.metric.response, output)
-        return -self.metric.function(self.view.numbers(target), predicted, weight)
+        numbers, predicted = self.view.numbers(target), self.view.response(self.metric.response, output)
+        if self.of_first:
+            numbers, predicted = 1 - numbers, 1 - predicted if self.metric.response == "labels" else -predicted
+        if self.metric.of_positives and not numbers.any():
+            return np.full(output.shape[:-2], np.nan)
+        return -self.metric.function(numbers, predicted, weight)
 
 
 class _OneByOne(SetObjective):
@@ -40,8 +45,8 @@ class _OneByOne(SetObjective):
 
     n_pairs = 16
 
-    def __init__(self, function: Callable[..., Any], view: View) -> None:
-        self.function = function
+    def __init__(self, loss: Any, view: View) -> None:
+        self.loss = loss
         self.view = view
         self.of_values = view.task == "regression"
 
@@ -53,42 +58,51 @@ class _OneByOne(SetObjective):
         members = output.reshape(-1, *output.shape[-2:])
         try:
             values = muted(lambda: [self.single(member, target, weight) for member in members])
-        except ValueError:  # a minibatch may be without some class
-            values = [np.nan] * len(members)
+        except ValueError:
+            if not isinstance(self.loss, str):
+                raise
+            values = [np.nan] * len(members)  # so scikit-learn says that a minibatch is without some class
         return np.array(values).reshape(output.shape[:-2])
 
 
 class ScorerObjective(_OneByOne):
     """Minus any scorer."""
 
+    def __init__(self, loss: Any, view: View) -> None:
+        super().__init__(loss, view)
+        self.scorer = get_scorer(loss)
+
     def single(self, output: Array, target: Array, weight: Array | None) -> float:
         truth = self.view.truth(target)
         weighted = {} if weight is None else {"sample_weight": weight}
-        return -float(self.function(_answering(self.view, output), np.arange(len(truth))[:, None], truth, **weighted))
+        value = self.scorer(_answering(self.view, output), np.arange(len(truth))[:, None], truth, **weighted)
+        return -_one_number(self.loss, value)
 
 
 class FunctionObjective(_OneByOne):
     """The user's ``loss(y_true, y_pred)`` of a set of rows."""
 
     def single(self, output: Array, target: Array, weight: Array | None) -> float:
-        return float(self.function(self.view.truth(target), _look(self.view)(output)))
+        return _one_number(self.loss, self.loss(self.view.truth(target), _look(self.view)(output)))
 
 
 class RowFunction(Evaluated):
     """The user's ``loss(y_true, y_pred)``, a value for each row; members are stacked into one call."""
 
     degree = 0  # it sees the user's units
+    partial = True
 
-    def __init__(self, function: Callable[[Array, Array], Any], view: View) -> None:
-        self.function = function
+    def __init__(self, loss: Callable[[Array, Array], Any], view: View) -> None:
+        self.loss = loss
         self.view = view
+        self.of_values = view.task == "regression"
 
     def values(self, output: Array, target: Array) -> Array:
         shape, n = output.shape[:-1], len(target)
         truth = self.view.truth(target)
         stacked = np.concatenate([truth] * (int(np.prod(shape)) // n)) if n else truth
-        losses = self.function(stacked, _look(self.view)(output.reshape(-1, output.shape[-1])))
-        return np.array(losses, dtype=np.float64).reshape(shape)
+        losses = self.loss(stacked, _look(self.view)(output.reshape(-1, output.shape[-1])))
+        return _numbers(self.loss, losses, ((len(stacked),),)).reshape(shape)
 
 
 class FunctionLoss:
@@ -106,13 +120,23 @@ class FunctionLoss:
         values = np.empty(output.shape[:-1])
         for member in np.ndindex(values.shape[:-1]):
             true, predicted = self.restore(target[member]), self.restore(output[member])
-            loss = np.asarray(self.function(_flat(true), _flat(predicted)))
-            if loss.dtype.kind not in "fiub":
-                raise TypeError(f"loss must return one number or one per row, got {loss!r}.")
-            if loss.shape not in ((), values.shape[-1:]):
-                raise ValueError(f"loss must return one number or one per row, got an array of shape {loss.shape}.")
-            values[member] = loss
+            loss = self.function(_flat(true), _flat(predicted))
+            values[member] = _numbers(self.function, loss, ((), values.shape[-1:]))
         return values
+
+
+def _numbers(loss: Any, value: Any, shapes: tuple[tuple[int, ...], ...]) -> Array:
+    """What a user's function has returned, of one of these shapes."""
+    numbers = np.asarray(value)
+    if numbers.dtype.kind in "fiub" and numbers.shape in shapes:
+        return numbers.astype(np.float64)
+    wanted = " or ".join("one number" if shape == () else f"one for each of {shape[0]} rows" for shape in shapes)
+    got = f"an array of shape {numbers.shape}" if numbers.shape else repr(value)
+    raise ValueError(f"loss={loss!r} must return {wanted}, got {got}.")
+
+
+def _one_number(loss: Any, value: Any) -> float:
+    return float(_numbers(loss, value, ((),)))
 
 
 def _flat(values: Array) -> Array:
@@ -141,7 +165,7 @@ class _Known(BaseEstimator):
 
     def _check(self, X: Any, answers: Array) -> Array:
         if len(X) != len(answers):
-            raise ValueError(f"a scorer must predict all rows that it is given, {len(answers)}, got {len(X)}.")
+            raise ValueError(f"loss as a scorer must predict all rows that it is given, {len(answers)}, got {len(X)}.")
         return answers
 
 
@@ -173,44 +197,45 @@ def make_objective(
 
     A part of a stream (not `whole`) may lack what the objective needs, such as a second class.
     """
-    objective: SetObjective
+    objective: MetricObjective | _OneByOne
     metric = find_metric(loss, view.task) if isinstance(loss, str) else None
-    if metric is not None and (metric.weighted or not weighted) and not _reversed(view):
+    if metric is not None and (metric.weighted or not weighted):
         objective = MetricObjective(metric, view)
     elif isinstance(loss, str) or is_scorer(loss):
-        objective = ScorerObjective(get_scorer(loss), view)
+        objective = ScorerObjective(loss, view)
     else:
-        tried = np.asarray(_tried(loss, lambda: loss(view.truth(target), _look(view)(output))))
-        if tried.shape == (len(target),):
+        value = muted(lambda: loss(view.truth(target), _look(view)(output)))
+        values = _numbers(loss, value, ((), (len(target),)))
+        if values.shape:
+            if whole and np.isfinite(output).all():
+                _check_finite(loss, values)
             return RowFunction(loss, view)
-        if tried.shape != ():
-            raise ValueError(
-                f"loss={loss!r} must return one number or one for each of {len(target)} rows, got an array of shape "
-                f"{tried.shape}."
-            )
         objective = FunctionObjective(loss, view)
-    if not whole:
-        return objective
-    weight = np.ones(len(target)) if weighted else None
-    once = objective.single if isinstance(objective, _OneByOne) else objective.value
-    # the first outputs of a regressor may lie where the objective is not defined, its targets may not
-    probe = target if view.task == "regression" else output
-    value = float(_tried(loss, lambda: once(probe, target, weight)))
-    if not np.isfinite(value):
-        raise ValueError(f"loss={loss!r} must be finite for this y, got {value}.")
+    if whole:
+        _try_out(objective, loss, output, target, np.ones(len(target)) if weighted else None)
     return objective
 
 
-def _reversed(view: View) -> bool:
-    """Whether the first of two classes is labelled 1, so that scorers take it for the positive one."""
-    return view.task == "binary" and view.classes is not None and bool(view.classes[0] == 1)
-
-
-def _tried(loss: Any, call: Callable[[], Any]) -> Any:
+def _try_out(
+    objective: MetricObjective | _OneByOne, loss: Any, output: Array, target: Array, weight: Array | None
+) -> None:
+    """Refuse an objective that has no value for these outputs and targets."""
+    once = objective.single if isinstance(objective, _OneByOne) else objective.value
+    # the first outputs of a regressor may lie where the objective is not defined, its targets may not
+    probe = target if objective.of_values else output
     try:
-        return muted(call)
+        value = muted(lambda: once(probe, target, weight))
     except Exception as error:
+        if not isinstance(loss, str):
+            raise
         raise ValueError(f"loss={loss!r} cannot be computed for this y: {error}") from error
+    _check_finite(loss, np.asarray(value))
+
+
+def _check_finite(loss: Any, values: Array) -> None:
+    bad = values[~np.isfinite(values)]
+    if bad.size:
+        raise ValueError(f"loss={loss!r} must be finite for this y, got {float(bad[0])}.")
 
 
 def is_scorer(loss: Any) -> bool:

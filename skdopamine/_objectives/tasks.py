@@ -16,6 +16,11 @@ class View(NamedTuple):
     # outputs (..., n, outputs), and targets of regression, to probabilities or values in the user's units
     publish: Callable[[Array], Array]
 
+    @property
+    def positive(self) -> int:
+        """Number of the positive one of two classes: of the label 1, as for scikit-learn's scorers, or else 1."""
+        return 0 if self.classes is not None and self.classes[0] == 1 else 1
+
     def labels(self, output: Array) -> Array:
         """Predicted class numbers (..., n), or an indicator of labels (..., n, labels)."""
         if self.task == "multiclass":

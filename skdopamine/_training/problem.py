@@ -12,6 +12,7 @@ class Estimate(NamedTuple):
     losses: Array  # (n,): baseline loss of each row, penalty included
     memory: tuple[Array, ...]  # what the credit rule carries along
     n_evaluations: int  # loss evaluations, rows x members
+    defined: bool = True  # whether the batch has a loss at all; without one it counts for nothing
 
 
 class Rows(Protocol):
@@ -37,4 +38,5 @@ class Problem(Protocol):
 
     def credit(self, params: Array, memory: tuple[Array, ...], batch: Any, update: int) -> Estimate: ...
 
-    def losses(self, params: Array, batch: Any) -> Array: ...
+    def losses(self, params: Array, batch: Any) -> Array:
+        """Loss (n,) of each row, nan for all of them where the batch has none."""

@@ -85,6 +85,11 @@ class Ending(StrEnum):
     INTERRUPTED = "interrupted"  # by the keyboard
     DIVERGED = "diverged"
     STOPPED = "stopped"  # by the observer
+    UNDEFINED = "undefined"  # no batch of an epoch had a loss
+
+
+class NoLossError(Exception):
+    """No batch of an epoch has a loss."""
 
 
 class Result(NamedTuple):
@@ -122,7 +127,12 @@ def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
 
 
 def judge(before: Array, after: Array, share: Array, nominal_batch: int) -> tuple[float, float]:
-    """Reward prediction error of an update: in units of the loss, and of its standard error on `nominal_batch` rows."""
+    """Reward prediction error of an update: in units of the loss, and of its standard error on `nominal_batch` rows.
+
+    There is none where the loss before was not finite.
+    """
+    if not np.isfinite(before).all():
+        return 0.0, 0.0
     gain = before - after
     mean = float(gain @ share)  # expected minus actual
     variance = max(float((gain * gain) @ share) - mean * mean, 0.0)
@@ -144,12 +154,16 @@ def typical(losses: Array, share: Array) -> float:
 
 
 def typical_loss(problem: Problem, params: Array, settings: Settings) -> float:
-    """The typical loss of all rows."""
+    """The typical loss of all rows, but for batches that have none; nan if no batch has one."""
     losses, weights = [], []
     for start in range(0, problem.n_rows(), settings.batch_size):
         batch = problem.batch(slice(start, start + settings.batch_size))
-        losses.append(problem.losses(params, batch))
-        weights.append(batch.share[:, 0] * batch.total)
+        of_batch = problem.losses(params, batch)
+        if not np.isnan(of_batch).all():
+            losses.append(of_batch)
+            weights.append(batch.share[:, 0] * batch.total)
+    if not losses:
+        return np.nan
     weight = np.concatenate(weights)
     return typical(np.concatenate(losses), weight / weight.sum())
 
@@ -170,6 +184,8 @@ def update_step(
 ) -> tuple[TrainState, Array, float | None]:
     """One update: new state, baseline losses, and the reward prediction error of the last update if it was judged."""
     estimate = problem.credit(state.params, state.memory, batch, state.update)
+    if not estimate.defined:  # no update: the next batch that has a loss judges the last one
+        return state._replace(n_evaluations=state.n_evaluations + estimate.n_evaluations), estimate.losses, None
     share = batch.share[:, 0]
     if not state.far:  # the first batch of a run of one batch
         state = begun(state, typical(estimate.losses, share))
@@ -260,7 +276,10 @@ def run_epoch(
         progress = 0.0
         if settings.schedule:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
             progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.schedule - 1))
+        n_before = state.update
         state, losses, error = update_step(problem, rule, state, batch, settings, progress)
+        if state.update == n_before:  # the batch has no loss
+            continue
         share, size = batch.share[:, 0], batch.total
         total += float(losses @ share) * size
         level += bounded(losses, share, 2 * state.far) * size
@@ -268,6 +287,8 @@ def run_epoch(
         del batch  # before the next one is gathered
         if error is not None:
             errors.append(error)
+    if not weight:
+        raise NoLossError
     rate = rule.step_rate(state.rate, progress)
     error = float(np.mean(errors)) if errors else state.last_error
     return state._replace(last_error=error), Epoch(total / weight, error, rate), level / weight
@@ -303,7 +324,8 @@ def train(
     epochs: list[Epoch] = []
     try:
         if not one_batch:
-            state = begun(state, typical_loss(problem, state.params, settings))
+            typical_start = typical_loss(problem, state.params, settings)
+            state = state if np.isnan(typical_start) else begun(state, typical_start)
             state = state._replace(n_evaluations=state.n_evaluations + problem.n_rows())
         for epoch in range(settings.n_epochs):
             if observer is not None:
@@ -335,4 +357,6 @@ def train(
                 best_params = state.params
     except KeyboardInterrupt:
         reason = Ending.INTERRUPTED
+    except NoLossError:
+        reason = Ending.UNDEFINED
     return Result(state, best_params, epochs, reason, cause)

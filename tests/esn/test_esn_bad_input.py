@@ -413,7 +413,7 @@ def test_partial_fit_without_targets_needs_targets_that_were_the_next_rows():
 
 @pytest.mark.parametrize("shape", [(2,), (3, 5), (1, 1)])
 def test_a_loss_of_a_wrong_shape_is_told(shape):
-    with pytest.raises(ValueError, match="loss must return one number or one per row"):
+    with pytest.raises(ValueError, match=r"loss=.* must return one number or one for each of .* rows, got an array"):
         tiny(stateful=True, loss=lambda y_true, y_pred: np.zeros(shape)).fit(SERIES)
 
 
@@ -425,10 +425,9 @@ def test_an_error_in_a_loss_is_passed_on():
         tiny(stateful=True, loss=loss).fit(SERIES)
 
 
-@pytest.mark.parametrize("value", [NAN, INF])
-def test_a_loss_that_is_never_finite_leaves_a_finite_model(value):
+def test_a_loss_that_is_always_infinite_leaves_a_finite_model():
     for trainable in ("gains", "readout"):
-        model = tiny(stateful=True, trainable=trainable, loss=lambda y_true, y_pred: value, n_perturbations=1)
+        model = tiny(stateful=True, trainable=trainable, loss=lambda y_true, y_pred: INF, n_perturbations=1)
         assert np.isfinite(model.fit(SERIES).forecast(3)).all()
 
 
@@ -579,7 +578,8 @@ def test_whatever_goes_in(params, n, channels, kind, exponent, mode, n_lags, see
             return
         finally:
             unexpected = [str(w.message) for w in caught if not issubclass(w.category, ConvergenceWarning)]
-            assert unexpected == []
+            in_vain = re.compile("quantile=.* has no effect without loss='pinball'")
+            assert [message for message in unexpected if not in_vain.match(message)] == []
     assert np.isfinite(model.readout_).all()
     assert max(1, len(model.loss_curve_)) == model.n_iter_
     with warnings.catch_warnings():
@@ -600,5 +600,47 @@ def test_windows_are_scored_with_their_targets(window_model):
 
 
 def test_a_loss_that_returns_nothing_is_told():
-    with pytest.raises(TypeError, match="loss must return one number or one per row"):
+    with pytest.raises(ValueError, match=r"loss=.* must return one number or one for each of .* rows, got None"):
         tiny(stateful=True, loss=lambda y_true, y_pred: None).fit(SERIES)
+
+
+@pytest.mark.parametrize("trainable", [("gains",), ("readout",)])
+@pytest.mark.parametrize(
+    "loss", [lambda y_true, y_pred: np.nan, lambda y_true, y_pred: np.where(np.arange(len(y_true)) == 7, np.nan, 1.0)]
+)
+def test_a_loss_that_is_nan_is_told(trainable, loss):
+    model = tiny(stateful=True).fit(SERIES)
+    before = model.readout_
+    with pytest.raises(ValueError, match=r"loss=.* must be a number for predictions equal to the targets, got nan"):
+        model.set_params(loss=loss, trainable=trainable).fit(SERIES)
+    assert model.readout_ is before
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("trainable", ["gains", "readout"])
+def test_an_exception_at_any_call_of_a_loss_passes_through(trainable):
+    calls, at, fault = [], [0], ValueError("out of order")
+
+    def loss(y_true, y_pred):
+        calls.append(0)
+        if len(calls) == at[0]:
+            raise fault
+        return np.mean((y_true - y_pred) ** 2)
+
+    params = {"loss": loss, "trainable": trainable, "n_perturbations": 1, "max_iter": 1}
+    tiny(stateful=True, **params).fit(SERIES[:100])
+    n_calls = len(calls)
+    model = tiny(stateful=True).fit(SERIES[:100])
+    before = model.readout_
+    for at[0] in (1, 2, n_calls // 2, n_calls):
+        calls.clear()
+        with pytest.raises(ValueError, match=r"^out of order$") as caught:
+            model.set_params(**params).fit(SERIES[:100])
+        assert caught.value is fault
+        assert model.readout_ is before
+
+
+def test_a_quantile_without_a_use_is_told():
+    with pytest.warns(UserWarning, match=r"quantile=0.9 has no effect without loss='pinball'") as record:
+        tiny(stateful=True, quantile=0.9).fit(SERIES)
+    assert record[0].filename == __file__

@@ -120,5 +120,5 @@ def test_a_users_loss_sees_the_users_units_and_may_be_one_number():
     np.testing.assert_array_equal(values, np.full((2, 3), 10.0))
     np.testing.assert_array_equal(seen[0][1], np.full(3, 11.0))
     bad = FunctionLoss(lambda y_true, y_pred: np.zeros(5), lambda values: values)
-    with pytest.raises(ValueError, match=r"one number or one per row, got an array of shape \(5,\)"):
+    with pytest.raises(ValueError, match=r"loss=.* one number or one for each of 3 rows, got an array of shape \(5,\)"):
         bad.values(np.ones((3, 1)), np.zeros((3, 1)))

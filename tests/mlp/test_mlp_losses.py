@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -263,7 +264,8 @@ OF_OUTPUTS = {  # loss -> of each target and prediction
 def test_losses_are_summed_over_outputs(loss, weighted, perturbation):
     X, y, theirs = _several_outputs(loss)
     weight = np.arange(len(X)) % 3.0 if weighted else None
-    params = {"loss": loss, "quantile": 0.2, "hidden_layer_sizes": (5,), "alpha": 0.0, "batch_size": 60, "init": theirs}
+    params = {"loss": loss, "hidden_layer_sizes": (5,), "alpha": 0.0, "batch_size": 60, "init": theirs}
+    params["quantile"] = 0.2 if loss == "pinball" else 0.5
     model = regress(**params, perturbation=perturbation, max_iter=2).fit(X, y, sample_weight=weight)
     stream = regress(**params, perturbation=perturbation).partial_fit(X, y, sample_weight=weight)
     of_rows = OF_OUTPUTS[loss](y, theirs.predict(X)).sum(axis=1)
@@ -341,6 +343,103 @@ def test_bad_class_weight(bad):
         classify(class_weight=bad).fit(X, y)
 
 
+# ---- the positive class ----
+
+
+OF_POSITIVES = ["f1", "precision", "recall", "jaccard", "average_precision"]
+OF_BOTH = ["roc_auc", "balanced_accuracy", "matthews_corrcoef", "neg_brier_score", "f1_macro", "accuracy", "log_loss"]
+NOTHING_SAID = [[0, 1], [-1, 1], [False, True], [0.0, 1.0]]
+
+
+def begun(method, labels, **params):
+    X, y = imbalanced(100, share=0.3)
+    model = classify(**{"max_iter": 6, "batch_size": 50, "n_perturbations": 2, **params})
+    known = {"classes": labels} if method == "partial_fit" else {}
+    return getattr(model, method)(X, np.array(labels)[y], **known)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("labels", NOTHING_SAID)
+@pytest.mark.parametrize("loss", OF_POSITIVES)
+def test_the_label_one_is_the_positive_class(assert_same_model, loss, labels, method):
+    assert_same_model(begun(method, labels, loss=loss), begun(method, [0, 1], loss=loss))
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("labels", [["no", "yes"], [2, 3], [0, 2], ["0", "1"]])
+@pytest.mark.parametrize("loss", OF_POSITIVES)
+def test_without_the_label_one_the_second_class_is_positive_and_that_is_said(
+    assert_same_model, loss, labels, method, perturbation
+):
+    message = rf"loss='{loss}' takes {labels[1]!r} for the positive class, the second of .* pos_label=\.\.\."
+    with pytest.warns(UserWarning, match=message) as record:
+        model = begun(method, labels, loss=loss, perturbation=perturbation)
+    assert [warning.filename for warning in record if issubclass(warning.category, UserWarning)][-1] == __file__
+    assert_same_model(model, begun(method, [0, 1], loss=loss, perturbation=perturbation))
+
+
+def test_a_stream_says_once_which_class_is_positive():
+    X, y = imbalanced(100)
+    with pytest.warns(UserWarning, match="positive class"):
+        model = classify(loss="f1").partial_fit(X, y + 2, classes=[2, 3])
+    model.partial_fit(X, y + 2)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("loss", OF_BOTH)
+def test_a_metric_without_a_positive_class_takes_any_labels(assert_same_model, loss, method):
+    one = begun(method, [0, 1], loss=loss)
+    for labels in (["no", "yes"], [1, 2]):
+        assert_same_model(begun(method, labels, loss=loss), one)
+
+
+@PERTURBATIONS
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_scorer_says_which_class_is_the_positive_one(assert_same_model, method, perturbation):
+    names, params = ["no", "yes"], {"perturbation": perturbation}
+    chosen = {name: begun(method, names, loss=make_scorer(f1_score, pos_label=name), **params) for name in names}
+    assert_same_model(chosen["yes"], begun(method, [0, 1], loss="f1", **params))
+    assert_same_model(chosen["no"], begun(method, [1, 2], loss="f1", **params))  # 1 is the first class
+    assert any((a != b).any() for a, b in zip(chosen["no"].coefs_, chosen["yes"].coefs_, strict=True))
+    for loss in (make_scorer(f1_score, pos_label="maybe"), F1_SCORER):  # what it says is passed on
+        with pytest.raises(ValueError, match=r"pos_label=.* is not a valid label"):
+            begun(method, names, loss=loss, **params)
+
+
+def test_the_class_that_is_chosen_is_the_one_that_is_learnt():
+    X, y = imbalanced(400, share=0.1)
+    names = np.where(y == 1, "fault", "sound")
+    losses = ["log_loss", *(make_scorer(f1_score, pos_label=name) for name in ("fault", "sound"))]
+    params = {"hidden_layer_sizes": (), "batch_size": "auto", "max_iter": 40, "n_perturbations": 2}
+    models = [classify(loss=loss, **params).fit(X, names) for loss in losses]
+    plain, fault, sound = (f1_score(names, model.predict(X), pos_label="fault") for model in models)
+    assert fault > max(plain, sound) + 0.1
+
+
+# ---- parameters set in vain ----
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_scoring_without_early_stopping_is_told(early_stopping):
+    X, y = imbalanced(60)
+    model = classify(scoring="f1", early_stopping=early_stopping, max_iter=2)
+    with nullcontext() if early_stopping else pytest.warns(UserWarning) as record:
+        model.fit(X, y)
+    if not early_stopping:
+        told = [warning for warning in record if not issubclass(warning.category, ConvergenceWarning)]
+        assert [str(warning.message) for warning in told] == ["scoring='f1' has no effect without early_stopping=True."]
+        assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", absolute_rows])
+def test_a_quantile_without_pinball_is_told(make_task, loss):
+    _, X, y = make_task("regression", n=60)
+    with pytest.warns(UserWarning, match=r"^quantile=0.9 has no effect without loss='pinball'\.$"):
+        regress(loss=loss, quantile=0.9, max_iter=2).fit(X, y)
+    regress(loss="pinball", quantile=0.9, max_iter=2).fit(X, y)
+
+
 # ---- refusals ----
 
 
@@ -372,10 +471,11 @@ def test_regressor_refuses(make_task, params, message):
     ("kind", "loss", "message"),
     [
         ("binary", "squared_error", r"loss must be one of .*got 'squared_error'"),
-        ("multiclass", "f1", r"Only binary classification is supported.*multiclass.*loss='f1'"),
+        ("multiclass", "f1", r"Only binary classification is supported.*multiclass.*loss='f1'.*: use 'f1_macro' or"),
+        ("multiclass", "roc_auc", r"multiclass.*loss='roc_auc' does not support: use 'roc_auc_ovo' or"),
         ("multilabel", "f1", r"Only binary classification is supported.*multilabel-indicator.*loss='f1'"),
         ("multiclass", "f1_samples", r"multiclass.*loss='f1_samples'"),
-        ("multilabel", "balanced_accuracy", r"multilabel-indicator.*loss='balanced_accuracy'"),
+        ("multilabel", "balanced_accuracy", r"multilabel-indicator.*loss='balanced_accuracy' does not support\.$"),
         ("strings", "r2", r"loss='r2' cannot be computed"),
         ("binary", lambda y_true, y_pred: y_pred, r"one for each of 100 rows.*\(100, 2\)"),
     ],
@@ -627,7 +727,7 @@ def test_a_warm_start_goes_on_with_the_loss_of_now(make_task):
     low = model.predict(X)
     model.set_params(quantile=0.9).fit(X, y)
     assert (low > y).mean() < 0.35 < 0.65 < (model.predict(X) > y).mean()
-    model.set_params(loss="squared_error").fit(X, y)
+    model.set_params(loss="squared_error", quantile=0.5).fit(X, y)
     assert model.loss_ == pytest.approx(((model.predict(X) - y) ** 2).mean() / 2, rel=0.3)  # in units of y squared
 
 
@@ -642,8 +742,14 @@ def test_class_weights_are_above_zero(weights):
 def test_a_stream_may_begin_with_one_class(loss):
     X, y = imbalanced(200)
     model = classify(loss=loss)
-    model.partial_fit(X[y == 0], y[y == 0], classes=[0, 1])
-    finite_attributes(model)
+    silent = pytest.warns(UserWarning, match=f"loss='{loss}' is not defined on this batch")
+    with nullcontext() if loss is F1_SCORER else silent:  # an F1 score without positives is 0
+        model.partial_fit(X[y == 0], y[y == 0], classes=[0, 1])
+    if loss is F1_SCORER:
+        finite_attributes(model)
+    else:
+        assert (model.loss_curve_, model.n_iter_, model.t_, model.loss_) == ([], 0, 0, np.inf)
+    assert np.isfinite(model.predict_proba(X)).all()
     start = [coef.copy() for coef in model.coefs_]
     model.partial_fit(X, y)
     assert any((one != other).any() for one, other in zip(start, model.coefs_, strict=True))

@@ -195,8 +195,12 @@ def test_a_batch_of_one_class_says_nothing_where_the_metric_is_not_defined(mode)
     subject, params = set_problem(mode, metric("roc_auc", "binary"), BINARY)
     zeros, both = np.flatnonzero(BINARY[:, 0] == 0), slice(None)
     silent, heard = estimate(subject, params, zeros), estimate(subject, params, both)
+    assert (silent.defined, heard.defined) == (False, True)
     np.testing.assert_array_equal(silent.credit, 0)
-    np.testing.assert_array_equal(silent.losses, 0)
+    np.testing.assert_array_equal(silent.losses, np.nan)
+    lost = estimate(subject, params * np.nan, both)  # outputs that are not finite are bad ones
+    assert lost.defined
+    np.testing.assert_array_equal(lost.losses, np.inf)
     assert np.abs(heard.credit).max() > 1e-3
     assert np.isfinite(heard.credit).all()
 

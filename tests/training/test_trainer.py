@@ -348,6 +348,63 @@ def test_nothing_that_is_passed_in_is_changed():
             np.testing.assert_array_equal(getattr(state, name), value)
 
 
+# ---- batches without a loss ----
+
+
+class Partial(Quadratic):
+    """Without a loss on batches that begin with one of some rows."""
+
+    def __init__(self, *silent: int) -> None:
+        self.silent = ROWS[list(silent), 0]
+
+    def losses(self, params, batch):
+        losses = super().losses(params, batch)
+        return losses * np.nan if batch.X[0, 0] in self.silent else losses
+
+    def credit(self, params, memory, batch, update):
+        estimate = super().credit(params, memory, batch, update)
+        return estimate._replace(defined=not np.isnan(estimate.losses).any())
+
+
+PAIRS = SETTINGS._replace(batch_size=2, nominal_batch=2, shuffle=False)
+
+
+@pytest.mark.parametrize("rule", [DOPAMINE, Constant(0.1)], ids=["dopamine", "constant"])
+def test_a_batch_without_a_loss_changes_nothing_but_the_count(rule):
+    problem, state, history = Partial(2, 6), start(rule), []
+    for rows in _trainer.epoch_batches(10, PAIRS, 0):
+        batch, before = problem.batch(rows), state
+        state, losses, error = _trainer.update_step(problem, rule, state, batch, PAIRS, 0.0)
+        history.append(error)
+        if rows.start in (2, 6):
+            assert np.isnan(losses).all()
+            assert state._replace(n_evaluations=before.n_evaluations) == before
+            assert state.n_evaluations == before.n_evaluations + 3 * 2
+    assert [error is None for error in history[:4]] == [True, True, False, True]
+
+
+def test_an_epoch_is_that_of_the_batches_that_have_a_loss(monkeypatch):
+    result = train(Partial(2, 6), settings=PAIRS)
+    kept = ROWS[[0, 1, 4, 5, 8, 9]]
+    monkeypatch.setitem(globals(), "ROWS", kept)
+    expected = train(Quadratic(), settings=PAIRS)
+    np.testing.assert_array_equal(result.best_params, expected.best_params)
+    for one, other in zip(result.epochs, expected.epochs, strict=True):
+        assert one[:3] == pytest.approx(other[:3], rel=1e-12)
+
+
+@pytest.mark.parametrize("score", [None, lambda params: 1.0])
+def test_an_epoch_without_any_loss_ends_the_run(score):
+    result = train(Partial(*range(10)), score=score)
+    assert (result.reason, result.epochs) == (_trainer.Ending.UNDEFINED, [])
+    np.testing.assert_array_equal(result.best_params, START)
+
+
+def test_an_update_is_not_judged_by_a_loss_that_was_not_finite():
+    before = np.array([np.inf, 1.0])
+    assert _trainer.judge(before, np.ones(2), np.full(2, 0.5), 2) == (0.0, 0.0)
+
+
 # ---- batches and epochs ----
 
 
