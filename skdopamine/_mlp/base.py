@@ -47,6 +47,7 @@ from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
 # for objectives that stand still under small perturbations, as metrics do:
+MOST_PARAMETERS = 2**31  # of a network: 16 GB in float64, several times
 PREDICT_ROWS = 4000  # that are predicted at once
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
 WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
@@ -138,6 +139,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
         """Checked rows; those of weight zero are gone."""
         check_activation(self.activation, len(check_hidden_layer_sizes(self.hidden_layer_sizes)))
+        if isinstance(self, RegressorMixin):
+            _validation.check_numbers(y)
         X, y = validate_data(
             self,
             X,
@@ -179,6 +182,11 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         activations = layer_activations(self.activation, len(hidden))[:-1]
         network = Network((X.shape[1], *hidden, target.shape[1]), activations)
+        if _network.n_parameters(network) > MOST_PARAMETERS:
+            raise ValueError(
+                f"hidden_layer_sizes must make at most {MOST_PARAMETERS} weights and biases, got {hidden} for "
+                f"layers of {network.units} units."
+            )
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
