@@ -351,8 +351,10 @@ class DopamineESN(DopamineEstimator):
 
     def _check_steps(self, n_steps: Any) -> None:
         check_is_fitted(self)
-        if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or not 1 <= n_steps <= MOST_STEPS:
-            raise ValueError(f"n_steps must be an integer from 1 to {MOST_STEPS}, got {plain(n_steps)!r}.")
+        if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 1:
+            raise ValueError(f"n_steps must be a positive integer, got {plain(n_steps)!r}.")
+        if n_steps > MOST_STEPS:
+            raise ValueError(f"n_steps must be at most {MOST_STEPS}, got {n_steps}.")
         if not self._model.form.feeds:
             raise ValueError(
                 "The targets of fit were not the next rows of X, so predictions cannot be fed back: fit with y=None, "

@@ -371,9 +371,30 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         )
 
     def __sklearn_clone__(self) -> Self:
-        cloned: Self = super().__sklearn_clone__()
-        cloned.init = self.init  # a clone of it would not be fitted, and there would be nothing to start from
+        # a clone of `init` would not be fitted, and there would be nothing to start from
+        cloned: Self = super(DopamineMLP, _bridge.started_from(self, None)).__sklearn_clone__()
+        cloned.init = self.init
         return cloned
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        shown = _bridge.started_from(self, _bridge.without_ancestors(self.init))
+        return str(super(DopamineMLP, shown).__repr__(N_CHAR_MAX))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters; those of `init` are not among them, as it is where training starts, and no part.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored.
+
+        Returns
+        -------
+        params : dict
+            Names and values.
+        """
+        params: dict[str, Any] = super().get_params(deep=False)
+        return params
 
     def __getstate__(self) -> dict[str, Any]:
         # of a model that is refreshed again and again, the last start is kept and not all of them

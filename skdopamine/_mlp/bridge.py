@@ -74,11 +74,14 @@ def without_ancestors(init: Any) -> Any:
     """What a model starts from, without what that has started from itself; nothing is changed in place."""
     if isinstance(init, FrozenEstimator):
         return FrozenEstimator(without_ancestors(init.estimator))
-    if getattr(init, "init", None) is None:
-        return init
-    bare = object.__new__(type(init))
-    bare.__dict__.update(vars(init), init=None)
-    return bare
+    return init if getattr(init, "init", None) is None else started_from(init, None)
+
+
+def started_from(estimator: Any, init: Any) -> Any:
+    """The estimator with another `init`; it shares everything else."""
+    other = object.__new__(type(estimator))
+    other.__dict__.update(vars(estimator), init=init)
+    return other
 
 
 def _units(fitted: Any) -> tuple[int, ...]:

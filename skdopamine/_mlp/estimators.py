@@ -101,7 +101,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
-        1e-4 keeps the first steps near the start.
+        1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
+        memory, unless each is let go: ``init=model.set_params(init=None)``.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
@@ -574,7 +575,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
-        1e-4 keeps the first steps near the start.
+        1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
+        memory, unless each is let go: ``init=model.set_params(init=None)``.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
