@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,6 +15,7 @@ __all__ = ["make_lorenz", "make_mackey_glass", "make_rossler", "make_xor"]
 Array = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-10  # relative and absolute, of the integration
+HUGE = float(np.finfo(np.float64).max)
 LARGEST = 1e4  # no attractor of these systems is nearly as wide
 
 
@@ -297,10 +297,16 @@ def _times(n_samples: int, dt: float, transient: float) -> Array:
 
 def _check_count(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+        raise ValueError(f"{name} must be a positive integer, got {_plain(value)!r}.")
 
 
 def _check_number(name: str, value: Any, *, least: float = -np.inf, above: float = -np.inf) -> None:
-    if not isinstance(value, Real) or not isfinite(value) or value < least or value <= above:
+    number: Any = value if isinstance(value, Real) else np.nan
+    if not -HUGE < number < HUGE or number < least or number <= above:
         bound = f" above {above}" if above > -np.inf else f" of at least {least}" if least > -np.inf else ""
-        raise ValueError(f"{name} must be a finite number{bound}, got {value!r}.")
+        raise ValueError(f"{name} must be a finite number{bound}, got {_plain(value)!r}.")
+
+
+def _plain(value: Any) -> Any:
+    """The value without the types of numpy."""
+    return value.tolist() if isinstance(value, np.generic) else value

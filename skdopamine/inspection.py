@@ -365,7 +365,7 @@ class PerturbationScaleDisplay:
         if f"mean_test_{scorer}" not in cv_results:
             raise ValueError(f"scorer must be one of those of the search, got {scorer!r}.")
         means, stds = (np.asarray(cv_results[f"{kind}_test_{scorer}"], dtype=float) for kind in ("mean", "std"))
-        tried = list(cv_results[f"param_{param_name}"])
+        tried = np.ma.asarray(cv_results[f"param_{param_name}"]).tolist()
         values = np.array([float(v) if isinstance(v, Real) else np.nan for v in tried])
         values[values <= 0] = np.nan
         scales = np.unique(values[np.isfinite(values)])

@@ -46,7 +46,8 @@ def make_windows(series: Any, n_lags: int, horizon: int = 1) -> tuple[Array, Arr
     values = np.asarray(series)
     for name, count in (("n_lags", n_lags), ("horizon", horizon)):
         if type(count) is bool or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"{name} must be a positive integer, got {count!r}.")
+            got = count.tolist() if isinstance(count, np.generic) else count
+            raise ValueError(f"{name} must be a positive integer, got {got!r}.")
     if values.ndim not in (1, 2):
         raise ValueError(f"series must have one or two dimensions, got an array of shape {values.shape}.")
     channels = 1 if values.ndim == 1 else values.shape[1]

@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 from math import ceil
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from skdopamine._esn.stream import Stream, bounds_of, span_of
 from skdopamine._estimator.base import DopamineEstimator, draw_seed
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
+from skdopamine._estimator.validation import check_numbers, plain
 from skdopamine._objectives.base import Objective
 from skdopamine._objectives.registry import LossOptions, find_loss, losses
 from skdopamine._objectives.scorers import FunctionLoss
@@ -36,6 +36,7 @@ TRAINABLE = ("gains", "recurrent", "readout")
 LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
+MOST_STEPS = 10**8  # of a forecast
 TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
 TUNING_READS = 20_000  # of windows, rows x lags used for tuning
 TUNING_WINDOWS = 400  # but no fewer windows than these
@@ -322,6 +323,7 @@ class DopamineESN(DopamineEstimator):
         if alone:
             X = validate_data(self, X, **options)
         else:
+            check_numbers(y)
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **options)
         if form is None:
             flat = X.shape[1] == 1 if alone else np.ndim(y) == 1
@@ -351,8 +353,10 @@ class DopamineESN(DopamineEstimator):
 
     def _check_steps(self, n_steps: Any) -> None:
         check_is_fitted(self)
-        if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
-            raise ValueError(f"n_steps must be a positive integer, got {n_steps!r}.")
+        if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 1:
+            raise ValueError(f"n_steps must be a positive integer, got {plain(n_steps)!r}.")
+        if n_steps > MOST_STEPS:
+            raise ValueError(f"n_steps must be at most {MOST_STEPS}, got {n_steps}.")
         if not self._model.form.feeds:
             raise ValueError(
                 "The targets of fit were not the next rows of X, so predictions cannot be fed back: fit with y=None, "

@@ -1,7 +1,6 @@
 """DopamineESNForecaster: the scikit-learn contract, windows, forecasts and intervals."""
 
 import warnings
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,10 +16,12 @@ from skdopamine._esn.stream import Stream
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.caller import users_level
-from skdopamine._estimator.validation import count, number, one_of, positive, share
+from skdopamine._estimator.validation import count, integer, non_negative, number, one_of, positive, share
 from skdopamine._typing import Array
 
 __all__ = ["DopamineESNForecaster"]
+
+MOST_UNITS = 2**15  # there is a matrix of units by units
 
 
 class DopamineESNForecaster(RegressorMixin, DopamineESN):
@@ -172,20 +173,20 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **_validation.COMMON_CONSTRAINTS,
-        "n_units": [count()],
+        "n_units": [count(MOST_UNITS)],
         "n_channels": [count()],
         "stateful": ["boolean"],
         "horizon": [one_of("auto"), count()],
-        "spectral_radius": [number(0, closed="left")],
+        "spectral_radius": [non_negative()],
         "leak_rate": [number(0, 1, closed="right")],
-        "input_scaling": [number(0, closed="left")],
-        "bias_scaling": [number(0, closed="left")],
+        "input_scaling": [non_negative()],
+        "bias_scaling": [non_negative()],
         "ridge": [positive()],
         "lag_ridge": [positive()],
         "readout_lags": [one_of("auto"), count()],
         "reservoir_connectivity": [one_of("auto"), number(0, 1, closed="right")],
-        "state_noise": [number(0, closed="left")],
-        "washout": [one_of("auto"), number(0, closed="left", of=Integral)],
+        "state_noise": [non_negative()],
+        "washout": [one_of("auto"), integer(0)],
         "trainable": [str, list, tuple],
         "loss": [str, callable],
         "quantile": [share()],

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import ceil
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skdopamine._esn.forecast import Reader, predicted
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Population
+from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
 
 MOST_ROWS = 4000  # kept at most
@@ -131,8 +131,8 @@ def spreads(reader: Reader, n_rows: int) -> Array:
 
 def n_needed(coverage: Any) -> int:
     """Errors that an interval of this coverage needs at least."""
-    if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
-        raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
+    if not isinstance(coverage, int | float | np.floating) or not 0 < coverage < 1:
+        raise ValueError(f"coverage must be between 0 and 1, got {plain(coverage)!r}.")
     return ceil(float(coverage) / (1 - float(coverage)) - 1e-9)
 
 

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_array
@@ -14,26 +15,55 @@ from skdopamine._typing import Array
 
 __all__ = [
     "COMMON_CONSTRAINTS",
+    "check_numbers",
     "check_sample_weight",
     "count",
     "fit_context",
     "has_methods",
+    "integer",
+    "non_negative",
     "number",
     "one_of",
+    "plain",
     "positive",
     "restored_on_error",
     "share",
 ]
 
 
-def number(low: float | None = None, high: float | None = None, *, closed: str, of: type = Real) -> Interval:
+MOST = 1e100  # of any number: its square is a number still, in float64
+MOST_COUNT = 2**63 - 1
+MOST_PERTURBATIONS = 10**5
+
+
+class _Numbers(Interval):
+    """An interval of numbers that are compared as floats: float32 has no 1e100, and a float no 10**400."""
+
+    def __contains__(self, value: Any) -> bool:
+        try:
+            return bool(super().__contains__(float(value)))
+        except OverflowError:
+            return False
+
+
+def number(low: float, high: float, *, closed: str) -> Interval:
     """Constraint: a number of an interval, with those of its ends that `closed` names."""
-    return Interval(of, low, high, closed=closed)
+    return _Numbers(Real, low, high, closed=closed)
+
+
+def integer(low: int | None = None, high: int | None = None) -> Interval:
+    """Constraint: an integer, from `low` to `high`."""
+    return Interval(Integral, low, high, closed="right" if low is None else "left" if high is None else "both")
+
+
+def non_negative() -> Interval:
+    """Constraint: a number of zero or more."""
+    return number(0, MOST, closed="both")
 
 
 def positive() -> Interval:
     """Constraint: a number above zero."""
-    return number(0, closed="neither")
+    return number(0, MOST, closed="right")
 
 
 def share() -> Interval:
@@ -41,9 +71,9 @@ def share() -> Interval:
     return number(0, 1, closed="neither")
 
 
-def count() -> Interval:
-    """Constraint: a positive integer."""
-    return number(1, closed="left", of=Integral)
+def count(most: int = MOST_COUNT) -> Interval:
+    """Constraint: a positive integer; `most` where each one costs time or memory."""
+    return integer(1, most)
 
 
 def one_of(*values: str) -> StrOptions:
@@ -58,13 +88,13 @@ def has_methods(*names: str) -> HasMethods:
 
 COMMON_CONSTRAINTS: dict[str, list[Any]] = {  # of the parameters that both families have
     "perturbation_scale": [one_of("auto"), number(1e-8, 100, closed="both")],
-    "n_perturbations": [one_of("auto"), count()],
+    "n_perturbations": [one_of("auto"), count(MOST_PERTURBATIONS)],
     "learning_rate": [one_of("dopamine", "constant", "invscaling")],
-    "power_t": [number(0, closed="left")],
+    "power_t": [non_negative()],
     "momentum": [number(0, 1, closed="left")],
     "max_iter": [count()],
     "validation_fraction": [share()],
-    "tol": [number(0, closed="left")],
+    "tol": [non_negative()],
     "n_iter_no_change": [count(), Options(Real, {np.inf})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -77,6 +107,26 @@ def fit_context(method: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
+def check_numbers(y: Any) -> None:
+    """Refuse targets of regression that are no numbers, such as strings, which would be read as what they spell."""
+    if sparse.issparse(y):
+        raise TypeError("Sparse data was passed for y, but dense data is required: pass y.toarray().")
+    values = np.asarray(y, dtype=None if hasattr(y, "__array__") else object).ravel()
+    strange: Any = values if values.dtype.kind not in "biufcO" else []
+    if values.dtype.kind == "O":
+        strange = [value for value in values if isinstance(value, str | bytes)]
+    if len(strange):
+        raise ValueError(f"y must be numbers, got {plain(strange[0])!r}.")
+
+
+def plain(value: Any) -> Any:
+    """The value without the types of numpy, as messages show it."""
+    value = getattr(value, "tolist", lambda: value)()
+    if type(value) is dict:
+        return {plain(key): plain(entry) for key, entry in value.items()}
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+
+
 def check_sample_weight(sample_weight: Any, n_rows: int) -> Array | None:
     """Weights (n_rows,), non-negative, finite and not all zero; None stays None."""
     if sample_weight is None:
@@ -85,9 +135,12 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Array | None:
         raise ValueError(f"sample_weight must be numbers, got {sample_weight!r}.")
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
-    weight = np.asarray(
-        check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"), dtype=np.float64
-    )
+    try:
+        weight = np.asarray(
+            check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"), dtype=np.float64
+        )
+    except OverflowError as error:  # a whole number without end
+        raise ValueError("sample_weight must be finite, got a number too large for float64.") from error
     if weight.ndim != 1:
         raise ValueError(f"sample_weight must be a 1D array or scalar, got an array of shape {weight.shape}.")
     if len(weight) != n_rows:
@@ -98,7 +151,9 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Array | None:
         raise ValueError(f"sample_weight must not be negative, got a minimum of {weight.min()}.")
     if not (weight > 0).any():
         raise ValueError("sample_weight must have at least one entry above zero, got weights that are all zero.")
-    if not np.isfinite(weight.sum()):
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not np.isfinite(total):
         raise ValueError(f"sample_weight must have a finite sum, got a maximum of {weight.max()}.")
     return weight
 

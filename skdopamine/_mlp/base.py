@@ -48,6 +48,7 @@ from skdopamine._training import trainer as _trainer
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
+MOST_PARAMETERS = 2**31  # of a network: 16 GB in float64, several times
 PREDICT_ROWS = 4000  # predicted at once
 # for objectives that stand still under small perturbations, as metrics do:
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
@@ -157,6 +158,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
         """Checked rows; those of weight zero are gone."""
         check_activation(self.activation, len(check_hidden_layer_sizes(self.hidden_layer_sizes)))
+        if isinstance(self, RegressorMixin):
+            _validation.check_numbers(y)
         X, y = validate_data(
             self,
             X,
@@ -198,6 +201,11 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         activations = layer_activations(self.activation, len(hidden))[:-1]
         network = Network((X.shape[1], *hidden, target.shape[1]), activations)
+        if _network.n_parameters(network) > MOST_PARAMETERS:
+            raise ValueError(
+                f"hidden_layer_sizes must make at most {MOST_PARAMETERS} weights and biases, got {hidden} for "
+                f"layers of {network.units} units."
+            )
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         if fresh:
@@ -384,9 +392,30 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         )
 
     def __sklearn_clone__(self) -> Self:
-        cloned: Self = super().__sklearn_clone__()
-        cloned.init = self.init  # a clone of it would not be fitted, and there would be nothing to start from
+        # a clone of `init` would not be fitted, and there would be nothing to start from
+        cloned: Self = super(DopamineMLP, _bridge.started_from(self, None)).__sklearn_clone__()
+        cloned.init = self.init
         return cloned
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        shown = _bridge.started_from(self, _bridge.without_ancestors(self.init))
+        return str(super(DopamineMLP, shown).__repr__(N_CHAR_MAX))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters; those of `init` are not among them, as it is where training starts, and no part.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored.
+
+        Returns
+        -------
+        params : dict
+            Names and values.
+        """
+        params: dict[str, Any] = super().get_params(deep=False)
+        return params
 
     def __getstate__(self) -> dict[str, Any]:
         # in a chain of models, each started from the one before, only the last start is kept

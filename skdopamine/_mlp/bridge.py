@@ -6,6 +6,7 @@ MLPRegressor of a fitted estimator. Nothing is trained here.
 
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import pairwise
 from operator import eq
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from skdopamine._estimator.validation import plain
 from skdopamine._mlp.activations import same_activations
 from skdopamine._typing import Array
 
@@ -53,13 +55,18 @@ def start_weights(
         "classes": (getattr(init, "classes_", None), getattr(estimator, "classes_", None), np.array_equal),
         "output function": (init.out_activation_, out_activation, eq),
         "layer sizes": (_units(init), units, eq),
+        "shapes of weights": ([np.shape(coef) for coef in init.coefs_], list(pairwise(units)), eq),
+        "shapes of biases": ([np.shape(bias) for bias in init.intercepts_], [(unit,) for unit in units[1:]], eq),
         "activation": (init.activation, estimator.activation, lambda a, b: same_activations(a, b, n_hidden)),
     }
     for name, (got, expected, same) in compared.items():
         if not same(got, expected):
             raise ValueError(
-                f"init must have the same {name} as what is trained, {expected!r}, got {got!r} in {init!r}."
+                f"init must have the same {name} as what is trained, {plain(expected)!r}, got {plain(got)!r} in "
+                f"{init!r}."
             )
+    if not all(np.isfinite(array).all() for array in (*init.coefs_, *init.intercepts_)):
+        raise ValueError(f"init must have finite weights and biases, got others in {init!r}.")
     return init.coefs_, init.intercepts_
 
 
@@ -67,11 +74,14 @@ def without_ancestors(init: Any) -> Any:
     """A copy of `init` without the model that `init` was started from in turn."""
     if isinstance(init, FrozenEstimator):
         return FrozenEstimator(without_ancestors(init.estimator))
-    if getattr(init, "init", None) is None:
-        return init
-    bare = object.__new__(type(init))
-    bare.__dict__.update(vars(init), init=None)
-    return bare
+    return init if getattr(init, "init", None) is None else started_from(init, None)
+
+
+def started_from(estimator: Any, init: Any) -> Any:
+    """The estimator with another `init`; it shares everything else."""
+    other = object.__new__(type(estimator))
+    other.__dict__.update(vars(estimator), init=init)
+    return other
 
 
 def _units(fitted: Any) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -12,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.ending import without_effect
+from skdopamine._estimator.validation import plain
 from skdopamine._mlp.base import DopamineMLP
 from skdopamine._mlp.class_weights import row_factors
 from skdopamine._mlp.units import Units
@@ -104,7 +104,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
-        1e-4 keeps the first steps near the start.
+        1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
+        memory, unless each is let go: ``init=model.set_params(init=None)``.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
@@ -375,7 +376,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             )
         if classes is None and not hasattr(self, "_training") and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
-        return self._partial_fit(X, y, sample_weight, classes)
+        return self._partial_fit(X, y, sample_weight, None if classes is None else _labels(classes))
 
     def predict(self, X: Any) -> Any:
         """Predict class labels.
@@ -455,7 +456,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         check_classification_targets(y)
         if fresh:
             multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if classes is None or multilabel else np.asarray(classes))
+            self._label_binarizer = LabelBinarizer().fit(y if classes is None or multilabel else classes)
             self.classes_ = self._label_binarizer.classes_
             if len(self.classes_) < 2 and find_loss(self.loss, "binary") is None:
                 raise ValueError(
@@ -470,7 +471,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
                 )
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
-                f"classes={classes!r} is not what the first call to partial_fit was given: {self.classes_!r}."
+                f"classes must be those of the first call to partial_fit, {plain(self.classes_)}, got {plain(classes)}."
             )
         present = unique_labels(y)
         if whole and not np.array_equal(present, self.classes_):
@@ -503,6 +504,18 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         tags.classifier_tags.multi_class = serves(self.loss, "multiclass")
         tags.classifier_tags.multi_label = serves(self.loss, "multilabel")
         return tags
+
+
+def _labels(classes: Any) -> Array:
+    """The classes that partial_fit is given, as an array; they may come as a set."""
+    try:
+        labels = np.asarray(list(classes) if isinstance(classes, set | frozenset) else classes)
+        one_kind = labels.ndim == 1 and len(np.unique(labels)) > 0
+    except (TypeError, ValueError):  # labels that cannot be sorted, rows of different length
+        one_kind = False
+    if not one_kind:
+        raise ValueError(f"classes must be labels of one kind, one or more, got {plain(classes)!r}.")
+    return labels
 
 
 class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
@@ -583,7 +596,8 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
-        1e-4 keeps the first steps near the start.
+        1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
+        memory, unless each is let go: ``init=model.set_params(init=None)``.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
@@ -837,8 +851,6 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
             yield without_effect("quantile", self.quantile, "loss='pinball'")
 
     def _encode(self, y: Any, *, fresh: bool) -> Array:
-        if sparse.issparse(y):
-            raise TypeError("Sparse data was passed for y, but dense data is required: pass y.toarray().")
         target, link = np.asarray(y, dtype=np.float64), self._link()
         if link == "exp" and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 
-from skdopamine._estimator.validation import COMMON_CONSTRAINTS, count, has_methods, number, one_of, positive
+from skdopamine._estimator.validation import (
+    COMMON_CONSTRAINTS,
+    count,
+    has_methods,
+    integer,
+    non_negative,
+    one_of,
+    plain,
+    positive,
+)
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import ACTIVATIONS, layer_activations
 from skdopamine._mlp.modes import MODES, Options, find_mode
@@ -22,6 +31,7 @@ METRIC_BATCH = 1000  # rows of a minibatch: of fewer, a metric is too noisy
 SCHEDULE = 200  # epochs of the annealed schedule if an epoch is one batch
 SHRINKING = 0.4  # the schedule shrinks with this power of the batches of an epoch
 PLATEAU_ABOVE = 0.5  # of the first loss: a plateau above that is to be crossed, and is not convergence
+MOST_LAYERS = 1000
 REGRESSION_CEILING = 0.7  # of a mode's ceiling: residuals are noise to the end, and small sets are soon overfitted
 
 
@@ -31,22 +41,25 @@ CONSTRAINTS: dict[str, list[Any]] = {  # of the parameters that classifier and r
     "activation": [one_of(*ACTIVATIONS), callable, list, tuple],
     "perturbation": [one_of("auto", *MODES)],
     "learning_rate_init": [positive()],
-    "alpha": [number(0, closed="left")],
+    "alpha": [non_negative()],
     "batch_size": [one_of("auto"), count()],
     "shuffle": ["boolean"],
     "warm_start": ["boolean"],
     "early_stopping": ["boolean"],
     "scoring": [str, callable, None],
     "init": [has_methods("fit", "predict"), None],
-    "n_jobs": [count(), number(None, -1, closed="right", of=Integral), None],
+    "n_jobs": [count(), integer(high=-1), None],
 }
 
 
 def check_hidden_layer_sizes(value: Any) -> tuple[int, ...]:
     """Hidden layer sizes as a tuple of positive integers; an int means one layer."""
+    value = plain(value)
     sizes = [value] if isinstance(value, Integral) else list(value)
     if not all(isinstance(size, int | np.integer) and type(size) is not bool and size > 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be a positive integer or a sequence of them, got {value!r}.")
+    if len(sizes) > MOST_LAYERS:
+        raise ValueError(f"hidden_layer_sizes must have at most {MOST_LAYERS} entries, got {len(sizes)}.")
     return tuple(int(size) for size in sizes)
 
 

@@ -117,6 +117,11 @@ class NetworkProblem(ABC):
         for start in range(0, self.n_rows(), CHECKED_ROWS):
             with np.errstate(all="ignore"):
                 batch = self.batch(slice(start, start + CHECKED_ROWS))
+                if not isfinite(self.penalty(params, batch)):
+                    raise ValueError(
+                        f"alpha must be small beside the sum of the sample weights of {len(batch.ids)} rows, which is "
+                        f"{batch.total:.3g}, got {self.alpha}: the penalty is not finite."
+                    )
                 if self.objective.partial:  # it may be defined later
                     finite = bool(np.isfinite(_network.forward(self.network, params, batch.X)).all())
                 else:

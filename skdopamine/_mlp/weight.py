@@ -23,6 +23,8 @@ class WeightProblem(NetworkProblem):
 
     def __init__(self, *args: Any, n_jobs: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if n_jobs is not None:
+            n_jobs = min(n_jobs, self.n_perturbations)  # a thread for each would be asked for, busy or not
         # threads, whatever the backend around: a process or another machine would be sent the rows in every update
         self.parallel = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
 

@@ -121,7 +121,7 @@ class Constant(NamedTuple):
 
 
 class InvScaling(NamedTuple):
-    """``initial / update ** power``."""
+    """``initial / update ** power``, in a form that does not overflow."""
 
     initial: float
     power: float
@@ -131,7 +131,7 @@ class InvScaling(NamedTuple):
 
     def advance(self, state: RateState) -> RateState:
         update = state.update + 1
-        return RateState(self.initial / (update + 1) ** self.power, state.peak, update)
+        return RateState(self.initial * (update + 1) ** -self.power, state.peak, update)
 
     def update(self, state: RateState, *, reward_prediction_error: float) -> RateState:
         return state

@@ -358,3 +358,24 @@ def test_onnx_export_predicts_the_same(make_task, kind):
     else:
         # the converter lays the outputs of any MLPRegressor out in one column
         np.testing.assert_allclose(np.ravel(outputs[0]), np.ravel(ours.predict(task.X)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda model: model.intercepts_.__setitem__(0, np.zeros(1)), "shapes of biases"),  # would be broadcast
+        (lambda model: model.intercepts_.__setitem__(0, np.zeros((8, 1))), "shapes of biases"),
+        (lambda model: model.intercepts_.pop(), "shapes of biases"),
+        (lambda model: model.coefs_.__setitem__(1, np.zeros((7, 1))), "shapes of weights"),
+        (lambda model: model.coefs_[0].__setitem__(0, np.nan), "finite weights"),
+        (lambda model: model.intercepts_[1].__setitem__(0, np.inf), "finite weights"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_weights_that_do_not_fit_each_other_are_refused(task, change, name):
+    start = task.make().fit(task.X, task.y)
+    change(start)
+    for method in ("fit", "partial_fit"):
+        first_call = {"classes": [0, 1]} if method == "partial_fit" and hasattr(start, "predict_proba") else {}
+        with pytest.raises(ValueError, match=f"init must have .*{name}"):
+            getattr(task.make(init=start), method)(task.X, task.y, **first_call)

@@ -1,12 +1,17 @@
 """Costs that must not grow: of a pickle with refreshes, of a stream with its past, of a prediction with its rows."""
 
+import copy
+import gc
 import pickle
 import sys
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 
 from skdopamine import DopamineMLPRegressor
 from skdopamine._mlp import base as _base
@@ -25,6 +30,28 @@ def test_a_pickle_does_not_grow_with_the_number_of_refreshes(task, wrap):
     restored = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(restored.predict(task.X), model.predict(task.X))
     restored.fit(task.X, task.y)  # what it starts from is still there
+
+
+def test_a_model_of_many_refreshes_is_used_like_any_other(task):
+    model = start = task.make(max_iter=1).fit(task.X, task.y)
+    for _ in range(400):
+        model = copy.copy(start).set_params(init=model)
+    model.fit(task.X, task.y)
+    assert clone(model).init is model.init
+    assert model.get_params().keys() == model.get_params(deep=False).keys()
+    assert repr(model).count("init=") < 8
+    assert copy.deepcopy(model).init.init is None
+    search = GridSearchCV(model, {"alpha": [1e-4, 1e-3]}, cv=2).fit(task.X, task.y)
+    assert search.best_estimator_.init is model.init
+
+
+def test_starts_that_are_let_go_leave_memory(task):
+    model = task.make(max_iter=1).fit(task.X, task.y)
+    first = weakref.ref(model)
+    for _ in range(2):
+        model = task.make(max_iter=1, init=model.set_params(init=None)).fit(task.X, task.y)
+    gc.collect()
+    assert first() is None
 
 
 def test_what_a_model_started_from_is_left_as_it_was(task):
