@@ -46,6 +46,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "base": {
             "activations",
             "bridge",
+            "following",
             "held_back",
             "network",
             "parameters",
@@ -54,7 +55,8 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "units",
         },
         "parameters": {"activations", "modes", "network", "problem"},
-        "training": {"units"},
+        "following": {"network", "problem", "training", "units"},
+        "training": {"network", "units"},
         "modes": {"network", "node", "problem", "weight"},
         "node": {"network", "problem"},
         "weight": {"network", "problem"},

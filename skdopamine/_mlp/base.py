@@ -25,6 +25,7 @@ from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
+from skdopamine._mlp.following import followed
 from skdopamine._mlp.held_back import hold_back
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import (
@@ -37,7 +38,7 @@ from skdopamine._mlp.parameters import (
     output_gain,
 )
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample, make_data, outputs
-from skdopamine._mlp.training import Training
+from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._objectives.registry import LossOptions, check_loss, find_loss, losses
@@ -93,6 +94,10 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         """Units in which training counts the targets."""
         return Units()
 
+    def _level(self) -> float | None:
+        """Quantile of the targets that is the best constant; None where that is their mean."""
+        return None
+
     def _loss_options(self, units: Units) -> LossOptions:
         """Options of the losses that have any."""
         return LossOptions()
@@ -119,7 +124,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         sample = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
         trained_on, held_back = self._split(sample)
         problem = self._prepare(trained_on, fresh=fresh)
-        score = self._scorer(problem, held_back)
+        score, told_score = self._scorers(problem, held_back)
         n_warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
         settings = self._settings(problem, n_past=n_warm)
         if interrupted:
@@ -127,7 +132,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         # the user's X has feature names, but also the rows of weight zero
         shown = X if sample.weight is None else sample.X
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, sample.y, sample.weight)
-        result = self._train(problem, settings, score, callbacks)
+        result = self._train(problem, settings, score, callbacks, told_score=told_score)
         if result.reason is Ending.UNDEFINED:
             raise ValueError(
                 f"loss={self.loss!r} must be defined on one minibatch of each epoch at least, got none in epoch "
@@ -217,6 +222,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
                     f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
                     f"units, but the model being continued has {self._training.layers}."
                 )
+            self._training = self._follow(network, sample, whole=whole)
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
         data = make_data(X.astype(params.dtype, copy=False), target, weight, units)
         objective, rule = self._objective(network, data, params, whole=whole), make_learning_rate(self)
@@ -224,7 +230,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         if fresh:
             problem.check_start(params)
             state = _trainer.init_state(params, problem, rule)
-            self._training = Training(state, rule, network.units, units, seed, History())
+            recent = None if units.offset is None else Recent.of(target, weight).latest(len(target))
+            self._training = Training(state, rule, network.units, units, seed, History(), recent=recent)
         else:
             self._training = self._training.resumed(problem, rule)
         return problem
@@ -235,11 +242,27 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             rng = np.random.Generator(np.random.PCG64(seed))
             params = _network.init_params(network, output_gain(self, network), rng, dtype)
             if units.offset is not None:
-                _network.unpack(network, params)[1][-1][...] = 0.0
+                last_weight, last_bias = (part[-1] for part in _network.unpack(network, params))
+                last_weight[:, ~units.varies] = last_bias[...] = 0.0
             return params
         weights, biases = _bridge.start_weights(self, DopamineMLP, network.units, self._out_activation(units))
         own = units.from_user(weights[-1].astype(np.float64), biases[-1].astype(np.float64))
         return _network.pack([*weights[:-1], own[0]], [*biases[:-1], own[1]]).astype(dtype)
+
+    def _follow(self, network: Network, sample: Sample, *, whole: bool) -> Training:
+        """The training in units that suit the targets of now."""
+        training, entry = self._training, find_loss(self.loss, self._task())
+        judge = losses(self._task())[0] if entry is None else entry
+        return followed(
+            training,
+            network,
+            sample,
+            whole=whole,
+            level=self._level(),
+            degree=0 if entry is None else entry.make(LossOptions()).degree,
+            judge=lambda units: judge.make(self._loss_options(units)),
+            start=lambda units: self._start(network, units, training.seed, training.state.params.dtype),
+        )
 
     def _objective(self, network: Network, data: Data, params: Array, *, whole: bool) -> Objective | SetObjective:
         """The loss, as the trainer uses it."""
@@ -293,6 +316,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         settings: _trainer.Settings,
         score: Callable[[Array], float] | None,
         callbacks: EpochCallbacks | None,
+        *,
+        told_score: Callable[[Array], float] | None = None,
     ) -> _trainer.Result:
         """Train, and publish the result."""
         history, unit = self._training.history, problem.loss_unit
@@ -310,7 +335,13 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         )
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
             result = _trainer.train(
-                problem, self._training.rule, self._release_state(), settings, score=score, observer=reporter
+                problem,
+                self._training.rule,
+                self._release_state(),
+                settings,
+                score=score,
+                told_score=told_score,
+                observer=reporter,
             )
         published = self._published(result.best_params)
         history = history.extended(
@@ -356,11 +387,16 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             "out_activation_": self._out_activation(units),
         }
 
-    def _scorer(self, problem: NetworkProblem, sample: Sample | None) -> Callable[[Array], float] | None:
-        """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss."""
+    def _scorers(
+        self, problem: NetworkProblem, sample: Sample | None
+    ) -> tuple[Callable[[Array], float] | None, Callable[[Array], float] | None]:
+        """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss.
+
+        The second is what is reported, where that is another: the loss in which outputs count as in the user's units.
+        """
         scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
         if sample is None:
-            return None
+            return None, None
         X, y = sample.X.astype(problem.dtype, copy=False), sample.y
         held = problem.on(make_data(X, sample.target, sample.weight, problem.data.units))
 
@@ -379,7 +415,12 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
                 raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value}.")
             return value
 
-        return score
+        def told_score(params: Array) -> float:
+            batch = held.batch(slice(None))
+            told = held.told(_network.forward(held.network, params, batch.X), batch)
+            return score(params) if told is None else -float(told @ batch.share[:, 0])
+
+        return score, told_score if scorer is None else None
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Warn if the training has not ended as it should."""

@@ -536,11 +536,11 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
         same shape.
     loss : str or callable, default="squared_error"
-        What is minimised: "squared_error" (halved), "absolute_error", "huber" (linear beyond 1.35 times the targets'
-        normalised median absolute deviation), "pinball" (of `quantile`) or "poisson" (half the deviance of
-        ``exp(output)``, for y of 0 and more), summed over outputs; or what is maximised: the name of a scikit-learn
-        scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` that returns one value
-        per row, or one number. See Notes.
+        What is minimised: "squared_error" (halved), "absolute_error", "huber" (linear beyond 1.35 times the normalised
+        median absolute deviation of each output's targets), "pinball" (of `quantile`) or "poisson" (half the deviance
+        of ``exp(output)``, for y of 0 and more), summed over outputs, each in its own unit; or what is maximised: the
+        name of a scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)``
+        that returns one value per row, or one number. See Notes.
     quantile : float, default=0.5
         Quantile that loss="pinball" predicts, in (0, 1); `fit` warns of another with another loss.
     perturbation : {"auto", "node", "weight"}, default="auto"
@@ -625,7 +625,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     t_ : int
         Training rows seen, each time counted.
     loss_ : float
-        Training loss of the last epoch, summed over outputs, as in scikit-learn from version 1.10 on.
+        Training loss of the last epoch in the units of y, summed over outputs, as in scikit-learn from version 1.10 on.
     best_loss_ : float or None
         Lowest training loss; None with early_stopping.
     loss_curve_ : list of float
@@ -641,7 +641,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     reward_prediction_error_curve_ : list of float
         Mean reward prediction error of each epoch: by how much the last update had lowered the loss on
         the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
-        epoch without one has the value of the last.
+        epoch without one has the value of the last. Several outputs count in the mean of their units.
     n_evaluations_ : int
         Loss evaluations spent, rows times perturbed or unperturbed networks.
 
@@ -665,8 +665,10 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     callable or scorer says so by nan, and what it raises is passed on. `fit` raises an error, and `partial_fit` warns,
     where no minibatch of an epoch has a loss; a larger `batch_size` helps.
 
-    Targets need no scaling: training works on their deviation from the mean, in units of their spread. All
-    outputs share one unit, so scale them yourself if they differ widely in size.
+    Targets need no scaling: training works on the deviation of each output's targets from their mean, in units of their
+    spread, so that small outputs count as much as large ones. By that sum the best weights are chosen; losses and
+    scores are reported in the units of y, where large outputs outweigh small ones. A metric, scorer or callable sees
+    the units of y. An output whose targets are all the same is predicted exactly, unless there is `init`.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
     diverging fit keeps them too, and warns. Where losses are compared, a row counts for at most some twenty times the
@@ -794,7 +796,10 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
         without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
         weights are kept. The unit and the start of the outputs are those of the first batch's targets; otherwise
-        the calls over the minibatches of one epoch do the same as one epoch of `fit` with ``shuffle=False``.
+        the calls over the minibatches of one epoch do the same as one epoch of `fit` with ``shuffle=False``. Where the
+        latest 500 targets of an output have another mean or spread by a factor of four or more, its unit follows them,
+        and predictions stay what they are; an output that fits the new targets far better if it is only read in the new
+        unit is read so. A few outliers move no unit.
 
         Parameters
         ----------
@@ -861,9 +866,13 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         return target[:, None] if target.ndim == 1 else target
 
     def _choose_units(self, target: Array, weight: Array | None) -> Units:
+        units = Units.of(target, weight, link=self._link(), level=self._level())
+        # what starts from another network predicts what that does, even where y is constant
+        return units if self.init is None else units._replace(varies=np.ones_like(units.varies))
+
+    def _level(self) -> float | None:
         entry = find_loss(self.loss, "regression")
-        level = None if entry is None or entry.level is None else entry.level(self._loss_options(Units()))
-        return Units.of(target, weight, link=self._link(), level=level)
+        return None if entry is None or entry.level is None else entry.level(self._loss_options(Units()))
 
     def _link(self) -> str:
         entry = find_loss(self.loss, "regression")

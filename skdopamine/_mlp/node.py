@@ -81,14 +81,7 @@ class NodeProblem(NetworkProblem):
                 params, trace, prediction, layer, output_credit, memory[layer], batch, update
             )
             self._store(weights[layer], biases[layer], trace.inputs[layer], unit_credit)
-        return self.estimate(
-            total,
-            self.values(trace.output, batch),
-            params,
-            batch,
-            tuple(learned),
-            self.members() * len(batch.ids),
-        )
+        return self.estimate(total, trace.output, params, batch, tuple(learned), self.members() * len(batch.ids))
 
     def members(self) -> int:
         """Loss evaluations of a row in one update."""

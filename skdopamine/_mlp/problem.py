@@ -177,14 +177,6 @@ class NetworkProblem(ABC):
             return np.broadcast_to(self.set_values(output, batch)[..., None], output.shape[:-1])
         return self.objective.values(output, batch.target)
 
-    def estimate(
-        self, credit: Array, values: Array, params: Array, batch: Batch, memory: tuple[Array, ...], n_evaluations: int
-    ) -> Estimate:
-        """What a credit rule has found out; the penalty is added to its credit and to the `values` of the batch."""
-        defined = not (self.objective.partial and np.isnan(values).any())
-        losses = values + self.penalty(params, batch)
-        return Estimate(self.penalised(credit, params, batch), losses, memory, n_evaluations, defined)
-
     def set_values(self, output: Array, batch: Batch) -> Array:
         """Objective (...,) of a whole batch, nan where it is not defined."""
         assert isinstance(self.objective, SetObjective)
@@ -196,8 +188,28 @@ class NetworkProblem(ABC):
         weights = params[: self.n_weights]
         return float(weights @ weights) * (self.alpha / 2 / batch.total) if self.alpha else 0.0
 
-    def penalised(self, credit: Array, params: Array, batch: Batch) -> Array:
-        """Add d(alpha |W|^2 / 2 / sum of weights) / dW, which needs no perturbation."""
+    def estimate(
+        self, credit: Array, output: Array, params: Array, batch: Batch, memory: tuple[Array, ...], n_evaluations: int
+    ) -> Estimate:
+        """The estimate of a credit of the loss, which came of n_evaluations, with the outputs of the clean pass.
+
+        Here the penalty comes in, which needs no perturbation. Outputs that do not vary have nothing to learn.
+        """
         if self.alpha:
             credit[: self.n_weights] += (self.alpha / batch.total) * params[: self.n_weights]
-        return credit
+        varies = self.data.units.varies
+        if not varies.all():
+            for part in _network.unpack(self.network, credit):
+                part[-1][..., ~varies] = 0.0
+        penalty, told = self.penalty(params, batch), self.told(output, batch)
+        values, told = self.values(output, batch), None if told is None else told + penalty
+        defined = not (self.objective.partial and np.isnan(values).any())
+        return Estimate(credit, values + penalty, memory, n_evaluations, defined, told)
+
+    def told(self, output: Array, batch: Batch) -> Array | None:
+        """Loss (n,) of each row in which outputs count as they do in the user's units; None if that is their sum."""
+        shares = self.data.units.shares(self.objective.degree)
+        if shares is None:
+            return None
+        assert isinstance(self.objective, Objective)
+        return np.asarray(self.objective.by_output(output, batch.target) @ shares)

@@ -5,10 +5,36 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from skdopamine._estimator.history import History
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.network import Network
 from skdopamine._mlp.units import Units
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Problem
 from skdopamine._training.trainer import Ending, Result, TrainState, init_state
+from skdopamine._typing import Array
+
+RECENT = 500  # targets of a stream that its units are chosen on
+
+
+class Recent(NamedTuple):
+    """The latest targets."""
+
+    target: Array  # (n, outputs), as the user counts
+    weight: Array  # (n,)
+
+    @classmethod
+    def of(cls, target: Array, weight: Array | None) -> Self:
+        """All of these targets."""
+        return cls(target, np.ones(len(target)) if weight is None else weight)
+
+    def after(self, past: Self) -> Self:
+        """These targets after those of the past."""
+        return type(self)(*(np.concatenate(pair) for pair in zip(past, self, strict=True)))
+
+    def latest(self, n_new: int) -> Self:
+        """RECENT of them at most, to remember: the last or, where more are new (`n_new`), some of the new ones."""
+        n = max(n_new, RECENT)
+        return type(self)(*(part[-n:][:: -(-n // RECENT)].copy() for part in self))
 
 
 class Training(NamedTuple):
@@ -21,6 +47,7 @@ class Training(NamedTuple):
     seed: int
     history: History
     n_epochs: int = 0  # all epochs that were run, including those of a warm-up, which the history leaves out
+    recent: Recent | None = None  # of a regressor
 
     def resumed(self, problem: Problem, rule: LearningRate) -> Self:
         """Fit the state to parameters set since: another credit rule has other critics, another rate a new start."""
@@ -30,6 +57,56 @@ class Training(NamedTuple):
         if rule != self.rule:
             state = state._replace(rate=rule.init())
         return self._replace(state=state, rule=rule)
+
+    def counted_in(self, units: Units, changed: Array, start: Array, degree: int) -> Self:
+        """The same functions of the inputs where other units count the outputs that have `changed` (outputs,).
+
+        An output that did not vary so far starts as in `start`, which are parameters. Credit, critics and the anchor
+        are counted in the new units too; `degree` is the power of the units that the loss grows with.
+        """
+        network, old, state = Network(self.layers, ()), self.units, self.state
+        moved = changed & old.varies
+        ratio = np.where(moved, old.scale / units.scale, 1.0)
+        begins = changed & units.varies & ~old.varies
+
+        def params_of(params: Array) -> Array:
+            params = params.copy()
+            weights, biases = _network.unpack(network, params)
+            weight, bias = units.from_user(*old.to_user(weights[-1].astype(np.float64), biases[-1].astype(np.float64)))
+            weights[-1][:, moved], biases[-1][moved] = weight[:, moved], bias[moved]
+            for parts, fresh in zip((weights, biases), _network.unpack(network, start), strict=True):
+                parts[-1][..., begins] = fresh[-1][..., begins]
+            return params
+
+        def memory_of(memory: tuple[Array, ...]) -> tuple[Array, ...]:
+            if units.link == "exp":
+                return memory
+            return tuple((critic * ratio[:, None]).astype(critic.dtype) for critic in memory)
+
+        of_loss = ratio**degree
+        factor = np.full_like(state.params, of_loss.mean())
+        for part in _network.unpack(network, factor):
+            part[-1][...] = of_loss if units.link == "exp" else of_loss / ratio
+        anchor = state.anchor
+        if anchor is not None:
+            anchor = anchor._replace(params=params_of(anchor.params), memory=memory_of(anchor.memory))
+        state = state._replace(
+            params=params_of(state.params),
+            credit_mean=state.credit_mean * factor,
+            credit_square=state.credit_square * factor * factor,
+            memory=memory_of(state.memory),
+            anchor=anchor,
+            reference=None,
+            last_error=0.0,
+        )
+        return self._replace(state=state, units=units)
+
+    def anew(self) -> Self:
+        """Without what was found out on the way: running means, rate and anchor."""
+        state, nothing = self.state, np.zeros_like(self.state.params)
+        rate = self.rule.init()
+        state = state._replace(credit_mean=nothing, credit_square=nothing, steps=0, rate=rate, anchor=None)
+        return self._replace(state=state)
 
     def hollow(self) -> Self:
         """Without the arrays of the state."""

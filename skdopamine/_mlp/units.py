@@ -9,43 +9,65 @@ from skdopamine._typing import Array
 
 NORMAL_MAD = 1.4826  # standard deviation of a normal law in units of its median absolute deviation
 LEAST_SPREAD = 1e-10  # of the largest target; below, targets are constant up to rounding
+LEAST_MEAN = 2.0**-64  # what exp(output) is where all targets are 0
 MOST_EXPONENT = 1000  # of a power of two
+NEAR = 4.0  # times a spread that a unit, or the distance of an offset, may be before another is chosen
 
 
 class Units(NamedTuple):
     """What training subtracts from targets and divides them by. The default leaves them as they are."""
 
-    scale: float = 1.0  # a power of two
+    scale: Array = np.ones(1)  # (outputs,), powers of two
     offset: Array | None = None  # (outputs,); None: targets are not in any unit, as in classification
     link: str = "identity"  # function of the outputs: "identity" or "exp"
-    knee: float = HUBER_KNEE  # where the Huber loss becomes linear
+    knee: Array = np.full(1, HUBER_KNEE)  # (outputs,): where the Huber loss becomes linear
+    varies: Array = np.ones(1, dtype=bool)  # (outputs,): whether there is more than one value to be learnt
 
     @classmethod
     def of(cls, target: Array, weight: Array | None, *, link: str = "identity", level: float | None = None) -> Self:
-        """Units that suit targets (n, outputs).
+        """Units that suit targets (n, outputs), one for each output.
 
         `level` is the quantile of the targets that is the best constant, None where that is their mean. Where it is a
         quantile, outliers do not set the unit.
         """
-        top = float(np.abs(target).max())
-        if top == 0:
-            return cls(offset=np.zeros(target.shape[1]), link=link)
-        relative = target / top
+        top, relative = _relative(target)
         centre = np.average(relative, axis=0, weights=weight)
+        deviation = _deviation(relative, weight)
+        varies, spread = deviation >= LEAST_SPREAD, deviation
         if link == "exp":
-            spread = float(centre.mean())  # targets are counted in units of their mean
-        else:
-            spread = float(np.sqrt(np.average(((relative - centre) ** 2).mean(axis=1), weights=weight)))
+            spread = centre  # targets are counted in units of their mean
         if level is not None:
             centre = _weighted_quantile(relative, level, weight)
             robust = _robust_spread(relative, weight)
-            spread = robust if robust > LEAST_SPREAD else spread
-        if spread < LEAST_SPREAD:
-            spread = 1.0
+            spread = np.where(robust > LEAST_SPREAD, robust, spread)
+        spread = np.where(spread < LEAST_SPREAD, 1.0, spread)
         exponent = np.clip(np.round(np.log2(spread) + np.log2(top)), -MOST_EXPONENT, MOST_EXPONENT)
-        scale = float(2.0**exponent)
-        offset = np.zeros(target.shape[1]) if link == "exp" else centre * top
-        return cls(scale, offset, link, HUBER_KNEE * spread * (top / scale))
+        scale = np.ldexp(1.0, exponent.astype(int))
+        offset = np.where(varies, centre * top, target[0])
+        if link == "exp":
+            scale, offset = np.where(varies, scale, np.maximum(target[0], LEAST_MEAN)), np.zeros_like(offset)
+        return cls(scale, offset, link, HUBER_KNEE * spread * (top / scale), varies)
+
+    def following(self, target: Array, weight: Array | None, *, level: float | None) -> tuple[Self, Array]:
+        """The units where the latest targets are these (n, outputs), and which of them (outputs,) are new.
+
+        A unit is kept while it is near the standard deviation, or near the median absolute deviation, or in between: a
+        few outliers do not move it.
+        """
+        new = type(self).of(target, weight, link=self.link, level=level)
+        top, relative = _relative(target)
+        if self.link == "exp":
+            widest = narrowest = new.scale
+        else:
+            widest = _deviation(relative, weight) * top
+            narrowest = np.minimum(widest, _robust_spread(relative, weight) * top)
+        assert self.offset is not None
+        assert new.offset is not None
+        near = (self.scale <= NEAR * widest) & (NEAR * self.scale >= narrowest)
+        near &= np.abs(self.offset - new.offset) <= NEAR * widest
+        changed = np.where(self.varies, new.varies & ~near, True)
+        fields = {name: np.where(changed, getattr(new, name), getattr(self, name)) for name in PER_OUTPUT}
+        return self._replace(**fields), changed
 
     def scaled(self, target: Array) -> Array:
         """Targets (..., outputs) as training counts them."""
@@ -61,7 +83,8 @@ class Units(NamedTuple):
             return weight, bias
         if self.link == "exp":  # exp(o) unit = exp(o + log unit)
             return weight, (bias + np.log(self.scale)).astype(bias.dtype)
-        return weight * self.scale, bias * self.scale + self.offset.astype(bias.dtype)
+        scale = self.scale.astype(bias.dtype)
+        return weight * scale, bias * scale + self.offset.astype(bias.dtype)
 
     def from_user(self, weight: Array, bias: Array) -> tuple[Array, Array]:
         """Undo `to_user`."""
@@ -72,19 +95,46 @@ class Units(NamedTuple):
         return weight / self.scale, (bias - self.offset) / self.scale
 
     def of_loss(self, degree: int) -> float:
-        """What a loss of 1 in training is in the user's units; `degree` is the power of them that it grows with."""
+        """What a loss of 1 in training is in the user's units, in the mean of the outputs.
+
+        `degree` is the power of the units that the loss grows with.
+        """
         with np.errstate(over="ignore", under="ignore"):
-            return float(np.float64(self.scale) ** degree)
+            return float((self.scale**degree).mean())
+
+    def shares(self, degree: int) -> Array | None:
+        """What each output's loss (outputs,) counts for in the user's units, 1 in the mean; None if all count alike."""
+        if not degree or (self.scale == self.scale[0]).all():
+            return None
+        share = (self.scale / self.scale.max()) ** degree
+        return np.asarray(share / share.mean())
 
     def publish(self, output: Array) -> Array:
         """Predictions of outputs that are in the user's units."""
         return np.exp(output) if self.link == "exp" else output
 
 
-def _robust_spread(values: Array, weight: Array | None) -> float:
-    """Spread of rows (n, outputs) of a normal law, by their median absolute deviation."""
-    distance = np.abs(values - _weighted_quantile(values, 0.5, weight)).mean(axis=1, keepdims=True)
-    return NORMAL_MAD * float(_weighted_quantile(distance, 0.5, weight)[0])
+PER_OUTPUT = ("scale", "offset", "knee", "varies")
+
+
+def _relative(target: Array) -> tuple[Array, Array]:
+    """Size (outputs,) of the largest target of each output, and the targets in units of it."""
+    size = np.abs(target).max(axis=0)
+    top = np.where(size > 0, size, 1.0)
+    return top, target / top
+
+
+def _deviation(values: Array, weight: Array | None) -> Array:
+    """Standard deviation of each column."""
+    square = (values - np.average(values, axis=0, weights=weight)) ** 2
+    columns = np.ascontiguousarray(square.T)
+    return np.sqrt([np.average(column, weights=weight) for column in columns])
+
+
+def _robust_spread(values: Array, weight: Array | None) -> Array:
+    """Spread of each column of a normal law, by its median absolute deviation."""
+    distance = np.abs(values - _weighted_quantile(values, 0.5, weight))
+    return NORMAL_MAD * _weighted_quantile(distance, 0.5, weight)
 
 
 def _weighted_quantile(values: Array, level: float, weight: Array | None) -> Array:

@@ -66,9 +66,9 @@ class WeightProblem(NetworkProblem):
             directions = _noise.unpack_directions(bits[members], len(params), params.dtype)
             total = _credit.weight_credit(directions, regret, total)
         total /= self.n_perturbations
+        output = _network.forward(self.network, params, batch.X)
         n_evaluations = (1 + 2 * self.n_perturbations) * len(batch.ids)
-        values = self.values(_network.forward(self.network, params, batch.X), batch)
-        return self.estimate(total, values, params, batch, (), n_evaluations)
+        return self.estimate(total, output, params, batch, (), n_evaluations)
 
 
 def _as_here(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,6 +38,11 @@ class Objective(ABC):
     def values(self, output: Array, target: Array) -> Array:
         """Loss of each sample, shape (..., n)."""
 
+    def by_output(self, output: Array, target: Array) -> Array:
+        """Loss of each output alone, shape (..., n, outputs), for a loss that is their sum."""
+        columns = (slice(k, k + 1) for k in range(target.shape[-1]))
+        return np.stack([self.values(output[..., column], target[..., column]) for column in columns], axis=-1)
+
     @abstractmethod
     def difference(self, prediction: Array, moved: Array, target: Array) -> Array:
         """Loss at output + moved minus loss at output - moved, shape (..., n), for moved of shape (..., n, outputs)."""

@@ -44,7 +44,10 @@ class _OfError(Evaluated):
         """Loss of each error, output minus target."""
 
     def values(self, output: Array, target: Array) -> Array:
-        return np.asarray(self.element(output - target).sum(axis=-1))
+        return np.asarray(self.by_output(output, target).sum(axis=-1))
+
+    def by_output(self, output: Array, target: Array) -> Array:
+        return self.element(output - target)
 
     def credit(self, prediction: Array, target: Array, scale: float) -> Array:
         error = prediction.astype(np.float64, copy=False) - target
@@ -70,16 +73,16 @@ class AbsoluteError(_Kinked):
 
 
 class Huber(_OfError):
-    """Half the squared error up to `knee`, linear beyond it (Huber, 1964)."""
+    """Half the squared error up to `knee`, of all outputs or of each, linear beyond it (Huber, 1964)."""
 
     degree = 2
 
-    def __init__(self, knee: float) -> None:
+    def __init__(self, knee: float | Array) -> None:
         self.knee = knee
 
     def element(self, error: Array) -> Array:
         size = np.abs(error)
-        inner = np.minimum(size, self.knee)
+        inner = np.minimum(size, np.asarray(self.knee, dtype=size.dtype))
         return np.asarray(inner * (size - 0.5 * inner))
 
 

@@ -19,6 +19,7 @@ from skdopamine._objectives.losses import (
     wrong_labels,
 )
 from skdopamine._objectives.metrics import find_metric
+from skdopamine._typing import Array
 
 CLASSIFICATION = ("binary", "multiclass", "multilabel")
 TASKS = (*CLASSIFICATION, "regression")
@@ -27,7 +28,7 @@ TASKS = (*CLASSIFICATION, "regression")
 class LossOptions(NamedTuple):
     """Options of the losses that have any."""
 
-    knee: float = HUBER_KNEE
+    knee: float | Array = HUBER_KNEE  # of all outputs, or of each
     quantile: float = 0.5
 
 

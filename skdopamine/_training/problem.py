@@ -13,6 +13,7 @@ class Estimate(NamedTuple):
     memory: tuple[Array, ...]  # what the credit rule carries along
     n_evaluations: int  # loss evaluations, rows x members
     defined: bool = True  # whether the batch has a loss at all; without one it counts for nothing
+    told: Array | None = None  # (n,): losses to be reported, where these are others
 
 
 class Rows(Protocol):

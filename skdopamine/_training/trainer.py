@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from skdopamine._training.learning_rate import LearningRate, RateState
-from skdopamine._training.problem import Problem, Rows
+from skdopamine._training.problem import Estimate, Problem, Rows
 from skdopamine._typing import Array
 
 SECOND_DECAY = 0.999
@@ -181,11 +181,11 @@ def few_rows_alone(mean: float, standardised: float, nominal_batch: int) -> bool
 
 def update_step(
     problem: Problem, rule: LearningRate, state: TrainState, batch: Rows, settings: Settings, progress: float
-) -> tuple[TrainState, Array, float | None]:
-    """One update: new state, baseline losses, and the reward prediction error of the last update if it was judged."""
+) -> tuple[TrainState, Estimate, float | None]:
+    """One update: new state, its estimate, and the reward prediction error of the last update if it was judged."""
     estimate = problem.credit(state.params, state.memory, batch, state.update)
     if not estimate.defined:  # no update: the next batch that has a loss judges the last one
-        return state._replace(n_evaluations=state.n_evaluations + estimate.n_evaluations), estimate.losses, None
+        return state._replace(n_evaluations=state.n_evaluations + estimate.n_evaluations), estimate, None
     share = batch.share[:, 0]
     if not state.far:  # the first batch of a run of one batch
         state = begun(state, typical(estimate.losses, share))
@@ -203,7 +203,7 @@ def update_step(
             rate = rule.update(rate, reward_prediction_error=standardised)
     if jumped and anchor is not None:
         undone = gone_back(state, anchor, rule.reject(rate))
-        return undone._replace(n_evaluations=n_evaluations), estimate.losses, error
+        return undone._replace(n_evaluations=n_evaluations), estimate, error
     if rule.judges(rate):
         anchor = Anchor(state.params, state.memory, state.update)
     if settings.normalised:
@@ -226,7 +226,7 @@ def update_step(
         last_error=state.last_error,
         anchor=anchor,
     )
-    return advanced, estimate.losses, error
+    return advanced, estimate, error
 
 
 def gone_back(state: TrainState, anchor: Anchor, rate: RateState) -> TrainState:
@@ -276,15 +276,14 @@ def run_epoch(
         progress = 0.0
         if settings.schedule:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
             progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.schedule - 1))
-        n_before = state.update
-        state, losses, error = update_step(problem, rule, state, batch, settings, progress)
-        if state.update == n_before:  # the batch has no loss
+        state, estimate, error = update_step(problem, rule, state, batch, settings, progress)
+        if not estimate.defined:
             continue
-        share, size = batch.share[:, 0], batch.total
-        total += float(losses @ share) * size
+        losses, share, size = estimate.losses, batch.share[:, 0], batch.total
+        total += float((losses if estimate.told is None else estimate.told) @ share) * size
         level += bounded(losses, share, 2 * state.far) * size
         weight += size
-        del batch  # before the next one is gathered
+        del batch, estimate  # before the next ones are made
         if error is not None:
             errors.append(error)
     if not weight:
@@ -310,11 +309,13 @@ def train(
     settings: Settings,
     *,
     score: Callable[[Array], float] | None = None,
+    told_score: Callable[[Array], float] | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Epochs until the schedule ends, nothing improves, or somebody says stop; the best parameters are kept throughout.
 
-    Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data.
+    Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data. With
+    `told_score`, that is reported instead.
     """
     best, best_params, stale, reason, cause = -np.inf, state.params, 0, Ending.EXHAUSTED, ""
     state = state._replace(undone=0, n_evaluations=0, far=0.0)
@@ -336,9 +337,10 @@ def train(
             if cause:
                 reason = Ending.DIVERGED
                 break
+            merit = -level
             if score is not None:
-                summary = summary._replace(score=score(state.params))
-            merit = -level if summary.score is None else summary.score
+                merit = score(state.params)
+                summary = summary._replace(score=merit if told_score is None else told_score(state.params))
             epochs.append(summary)
             unlearnt = score is None and settings.tol < settings.plateau_above * (state.reference or 0.0) < level
             stale = 0 if unlearnt or merit > best + settings.tol else stale + 1

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,11 +12,18 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 from skdopamine._estimator.history import History
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import ACTIVATIONS
 from skdopamine._mlp.base import DopamineMLP
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.node import NodeProblem
+from skdopamine._mlp.problem import make_data
 from skdopamine._mlp.training import Training
 from skdopamine._mlp.units import Units
+from skdopamine._mlp.weight import WeightProblem
+from skdopamine._objectives.registry import LossOptions, find_loss
 from skdopamine._training.learning_rate import Constant
-from skdopamine._training.trainer import Anchor, Ending, Epoch, Result, init_state
+from skdopamine._training.trainer import Anchor, Ending, Epoch, Result, TrainState, init_state
 
 PARAMS, BEST = np.arange(5.0), np.ones(5)
 quietly = pytest.mark.filterwarnings("ignore:Maximum iterations")
@@ -160,3 +168,42 @@ def test_an_estimator_without_one_of_its_methods_is_not_built(cls, name):
     lacking = type("Lacking", (cls,), {name: getattr(DopamineMLP, name)})
     with pytest.raises(TypeError, match=name):
         lacking()
+
+
+# ---- other units ----
+
+
+@pytest.mark.parametrize("perturbation", [NodeProblem, WeightProblem])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error", "poisson"])
+def test_credit_in_other_units_is_the_same_credit(loss, perturbation):
+    rng = np.random.default_rng(0)
+    X, entry = rng.standard_normal((20, 3)), find_loss(loss, "regression")
+    target, layers = np.exp(rng.standard_normal((20, 1))), (3, 4, 4, 1)
+    network = Network(layers, (ACTIVATIONS["tanh"],) * 2)
+    old = Units.of(target, None, link=entry.link)
+    new = old._replace(scale=old.scale / 8, knee=old.knee * 8)
+    if entry.link == "identity":
+        new = new._replace(offset=old.offset + 3)
+
+    def credit(units, params, memory):
+        objective = entry.make(LossOptions(knee=units.knee))
+        data = make_data(X, target, None, units)
+        problem = perturbation(network, objective, data, alpha=0.0, scale=1e-6, n_perturbations=1, seed=1)
+        return problem.credit(params, memory, problem.batch(slice(None)), 3)
+
+    params, rule = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(layers))), Constant(0.1)
+    memory = (rng.standard_normal((1, 4)),) * 2 if perturbation is NodeProblem else ()
+    before = credit(old, params, memory)
+    state = TrainState(params, before.credit, before.credit**2, memory, rule.init())
+    state = state._replace(anchor=Anchor(2 * params, memory, 5))
+    degree = entry.make(LossOptions()).degree
+    kept = Training(state, rule, layers, old, 3, History()).counted_in(new, np.array([True]), params, degree)
+    after = credit(new, kept.state.params, kept.state.memory)
+    scale = new.of_loss(degree) / old.of_loss(degree)
+    np.testing.assert_allclose(after.losses * scale, before.losses, rtol=1e-9)
+    if perturbation is NodeProblem and loss != "absolute_error":  # its kink is rounded off in units of the targets
+        np.testing.assert_allclose(kept.state.credit_mean, after.credit, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(kept.state.credit_square, after.credit**2, rtol=1e-3, atol=1e-6)
+    once, twice = (_network.unpack(network, p)[0] for p in (kept.state.params, kept.state.anchor.params))
+    for weight, double in zip(once, twice, strict=True):
+        np.testing.assert_allclose(double, 2 * weight, rtol=1e-12)

@@ -112,8 +112,8 @@ def steps(problem, rule, state, n: int, settings=SETTINGS, progress: float = 0.0
     """States, losses and errors of n updates on all rows."""
     batch, history = problem.batch(slice(None)), []
     for _ in range(n):
-        state, losses, error = _trainer.update_step(problem, rule, state, batch, settings, progress)
-        history.append((state, float(losses @ batch.share[:, 0]), error))
+        state, estimate, error = _trainer.update_step(problem, rule, state, batch, settings, progress)
+        history.append((state, float(estimate.losses @ batch.share[:, 0]), error))
     return history
 
 
@@ -374,10 +374,10 @@ def test_a_batch_without_a_loss_changes_nothing_but_the_count(rule):
     problem, state, history = Partial(2, 6), start(rule), []
     for rows in _trainer.epoch_batches(10, PAIRS, 0):
         batch, before = problem.batch(rows), state
-        state, losses, error = _trainer.update_step(problem, rule, state, batch, PAIRS, 0.0)
+        state, estimate, error = _trainer.update_step(problem, rule, state, batch, PAIRS, 0.0)
         history.append(error)
         if rows.start in (2, 6):
-            assert np.isnan(losses).all()
+            assert np.isnan(estimate.losses).all()
             assert state._replace(n_evaluations=before.n_evaluations) == before
             assert state.n_evaluations == before.n_evaluations + 3 * 2
     assert [error is None for error in history[:4]] == [True, True, False, True]
