@@ -560,7 +560,7 @@ def test_weights_that_training_has_not_improved_are_left(monkeypatch, trainable)
         return result._replace(best_params=result.best_params + 1.0)
 
     monkeypatch.setattr(_trainer, "train", worse)
-    model = small(stateful=True, trainable=trainable).fit(SERIES)
+    model = small(stateful=True, trainable=trainable, washout="auto").fit(SERIES)
     np.testing.assert_array_equal(model.readout_, stream().fit(SERIES).readout_)
     model.partial_fit(SERIES)  # they are still a ridge solution
 
