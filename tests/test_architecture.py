@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,12 @@ def test_functions_are_short(room):
 @pytest.mark.parametrize("room", ROOMS)
 def test_files_are_short(room):
     assert length(ROOMS[room]) <= MOST_IN_FILE
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports each by its name alone, and could not collect a run of all."""
+    names = sorted(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "__init__.py")
+    assert [name for name, after in pairwise(names) if name == after] == []
 
 
 def test_contributors_read_the_same_sizes():
