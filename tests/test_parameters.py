@@ -17,22 +17,9 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 3))
 SERIES = np.sin(0.3 * np.arange(40))[:, None]
 VALUES = [
-    *(
-        1e308,
-        1e100,
-        5e-324,
-        -1.0,
-        0.0,
-        0.5,
-        np.inf,
-        -np.inf,
-        np.nan,
-        np.float32(0.5),
-        np.float32(np.inf),
-        np.float64(-1),
-    ),
-    *(10**400, -(10**400), 10**18, 2**63, 0, 1, True, False, np.True_, np.int64(2), np.uint8(3), Fraction(1, 2)),
-    *(None, "auto", "1", b"a", [], (), {}, {1}, np.array(3), np.array([1.0]), object(), 1j),
+    *(1e308, 1e100, 5e-324, -1.0, 0.0, np.inf, np.nan, np.float32(0.5), np.float32(np.inf), np.float64(-1)),
+    *(10**400, -(10**400), 10**18, 2**63, 0, 1, True, np.int64(2), Fraction(1, 2)),
+    *(None, "auto", "1", b"a", [], {}, np.array(3), np.array([1.0]), object(), 1j),
 ]
 ESTIMATORS = {
     "classifier": (DopamineMLPClassifier, {"hidden_layer_sizes": (3,), "max_iter": 1}, X, (X[:, 0] > 0).astype(int)),
