@@ -130,7 +130,7 @@ def test_an_error_at_the_end_of_partial_fit_leaves_the_curves_as_they_were(task,
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(model), "_told", fail)
+        patch.setattr(type(model), "_traces", fail)
         with pytest.raises(MemoryError):
             model.partial_fit(task.X, task.y)
     assert curves(model) == before
