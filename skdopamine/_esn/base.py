@@ -79,6 +79,9 @@ class DopamineESN(DopamineEstimator):
                 model, result = self._with_trained_weights(model, task, head, recurrent=name == "recurrent")
                 results.append(result)
                 cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
+        interrupted = any(result.reason is Ending.INTERRUPTED for result in results)
+        if interrupted and hasattr(self, "_model") and not any(result.epochs for result in results):
+            raise KeyboardInterrupt  # ridge alone would replace a model that may have been trained
         is_ridge = model.readout is ridge
         if not is_ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)

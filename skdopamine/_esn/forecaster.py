@@ -281,14 +281,15 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
         index = getattr(X, "index", None)
-        with _validation.restored_on_error(self):
-            results, cut_short = self._fit(*self._check_data(X, y, None), index)
-        _ending.warn(
-            results,
-            max_iter=self.max_iter,
-            learning_rate_init=self.learning_rate_init,
-            cut_short=cut_short,
-        )
+        with _ending.interruptible(self):
+            with _validation.restored_on_error(self):
+                results, cut_short = self._fit(*self._check_data(X, y, None), index)
+            _ending.warn(
+                results,
+                max_iter=self.max_iter,
+                learning_rate_init=self.learning_rate_init,
+                cut_short=cut_short,
+            )
         self._warn_of_gaps(Calendar(), index)
         if self.quantile != 0.5 and self.loss != "pinball":
             message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -12,6 +13,32 @@ from skdopamine._training.trainer import Ending, Result
 def without_effect(name: str, value: object, needed: str) -> str:
     """What to say of a parameter that is set in vain."""
     return f"{name}={value!r} has no effect without {needed}."
+
+
+def raise_if_early(result: Result, n_past: int = 0) -> None:
+    """Pass an interruption on where neither the run nor the `n_past` epochs of the fit before it have got anywhere."""
+    if result.reason is Ending.INTERRUPTED and not (n_past or result.epochs):
+        raise KeyboardInterrupt
+
+
+class interruptible:  # a context manager; contextlib's would hide the user's line
+    """Turn an interruption that leaves a fitted estimator as it was into a warning.
+
+    One that is not fitted cannot be used, so there the interruption goes on to the caller.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.fitted = hasattr(estimator, "n_iter_")
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> bool:
+        ends_here = self.fitted and kind is KeyboardInterrupt
+        if ends_here:
+            told = "Training was interrupted before its first epoch had ended; the model as it was before is kept."
+            warnings.warn(told, UserWarning, stacklevel=users_level())
+        return ends_here
 
 
 def warn(

@@ -19,7 +19,7 @@ from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.base import DopamineEstimator, draw_seed
 from skdopamine._estimator.callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from skdopamine._estimator.caller import users_level
-from skdopamine._estimator.ending import warn, without_effect
+from skdopamine._estimator.ending import interruptible, raise_if_early, warn, without_effect
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
@@ -105,11 +105,12 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     # ---- fit and partial_fit -----------------------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        with _validation.restored_on_error(self):
-            result, cut_short = self._run_fit(X, y, sample_weight)
-        self._warn(result, cut_short)
-        for remark in self._remarks():
-            warnings.warn(remark, UserWarning, stacklevel=users_level())
+        with interruptible(self):
+            with _validation.restored_on_error(self):
+                result, cut_short = self._run_fit(X, y, sample_weight)
+            self._warn(result, cut_short)
+            for remark in self._remarks():
+                warnings.warn(remark, UserWarning, stacklevel=users_level())
         return self
 
     def _remarks(self) -> Iterator[str]:
@@ -120,7 +121,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     @with_callbacks
     def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
         """Return the result, and whether `max_iter` allows fewer epochs than the schedule needs."""
-        fresh = not (self.warm_start and hasattr(self, "_training"))
+        fresh = not (self.warm_start and hasattr(self, "coefs_"))
         sample = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
         trained_on, held_back = self._split(sample)
         problem = self._prepare(trained_on, fresh=fresh)
@@ -140,24 +141,30 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             )
         if interrupted:
             result = result._replace(reason=Ending.INTERRUPTED)
+        raise_if_early(result, n_warm)
         self.n_iter_ = len(result.epochs)
-        callbacks.end()
+        try:
+            callbacks.end()
+        except KeyboardInterrupt:  # all is done but for this
+            result = result._replace(reason=Ending.INTERRUPTED)
         return result, self.max_iter < full_schedule(self, problem.n_rows())
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
-        fresh = not hasattr(self, "_training")
-        with _validation.restored_on_error(self):
-            sample = self._check_data(X, y, sample_weight, classes, fresh=fresh, whole=False)
-            problem = self._prepare(sample, fresh=fresh, whole=False)
-            settings = self._settings(problem)._replace(n_epochs=1, schedule=0)
-            result = self._train(problem, settings, None, None)
-            self.n_iter_ = self._history.n_epochs
-        self._warn(result, False)
-        if result.reason is Ending.UNDEFINED:
-            message = f"loss={self.loss!r} is not defined on this batch, and nothing is learnt from it."
-            warnings.warn(message, UserWarning, stacklevel=users_level())
-        for remark in self._remarks() if fresh else ():
-            warnings.warn(remark, UserWarning, stacklevel=users_level())
+        fresh = not hasattr(self, "coefs_")
+        with interruptible(self):
+            with _validation.restored_on_error(self):
+                sample = self._check_data(X, y, sample_weight, classes, fresh=fresh, whole=False)
+                problem = self._prepare(sample, fresh=fresh, whole=False)
+                settings = self._settings(problem)._replace(n_epochs=1, schedule=0, in_stream=True)
+                result = self._train(problem, settings, None, None)
+                raise_if_early(result)
+                self.n_iter_ = self._history.n_epochs
+            self._warn(result, False)
+            if result.reason is Ending.UNDEFINED:
+                message = f"loss={self.loss!r} is not defined on this batch, and nothing is learnt from it."
+                warnings.warn(message, UserWarning, stacklevel=users_level())
+            for remark in self._remarks() if fresh else ():
+                warnings.warn(remark, UserWarning, stacklevel=users_level())
         return self
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
@@ -213,21 +220,22 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             )
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
-        if fresh:
+        known = None if fresh else self._known_training()
+        if known is None:
             units, seed = self._choose_units(target, weight), draw_seed(self.random_state)
-            params = self._start(network, units, seed, X.dtype)
+            params = self._start(network, units, seed, X.dtype, self.init if fresh else self)
         else:
-            if network.units != self._training.layers:
+            if network.units != known.layers:
                 raise ValueError(
                     f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
-                    f"units, but the model being continued has {self._training.layers}."
+                    f"units, but the model being continued has {known.layers}."
                 )
             self._training = self._follow(network, sample, whole=whole)
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
         data = make_data(X.astype(params.dtype, copy=False), target, weight, units)
         objective, rule = self._objective(network, data, params, whole=whole), make_learning_rate(self)
         problem = make_problem(self, network, objective, data, seed)
-        if fresh:
+        if known is None:
             problem.check_start(params)
             state = _trainer.init_state(params, problem, rule)
             recent = None if units.offset is None else Recent.of(target, weight).latest(len(target))
@@ -236,16 +244,21 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             self._training = self._training.resumed(problem, rule)
         return problem
 
-    def _start(self, network: Network, units: Units, seed: int, dtype: npt.DTypeLike) -> Array:
+    def _known_training(self) -> Training | None:
+        """Where training stands; None where the weights alone are known, as in an estimator built by hand."""
+        training: Training | None = getattr(self, "_training", None)
+        return None if training is None or training.is_hollow else training
+
+    def _start(self, network: Network, units: Units, seed: int, dtype: npt.DTypeLike, init: Any) -> Array:
         """Initial parameters, or those that predict what `init` does."""
-        if self.init is None:
+        if init is None:
             rng = np.random.Generator(np.random.PCG64(seed))
             params = _network.init_params(network, output_gain(self, network), rng, dtype)
             if units.offset is not None:
                 last_weight, last_bias = (part[-1] for part in _network.unpack(network, params))
                 last_weight[:, ~units.varies] = last_bias[...] = 0.0
             return params
-        weights, biases = _bridge.start_weights(self, DopamineMLP, network.units, self._out_activation(units))
+        weights, biases = _bridge.start_weights(init, self, DopamineMLP, network.units, self._out_activation(units))
         own = units.from_user(weights[-1].astype(np.float64), biases[-1].astype(np.float64))
         return _network.pack([*weights[:-1], own[0]], [*biases[:-1], own[1]]).astype(dtype)
 
@@ -261,7 +274,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             level=self._level(),
             degree=0 if entry is None else entry.make(LossOptions()).degree,
             judge=lambda units: judge.make(self._loss_options(units)),
-            start=lambda units: self._start(network, units, training.seed, training.state.params.dtype),
+            start=lambda units: self._start(network, units, training.seed, training.state.params.dtype, self.init),
         )
 
     def _objective(self, network: Network, data: Data, params: Array, *, whole: bool) -> Objective | SetObjective:
@@ -326,7 +339,9 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
             now = history.extended(epochs, unit, score_unit=score_unit, n_rows=problem.n_rows())
             attributes = {**self._traces(now), **self._published(params), "n_iter_": len(epochs)}
-            attributes["_training"] = self._training._replace(history=now)
+            state = _trainer.init_state(params, problem, self._training.rule)
+            n_epochs = self._training.n_epochs + len(epochs)
+            attributes["_training"] = self._training._replace(state=state, history=now, n_epochs=n_epochs)
             del attributes["n_evaluations_"]  # known only at the end of the run
             return attributes
 

@@ -31,14 +31,16 @@ COPIED = (
 
 
 def start_weights(
-    estimator: Any, ours: type, units: tuple[int, ...], out_activation: str
+    init: Any, estimator: Any, ours: type, units: tuple[int, ...], out_activation: str
 ) -> tuple[list[Array], list[Array]]:
-    """Weights and biases of the estimator's `init`, if it is a fitted network with the same layers and outputs.
+    """Weights and biases of `init`, if it is a fitted network with the layers and outputs of the estimator.
 
-    units and out_activation are those of the network that is to start from them, ours is the class that the estimators
-    of this package have in common. The arrays are those of `init`, to be copied.
+    It is the estimator's `init` or the estimator itself. units and out_activation are those of the network that is to
+    start from them, ours is the class that the estimators of this package have in common. The arrays are those of
+    `init`, to be copied.
     """
-    init = estimator.init.estimator if isinstance(estimator.init, FrozenEstimator) else estimator.init
+    name = "the model being continued" if init is estimator else "init"
+    init = init.estimator if isinstance(init, FrozenEstimator) else init
     theirs = MLPClassifier if is_classifier(estimator) else MLPRegressor
     same_kind = isinstance(init, ours) and is_classifier(init) == is_classifier(estimator)
     if not (same_kind or isinstance(init, theirs)):
@@ -59,10 +61,10 @@ def start_weights(
         "shapes of biases": ([np.shape(bias) for bias in init.intercepts_], [(unit,) for unit in units[1:]], eq),
         "activation": (init.activation, estimator.activation, lambda a, b: same_activations(a, b, n_hidden)),
     }
-    for name, (got, expected, same) in compared.items():
+    for what, (got, expected, same) in compared.items():
         if not same(got, expected):
             raise ValueError(
-                f"init must have the same {name} as what is trained, {plain(expected)!r}, got {plain(got)!r} in "
+                f"{name} must have the same {what} as what is trained, {plain(expected)!r}, got {plain(got)!r} in "
                 f"{init!r}."
             )
     if not all(np.isfinite(array).all() for array in (*init.coefs_, *init.intercepts_)):

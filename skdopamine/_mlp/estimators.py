@@ -185,9 +185,11 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     :class:`~sklearn.calibration.CalibratedClassifierCV` by .02.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
-    diverging fit keeps them too, and warns. Where losses are compared, a row counts for at most some twenty times the
-    mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is a function of
-    `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs` matters.
+    diverging fit keeps them too, and warns; before the first epoch has ended, an interruption leaves the estimator as
+    it was, and goes on to the caller if it was not fitted. Where losses are compared, a row counts for at most some
+    twenty times the mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is
+    a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
+    matters.
 
     References
     ----------
@@ -344,8 +346,8 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
 
         The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
         without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
-        weights are kept. The calls over the minibatches of one epoch do the same, bit for bit, as one epoch of `fit`
-        with ``shuffle=False``.
+        weights are kept unless they have made the loss of the batch jump. The calls over the minibatches of one epoch
+        do the same, bit for bit, as one epoch of `fit` with ``shuffle=False``.
 
         Parameters
         ----------
@@ -374,7 +376,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
                 "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, as "
                 "sklearn.utils.class_weight.compute_class_weight gives the weights."
             )
-        if classes is None and not hasattr(self, "_training") and not type_of_target(y).startswith("multilabel"):
+        if classes is None and not hasattr(self, "coefs_") and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, sample_weight, None if classes is None else _labels(classes))
 
@@ -671,9 +673,11 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     the units of y. An output whose targets are all the same is predicted exactly, unless there is `init`.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
-    diverging fit keeps them too, and warns. Where losses are compared, a row counts for at most some twenty times the
-    mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is a function of
-    `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs` matters.
+    diverging fit keeps them too, and warns; before the first epoch has ended, an interruption leaves the estimator as
+    it was, and goes on to the caller if it was not fitted. Where losses are compared, a row counts for at most some
+    twenty times the mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is
+    a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
+    matters.
 
     References
     ----------
@@ -795,11 +799,11 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
 
         The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
         without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
-        weights are kept. The unit and the start of the outputs are those of the first batch's targets; otherwise
-        the calls over the minibatches of one epoch do the same as one epoch of `fit` with ``shuffle=False``. Where the
-        latest 500 targets of an output have another mean or spread by a factor of four or more, its unit follows them,
-        and predictions stay what they are; an output that fits the new targets far better if it is only read in the new
-        unit is read so. A few outliers move no unit.
+        weights are kept unless they have made the loss of the batch jump. The unit and the start of the outputs are
+        those of the first batch's targets; otherwise the calls over the minibatches of one epoch do the same as one
+        epoch of `fit` with ``shuffle=False``. Where the latest 500 targets of an output have another mean or spread by
+        a factor of four or more, its unit follows them, and predictions stay what they are; an output that fits the new
+        targets far better if it is only read in the new unit is read so. A few outliers move no unit.
 
         Parameters
         ----------
@@ -845,7 +849,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         return units.link
 
     def _publish(self, output: Array) -> Array:
-        return self._training.units.publish(output)
+        return Units(link=self.out_activation_).publish(output)
 
     def _view(self, units: Units) -> View:
         return View("regression", None, units.restored)
@@ -859,7 +863,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         target, link = np.asarray(y, dtype=np.float64), self._link()
         if link == "exp" and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
-        if not fresh and link != self._training.units.link:
+        if not fresh and link != self.out_activation_:
             raise ValueError(
                 f"loss={self.loss!r} needs a different output function from that of the model being continued."
             )

@@ -58,6 +58,11 @@ class Training(NamedTuple):
             state = state._replace(rate=rule.init())
         return self._replace(state=state, rule=rule)
 
+    @property
+    def is_hollow(self) -> bool:
+        """Whether the arrays of the state are with the trainer."""
+        return self.state.params.size == 0
+
     def counted_in(self, units: Units, changed: Array, start: Array, degree: int) -> Self:
         """The same functions of the inputs where other units count the outputs that have `changed` (outputs,).
 

@@ -8,7 +8,7 @@ difference is the reward prediction error that moves the learning rate; where th
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from math import isfinite, sqrt
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -21,6 +21,8 @@ EPSILON = 1e-8
 MAX_UNDONE = 50
 WILD = 100.0  # a row counts for at most this many times the median loss where a run begins
 FAR = 10.0  # a run is lost beyond this many times its loss at the start
+# the loss may rise by no more than these shares of itself, and of that at the start, at the end of an epoch:
+JUMP, LEAST_JUMP = 0.5, 0.2
 FEW = 1 / 40  # this share of the rows of a batch cannot make its loss jump
 
 
@@ -30,6 +32,31 @@ class Anchor(NamedTuple):
     params: Array
     memory: tuple[Array, ...]
     update: int  # -1: training went back to it, and does not judge it again
+
+
+class Seen(NamedTuple):
+    """The last batch of an epoch, but for a short one, and what was known before its update."""
+
+    params: Array
+    rows: Any
+    level: float  # their loss, in which few rows count for little
+    limit: float  # from which it has jumped
+    mean_level: float = 0.0  # of all batches of the epoch
+
+
+class Kept(NamedTuple):
+    """The best parameters so far."""
+
+    params: Array
+    merit: float = -np.inf
+    record: float = -np.inf  # merit of the best epoch, whatever that of the start was
+    stale: int = 0  # epochs since one was better by the tolerance
+
+    def after(self, merit: float, params: Array, tol: float) -> Self:
+        """After an epoch."""
+        stale = 0 if merit > self.record + tol else self.stale + 1
+        known = self._replace(params=params, merit=merit) if merit > self.merit else self
+        return known._replace(record=max(self.record, merit), stale=stale)
 
 
 class TrainState(NamedTuple):
@@ -66,6 +93,7 @@ class Settings(NamedTuple):
     plateau_above: float = np.inf  # while the loss exceeds this fraction of the first one, a plateau is not convergence
     step_scale: Array | float = 1.0  # size of a unit step, per parameter
     normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
+    in_stream: bool = False  # whether the last parameters are kept, unless they have made the loss jump
 
 
 class Epoch(NamedTuple):
@@ -153,25 +181,56 @@ def typical(losses: Array, share: Array) -> float:
     return bounded(losses, share, most) if most > 0 else float(losses @ share)
 
 
-def typical_loss(problem: Problem, params: Array, settings: Settings) -> float:
-    """The typical loss of all rows, but for batches that have none; nan if no batch has one."""
-    losses, weights = [], []
-    for start in range(0, problem.n_rows(), settings.batch_size):
-        batch = problem.batch(slice(start, start + settings.batch_size))
-        of_batch = problem.losses(params, batch)
-        if not np.isnan(of_batch).all():
-            losses.append(of_batch)
-            weights.append(batch.share[:, 0] * batch.total)
-    if not losses:
-        return np.nan
-    weight = np.concatenate(weights)
-    return typical(np.concatenate(losses), weight / weight.sum())
-
-
 def begun(state: TrainState, start: float) -> TrainState:
     """The state of a run whose typical loss is `start` before anything is learnt."""
     reference = start if state.reference is None else state.reference
     return state._replace(reference=reference, far=FAR * max(abs(start), abs(reference)) + 1)
+
+
+def begun_on_all(problem: Problem, state: TrainState, settings: Settings) -> tuple[TrainState, float, float]:
+    """The state of a run before its first update; the merit that an epoch has to exceed, and the loss that is a jump.
+
+    The loss is that of all batches of the first epoch that have one.
+    """
+    losses, weights = [], []
+    for rows in epoch_batches(problem.n_rows(), settings, 0):
+        batch = problem.batch(rows)
+        of_batch = problem.losses(state.params, batch)
+        if not np.isnan(of_batch).all():
+            losses.append(of_batch)
+            weights.append(batch.share[:, 0] * batch.total)
+    state = state._replace(n_evaluations=state.n_evaluations + problem.n_rows())
+    if not losses:
+        return state, -np.inf, np.inf
+    loss, weight = np.concatenate(losses), np.concatenate(weights)
+    weight /= weight.sum()
+    state = begun(state, typical(loss, weight))
+    level = bounded(loss, weight, 2 * state.far)
+    limit = jump(level, state, problem.n_rows())
+    return state, -limit if settings.in_stream else -level, limit
+
+
+def jump(level: float, state: TrainState, n_rows: int) -> float:
+    """The loss from which one that was `level` on these rows has jumped; few rows tell only what is far off."""
+    if n_rows * FEW < 1:
+        return max(level, state.far)
+    return level + JUMP * max(abs(level), LEAST_JUMP * abs(state.reference or 0.0))
+
+
+def reason_to_tell(rule: LearningRate, settings: Settings, reason: Ending, limit: float) -> tuple[Ending, str]:
+    """How a run has ended in which the loss jumped beyond a limit, so that the start is kept; and why.
+
+    It has diverged if nothing else is said of it and the rule lets any jump stand, so that it will not slow down.
+    """
+    silent = reason is Ending.CONVERGED or settings.in_stream
+    if silent and rule.tolerates(-abs(limit), abs(limit), 0.0):
+        return Ending.DIVERGED, "it jumped, and no epoch was better than the start"
+    return reason, ""
+
+
+def is_short(share: Array, settings: Settings) -> bool:
+    """Whether a last batch has so few rows that it says too little."""
+    return 4 * len(share) < settings.batch_size
 
 
 def few_rows_alone(mean: float, standardised: float, nominal_batch: int) -> bool:
@@ -192,8 +251,7 @@ def update_step(
     loss, rate, error, anchor = float(estimate.losses @ share), state.rate, None, state.anchor
     n_evaluations = state.n_evaluations + estimate.n_evaluations
     jumped = not isfinite(loss)
-    few = 4 * len(share) < settings.batch_size  # a last batch of few rows says too little
-    if anchor is not None and anchor.update == state.update - 1 and not few:
+    if anchor is not None and anchor.update == state.update - 1 and not is_short(share, settings):
         before = problem.losses(anchor.params, batch)
         n_evaluations += len(before)
         error, standardised = judge(before, estimate.losses, share, settings.nominal_batch)
@@ -265,14 +323,14 @@ def adam_step(state: TrainState, credit: Array, momentum: float) -> tuple[Array,
 
 def run_epoch(
     problem: Problem, rule: LearningRate, state: TrainState, settings: Settings, epoch: int
-) -> tuple[TrainState, Epoch, float]:
-    """One pass over all batches; also return the mean loss in which a few wild rows count for little."""
-    n_rows = problem.n_rows()
+) -> tuple[TrainState, Epoch, Seen, str]:
+    """One pass over all batches; also return what was seen of the last one, and why the run is lost, if it is."""
+    n_rows, undone = problem.n_rows(), state.undone
     total = level = weight = 0.0
     errors = []
     n_batches = -(-n_rows // settings.batch_size)
     for i, rows in enumerate(epoch_batches(n_rows, settings, epoch)):
-        batch = problem.batch(rows)
+        batch, before = problem.batch(rows), state.params
         progress = 0.0
         if settings.schedule:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
             progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.schedule - 1))
@@ -281,7 +339,10 @@ def run_epoch(
             continue
         losses, share, size = estimate.losses, batch.share[:, 0], batch.total
         total += float((losses if estimate.told is None else estimate.told) @ share) * size
-        level += bounded(losses, share, 2 * state.far) * size
+        mean = bounded(losses, share, 2 * state.far)
+        level += mean * size
+        if not weight or not is_short(share, settings):
+            last = Seen(before, rows, mean, jump(mean, state, len(share)))
         weight += size
         del batch, estimate  # before the next ones are made
         if error is not None:
@@ -290,7 +351,18 @@ def run_epoch(
         raise NoLossError
     rate = rule.step_rate(state.rate, progress)
     error = float(np.mean(errors)) if errors else state.last_error
-    return state._replace(last_error=error), Epoch(total / weight, error, rate), level / weight
+    last = last._replace(mean_level=level / weight)
+    cause = why_lost(total / weight, last.mean_level, state.undone - undone, state)
+    return state._replace(last_error=error), Epoch(total / weight, error, rate), last, cause
+
+
+def looked_at(problem: Problem, state: TrainState, last: Seen) -> tuple[TrainState, float]:
+    """Evaluate the parameters at the end of an epoch on its last batch: their loss, infinite if nothing finite is."""
+    batch = problem.batch(last.rows)
+    losses, share = problem.losses(state.params, batch), batch.share[:, 0]
+    state = state._replace(n_evaluations=state.n_evaluations + len(losses))
+    finite = isfinite(float(losses @ share)) and np.isfinite(state.params).all()
+    return state, bounded(losses, share, 2 * state.far) if finite else np.inf
 
 
 def why_lost(loss: float, level: float, n_undone: int, state: TrainState) -> str:
@@ -314,51 +386,52 @@ def train(
 ) -> Result:
     """Epochs until the schedule ends, nothing improves, or somebody says stop; the best parameters are kept throughout.
 
-    Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data. With
-    `told_score`, that is reported instead.
+    Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data. An update
+    that has made the loss of its batch jump is not taken for the end of an epoch, and where no epoch is better than the
+    start, the start is kept. With `told_score`, that is reported instead.
     """
-    best, best_params, stale, reason, cause = -np.inf, state.params, 0, Ending.EXHAUSTED, ""
+    start, kept, reason, cause = Anchor(state.params, state.memory, -1), Kept(state.params), Ending.EXHAUSTED, ""
     state = state._replace(undone=0, n_evaluations=0, far=0.0)
-    one_batch = problem.n_rows() <= settings.batch_size
+    one_batch, limit = problem.n_rows() <= settings.batch_size, np.inf
     # the loss of an epoch of one batch is that of the parameters at its start; those at the end are evaluated last
-    at_start = score is None and one_batch and settings.n_epochs > 1
+    at_start = score is None and one_batch and not settings.in_stream
     epochs: list[Epoch] = []
     try:
         if not one_batch:
-            typical_start = typical_loss(problem, state.params, settings)
-            state = state if np.isnan(typical_start) else begun(state, typical_start)
-            state = state._replace(n_evaluations=state.n_evaluations + problem.n_rows())
+            state, merit, limit = begun_on_all(problem, state, settings)
+            kept = kept._replace(merit=merit if score is None else -np.inf)
         for epoch in range(settings.n_epochs):
             if observer is not None:
                 observer.begin_epoch()
-            start, undone = state.params if at_start else None, state.undone  # the rest of the state is free to go
-            state, summary, level = run_epoch(problem, rule, state, settings, epoch)
-            cause = why_lost(summary.loss, level, state.undone - undone, state)
+            state, summary, last, cause = run_epoch(problem, rule, state, settings, epoch)
+            level = last.mean_level
             if cause:
                 reason = Ending.DIVERGED
                 break
-            merit = -level
+            limit = jump(level, state, problem.n_rows()) if one_batch and not epochs else limit
+            state, after = (state, last.level) if at_start else looked_at(problem, state, last)
+            params, merit = last.params if at_start or after > last.limit else state.params, -level
             if score is not None:
-                merit = score(state.params)
-                summary = summary._replace(score=merit if told_score is None else told_score(state.params))
+                if not epochs and max(level, after) > limit:  # the start may be better
+                    kept = kept._replace(merit=score(start.params))
+                merit = score(params)
+                summary = summary._replace(score=merit if told_score is None else told_score(params))
             epochs.append(summary)
             unlearnt = score is None and settings.tol < settings.plateau_above * (state.reference or 0.0) < level
-            stale = 0 if unlearnt or merit > best + settings.tol else stale + 1
-            if merit > best:
-                best, best_params = merit, state.params if start is None else start
-            if observer is not None and observer.end_epoch(summary, state.params):
-                reason = Ending.STOPPED
+            kept = kept.after(merit, params, -np.inf if unlearnt else settings.tol)
+            stop = observer is not None and observer.end_epoch(summary, state.params if at_start else params)
+            if stop or kept.stale > settings.n_iter_no_change:
+                reason = Ending.STOPPED if stop else Ending.CONVERGED
                 break
-            if stale > settings.n_iter_no_change:
-                reason = Ending.CONVERGED
-                break
-        if at_start and reason is not Ending.DIVERGED:
-            batch = problem.batch(slice(None))
-            state = state._replace(n_evaluations=state.n_evaluations + len(batch.share))
-            if -bounded(problem.losses(state.params, batch), batch.share[:, 0], 2 * state.far) > best:
-                best_params = state.params
+        if epochs and reason is not Ending.DIVERGED:
+            if at_start:
+                state, after = looked_at(problem, state, last)
+                kept = kept.after(-after, state.params, settings.tol)
+            if kept.params is start.params and max(level, after) > limit:
+                state = gone_back(state, start, rule.reject(state.rate))
+                reason, cause = reason_to_tell(rule, settings, reason, limit)
     except KeyboardInterrupt:
         reason = Ending.INTERRUPTED
     except NoLossError:
         reason = Ending.UNDEFINED
-    return Result(state, best_params, epochs, reason, cause)
+    return Result(state, kept.params, epochs, reason, cause)

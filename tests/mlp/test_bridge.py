@@ -303,10 +303,12 @@ def test_before_the_fit(cls):
 def test_output_functions_that_scikit_learn_has_or_lacks(make_task):
     make, X, y = make_task("regression")
     model = make().fit(X, y)
+    output = model.predict(X)
     model.out_activation_ = "exp"  # of a poisson loss
     theirs = model.to_sklearn()
     assert theirs.loss == "poisson"
-    np.testing.assert_allclose(theirs.predict(X), np.exp(model.predict(X)), rtol=1e-12)
+    np.testing.assert_allclose(theirs.predict(X), np.exp(output), rtol=1e-12)
+    np.testing.assert_allclose(model.predict(X), np.exp(output), rtol=1e-12)
     model.out_activation_ = "softplus"
     with pytest.raises(ValueError, match=r"loss='squared_error'.*MLPRegressor.*'softplus'"):
         model.to_sklearn()
