@@ -12,7 +12,8 @@ class Reporter:
     """Prints each epoch, if asked to, and passes it on to the callbacks.
 
     `n_past` epochs were run before, and `unit` is that of a loss. `callbacks` come with `fitted`, which gives the
-    attributes that a fit would leave after these epochs with these parameters.
+    attributes that a fit would leave after these epochs with these parameters. `held_loss` is the loss of parameters on
+    rows held back, if that is to be recorded.
     """
 
     def __init__(
@@ -23,6 +24,7 @@ class Reporter:
         unit: float = 1.0,
         callbacks: EpochCallbacks | None = None,
         fitted: Callable[[list[Epoch], Array], dict[str, Any]] | None = None,
+        held_loss: Callable[[Array], float] | None = None,
     ) -> None:
         self.verbose = verbose
         self.n_past = n_past
@@ -30,6 +32,8 @@ class Reporter:
         self.callbacks = callbacks
         self.fitted = fitted
         self.epochs: list[Epoch] = []
+        self.held_loss = held_loss
+        self.held_losses: list[float] = []
 
     def begin_epoch(self) -> None:
         """Report the beginning of an epoch."""
@@ -39,6 +43,8 @@ class Reporter:
     def end_epoch(self, epoch: Epoch, params: Array) -> bool:
         """Report the end of an epoch; true if a callback asks to stop."""
         self.epochs.append(epoch)
+        if self.held_loss is not None:
+            self.held_losses.append(self.held_loss(params))
         if self.verbose:
             loss, rate = epoch.loss * self.unit, epoch.learning_rate
             score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"

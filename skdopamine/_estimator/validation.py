@@ -1,5 +1,6 @@
 """Checks of user input, and the one place that touches what scikit-learn keeps private."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -156,6 +157,16 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Array | None:
     if not np.isfinite(total):
         raise ValueError(f"sample_weight must have a finite sum, got a maximum of {weight.max()}.")
     return weight
+
+
+@contextmanager
+def named(**names: str) -> Iterator[None]:
+    """Let errors about these arguments name the ones that the user has given."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        pattern = rf"\b({'|'.join(names)})\b"
+        raise type(error)(re.sub(pattern, lambda found: names[found[0]], str(error))) from error
 
 
 @contextmanager

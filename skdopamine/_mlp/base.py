@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from math import isfinite
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
+from skdopamine._mlp.folds import FEWEST_EPOCHS, N_FOLDS, Found, divide, find_length
 from skdopamine._mlp.following import followed
 from skdopamine._mlp.held_back import hold_back
 from skdopamine._mlp.network import Network
@@ -71,7 +72,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         """Check the classes of y, and learn them with `fresh`; with `whole`, y has all rows."""
 
     @abstractmethod
-    def _encode(self, y: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any) -> Array:
         """Check y against the task and turn it into numeric targets (n, outputs)."""
 
     @abstractmethod
@@ -90,6 +91,9 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _view(self, units: Units) -> View:
         """How the user sees the targets and outputs of training."""
 
+    def _check_continued(self) -> None:
+        """Refuse parameters that do not suit the model that is being continued."""
+
     def _choose_units(self, target: Array, weight: Array | None) -> Units:
         """Units in which training counts the targets."""
         return Units()
@@ -104,10 +108,10 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     # ---- fit and partial_fit -----------------------------------------------------------------------------------------
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any] = (None, None, None)) -> Self:
         with interruptible(self):
             with _validation.restored_on_error(self):
-                result, cut_short = self._run_fit(X, y, sample_weight)
+                result, cut_short = self._run_fit(X, y, sample_weight, validation)
             self._warn(result, cut_short)
             for remark in self._remarks():
                 warnings.warn(remark, UserWarning, stacklevel=users_level())
@@ -115,25 +119,33 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     def _remarks(self) -> Iterator[str]:
         """What is to be said of the parameters after a fit."""
-        if self.scoring is not None and not self.early_stopping:
+        if self.scoring is not None and self.early_stopping is False:
             yield without_effect("scoring", self.scoring, "early_stopping=True")
 
     @with_callbacks
-    def _run_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[_trainer.Result, bool]:
+    def _run_fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]
+    ) -> tuple[_trainer.Result, bool]:
         """Return the result, and whether `max_iter` allows fewer epochs than the schedule needs."""
         fresh = not (self.warm_start and hasattr(self, "coefs_"))
         sample = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
-        trained_on, held_back = self._split(sample)
+        trained_on, held_back = self._split(sample, self._check_validation(*validation))
         problem = self._prepare(trained_on, fresh=fresh)
-        score, told_score = self._scorers(problem, held_back)
+        score, told_score, held_loss = self._scorers(problem, held_back)
         n_warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
-        settings = self._settings(problem, n_past=n_warm)
+        settings, found = self._settings(problem, n_past=n_warm), None
+        if fresh and held_back is None and not interrupted:
+            found, interrupted = self._find_length(problem, trained_on, settings)
+        if found is not None:
+            settings = settings._replace(n_epochs=found.n_epochs, schedule=found.n_epochs)
         if interrupted:
             settings = settings._replace(n_epochs=0)
         # the user's X has feature names, but also the rows of weight zero
         shown = X if sample.weight is None else sample.X
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, sample.y, sample.weight)
-        result = self._train(problem, settings, score, callbacks, told_score=told_score)
+        result = self._train(
+            problem, settings, score, callbacks, told_score=told_score, held_loss=held_loss, found=found
+        )
         if result.reason is Ending.UNDEFINED:
             raise ValueError(
                 f"loss={self.loss!r} must be defined on one minibatch of each epoch at least, got none in epoch "
@@ -147,7 +159,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             callbacks.end()
         except KeyboardInterrupt:  # all is done but for this
             result = result._replace(reason=Ending.INTERRUPTED)
-        return result, self.max_iter < full_schedule(self, problem.n_rows())
+        shortened = found is not None and found.n_epochs < self.max_iter
+        return result, not shortened and self.max_iter < full_schedule(self, problem.n_rows())
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
         fresh = not hasattr(self, "coefs_")
@@ -191,17 +204,30 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         if weight is not None and not (weight > 0).all():
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
-        target = self._encode(y, fresh=fresh)
+        target = self._encode(y)
         return Sample(X, y, target, self._class_weighted(target, weight))
 
     def _class_weighted(self, target: Array, weight: Array | None) -> Array | None:
         """Sample weights with those of the classes, if there are any."""
         return weight
 
-    def _split(self, sample: Sample) -> tuple[Sample, Sample | None]:
-        """Rows to train on and, for early stopping, rows held back."""
-        if not self.early_stopping:
-            return sample, None
+    def _check_validation(self, X: Any, y: Any, weight: Any) -> Sample | None:
+        """Checked rows of the user's own validation set, if there is one; classes and features are known."""
+        if X is None and y is None and weight is None:
+            return None
+        if X is None or y is None:
+            missing, given = ("X_val", "y_val") if X is None else ("y_val", "X_val")
+            given = given if y is not None or X is not None else "sample_weight_val"
+            raise ValueError(f"{given} must come with {missing}, got {missing}=None.")
+        if self.early_stopping is False:
+            raise ValueError("X_val must not be given with early_stopping=False: it would not be used.")
+        with _validation.named(X="X_val", y="y_val", sample_weight="sample_weight_val"):
+            return self._check_data(X, y, weight, None, fresh=False, whole=False)
+
+    def _split(self, sample: Sample, own: Sample | None) -> tuple[Sample, Sample | None]:
+        """Rows to train on and, for early stopping, rows held back: the user's own, or some of the sample."""
+        if own is not None or self.early_stopping is not True:
+            return sample, own
         labels = sample.y if isinstance(self, ClassifierMixin) and sample.y.ndim == 1 else None
         seed = draw_seed(self.random_state)
         training, held_back = hold_back(labels, len(sample.target), float(self.validation_fraction), seed)
@@ -209,6 +235,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     def _prepare(self, sample: Sample, *, fresh: bool, whole: bool = True) -> NetworkProblem:
         """The problem to train on; with `fresh`, also the initial state; with `whole`, the sample has all rows."""
+        if not fresh:
+            self._check_continued()
         X, _, target, weight = sample
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         activations = layer_activations(self.activation, len(hidden))[:-1]
@@ -320,6 +348,54 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         )
         return n_epochs, result.reason is Ending.INTERRUPTED
 
+    def _find_length(
+        self, problem: NetworkProblem, sample: Sample, settings: _trainer.Settings
+    ) -> tuple[Found | None, bool]:
+        """With early_stopping="auto", how long to train by folds of the rows; and whether that was interrupted.
+
+        None where the whole schedule is to be run: for many or very few rows, a short or a constant schedule, a start
+        from `init`, which may have learnt from these rows, and losses that stand still under small perturbations.
+        """
+        training = self._training
+        wanted = self.early_stopping == "auto" and self.init is None and not problem.objective.flat
+        if not wanted or not settings.schedule or settings.n_epochs < FEWEST_EPOCHS:
+            return None, False
+        classes = self._view(problem.data.units).numbers(sample.target) if isinstance(self, ClassifierMixin) else None
+        labels = classes if classes is not None and classes.ndim == 1 else None
+        fold = divide(problem, labels, problem.seed)
+        if fold is None:
+            return None, False
+        parts = [sample.at(fold == k) for k in range(N_FOLDS)]
+        found, result = find_length(
+            problem,
+            fold,
+            training.state.params,
+            training.rule,
+            settings,
+            score=self._fold_score(problem, parts),
+            verbose=self.verbose,
+        )
+        history = training.history
+        history = history._replace(n_evaluations=history.n_evaluations + result.state.n_evaluations)
+        self._training = training._replace(history=history)
+        return found, result.reason is Ending.INTERRUPTED
+
+    def _fold_score(self, problem: NetworkProblem, parts: list[Sample]) -> Callable[[int, Array], float] | None:
+        """Score of parameters on the rows of a fold: the metric of `scoring` or, of a classifier, the accuracy."""
+        if self.scoring is not None:
+            scorers = [self._scorers(problem, part)[0] for part in parts]
+            return lambda k, params: cast(Callable[[Array], float], scorers[k])(params)
+        if not isinstance(self, ClassifierMixin):
+            return None
+        view = self._view(problem.data.units)
+
+        def accuracy(k: int, params: Array) -> float:
+            output = _network.forward(problem.network, params, parts[k].X.astype(problem.dtype, copy=False))
+            right = view.labels(output) == view.numbers(parts[k].target)
+            return float(np.average(right.reshape(len(right), -1).mean(axis=1), weights=parts[k].weight))
+
+        return accuracy
+
     def _settings(self, problem: NetworkProblem, n_past: int = 0) -> _trainer.Settings:
         return make_settings(self, problem, n_past=n_past, first_epoch=self._training.n_epochs)
 
@@ -331,14 +407,20 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         callbacks: EpochCallbacks | None,
         *,
         told_score: Callable[[Array], float] | None = None,
+        held_loss: Callable[[Array], float] | None = None,
+        found: Found | None = None,
     ) -> _trainer.Result:
-        """Train, and publish the result."""
+        """Train, and publish the result, with that of the folds, if any."""
         history, unit = self._training.history, problem.loss_unit
         score_unit = unit if self.scoring is None else 1.0
 
         def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
             now = history.extended(epochs, unit, score_unit=score_unit, n_rows=problem.n_rows())
-            attributes = {**self._traces(now), **self._published(params), "n_iter_": len(epochs)}
+            attributes = {
+                **self._traces(now, found, reporter.held_losses),
+                **self._published(params),
+                "n_iter_": len(epochs),
+            }
             state = _trainer.init_state(params, problem, self._training.rule)
             n_epochs = self._training.n_epochs + len(epochs)
             attributes["_training"] = self._training._replace(state=state, history=now, n_epochs=n_epochs)
@@ -346,7 +428,12 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             return attributes
 
         reporter = Reporter(
-            verbose=self.verbose, n_past=self._training.n_epochs, unit=unit, callbacks=callbacks, fitted=fitted
+            verbose=self.verbose,
+            n_past=self._training.n_epochs,
+            unit=unit,
+            callbacks=callbacks,
+            fitted=fitted,
+            held_loss=held_loss,
         )
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
             result = _trainer.train(
@@ -367,7 +454,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             n_rows=problem.n_rows(),
         )
         self._training = self._training.after(result, problem, history)
-        self.__dict__.update({**self._traces(history), **published})
+        self.__dict__.update({**self._traces(history, found, reporter.held_losses), **published})
         return result
 
     def _release_state(self) -> _trainer.TrainState:
@@ -378,14 +465,17 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         state, self._training = self._training.state, self._training.hollow()
         return state
 
-    def _traces(self, history: History) -> dict[str, Any]:
-        """Fitted attributes that hold the history."""
+    def _traces(self, history: History, found: Found | None, held_losses: list[float]) -> dict[str, Any]:
+        """Fitted attributes that hold the history, and what the rows held back or the folds have shown."""
         attributes = history.attributes(nothing=np.inf, learning_rate_init=float(self.learning_rate_init))
         if history.scores:
             attributes["best_loss_"] = None
+        scores = list(history.scores if found is None else found.scores)
+        losses = [-score for score in scores] if self.scoring is None else held_losses
         return attributes | {
-            "validation_scores_": list(history.scores) or None,
-            "best_validation_score_": max(history.scores, default=None),
+            "validation_loss_curve_": list(losses if found is None else found.losses) or None,
+            "validation_scores_": scores or None,
+            "best_validation_score_": max(scores, default=None),
             "t_": history.n_rows,
         }
 
@@ -402,16 +492,15 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             "out_activation_": self._out_activation(units),
         }
 
-    def _scorers(
-        self, problem: NetworkProblem, sample: Sample | None
-    ) -> tuple[Callable[[Array], float] | None, Callable[[Array], float] | None]:
+    def _scorers(self, problem: NetworkProblem, sample: Sample | None) -> tuple[Callable[[Array], float] | None, ...]:
         """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss.
 
         The second is what is reported, where that is another: the loss in which outputs count as in the user's units.
+        The third is the loss in the user's units, where the score is another.
         """
         scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
         if sample is None:
-            return None, None
+            return None, None, None
         X, y = sample.X.astype(problem.dtype, copy=False), sample.y
         held = problem.on(make_data(X, sample.target, sample.weight, problem.data.units))
 
@@ -435,7 +524,14 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             told = held.told(_network.forward(held.network, params, batch.X), batch)
             return score(params) if told is None else -float(told @ batch.share[:, 0])
 
-        return score, told_score if scorer is None else None
+        def held_loss(params: Array) -> float:
+            batch = held.batch(slice(None))
+            output = _network.forward(held.network, params, batch.X)
+            told = held.told(output, batch)
+            losses = held.values(output, batch) if told is None else told
+            return float(losses @ batch.share[:, 0]) * problem.loss_unit
+
+        return (score, told_score, None) if scorer is None else (score, None, held_loss)
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Warn if the training has not ended as it should."""

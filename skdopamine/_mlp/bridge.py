@@ -103,6 +103,8 @@ def to_sklearn(estimator: Any) -> Any:
     parameters["activation"] = _activation(estimator.activation, estimator.n_layers_ - 2)
     if parameters["learning_rate"] == "dopamine":
         parameters["learning_rate"] = "constant"
+    if parameters["early_stopping"] == "auto":
+        parameters["early_stopping"] = False
     if theirs is MLPRegressor:
         parameters["loss"] = THEIR_LOSSES[function]
     model = theirs(**parameters)

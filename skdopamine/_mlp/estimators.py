@@ -279,7 +279,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         tol: float = 1e-4,
         verbose: bool | int = False,
         warm_start: bool = False,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: float = 10,
         scoring: Any = None,
@@ -314,7 +314,16 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
         self.n_jobs = n_jobs
 
     @_validation.fit_context
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Fit the network to data.
 
         Parameters
@@ -338,7 +347,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
             If a parameter, X, y or sample_weight is not valid, y has a single class and `loss` is a metric or a
             callable, or `loss` is not defined on any minibatch of an epoch. The estimator is then as it was before.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -493,7 +502,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
                 f"{self.classes_.tolist()}, as none is 1: sklearn.metrics.make_scorer(..., pos_label=...) chooses."
             )
 
-    def _encode(self, y: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any) -> Array:
         if self._label_binarizer.y_type_ == "binary":
             return np.isin(y, self.classes_[1:]).astype(np.int8)[:, None]  # of one class, none is positive
         target = np.asarray(self._label_binarizer.transform(y))
@@ -734,7 +743,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         tol: float = 1e-4,
         verbose: bool | int = False,
         warm_start: bool = False,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: float = 10,
         scoring: Any = None,
@@ -768,7 +777,16 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         self.n_jobs = n_jobs
 
     @_validation.fit_context
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Fit the network to data.
 
         Parameters
@@ -791,7 +809,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
             If a parameter, X, y or sample_weight is not valid, or `loss` is not defined on any minibatch of an epoch.
             The estimator is then as it was before.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -859,15 +877,17 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
         if self.quantile != 0.5 and self.loss != "pinball":
             yield without_effect("quantile", self.quantile, "loss='pinball'")
 
-    def _encode(self, y: Any, *, fresh: bool) -> Array:
+    def _encode(self, y: Any) -> Array:
         target, link = np.asarray(y, dtype=np.float64), self._link()
         if link == "exp" and target.min() < 0:
             raise ValueError(f"y must not be negative for loss={self.loss!r}, got a minimum of {target.min()}.")
-        if not fresh and link != self.out_activation_:
+        return target[:, None] if target.ndim == 1 else target
+
+    def _check_continued(self) -> None:
+        if self._link() != self.out_activation_:
             raise ValueError(
                 f"loss={self.loss!r} needs a different output function from that of the model being continued."
             )
-        return target[:, None] if target.ndim == 1 else target
 
     def _choose_units(self, target: Array, weight: Array | None) -> Units:
         units = Units.of(target, weight, link=self._link(), level=self._level())

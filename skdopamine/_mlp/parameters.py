@@ -45,7 +45,7 @@ CONSTRAINTS: dict[str, list[Any]] = {  # of the parameters that classifier and r
     "batch_size": [one_of("auto"), count()],
     "shuffle": ["boolean"],
     "warm_start": ["boolean"],
-    "early_stopping": ["boolean"],
+    "early_stopping": ["boolean", one_of("auto")],
     "scoring": [str, callable, None],
     "init": [has_methods("fit", "predict"), None],
     "n_jobs": [count(), integer(high=-1), None],

@@ -48,6 +48,11 @@ class Data(NamedTuple):
     ids: npt.NDArray[np.uint16]  # (n,) hash of the row's content
     units: Units  # in which training counts the targets
 
+    def at(self, rows: Any) -> Self:
+        """Some of the rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return self._replace(X=self.X[rows], target=self.target[rows], weight=weight, ids=self.ids[rows])
+
     def targets(self, rows: Any) -> Array:
         """Targets of some rows as training sees them."""
         return np.asarray(self.units.scaled(self.target[rows]), dtype=self.X.dtype)
