@@ -47,6 +47,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "base": {
             "activations",
             "bridge",
+            "folds",
             "following",
             "held_back",
             "network",
@@ -65,7 +66,8 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "units": set(),
         "network": {"activations"},
         "bridge": {"activations"},
-        "held_back": set(),
+        "folds": {"network", "problem"},
+        "held_back": {"network", "problem"},
         "class_weights": set(),
         "activations": set(),
     },

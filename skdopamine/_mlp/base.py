@@ -4,8 +4,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from math import isfinite
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +26,7 @@ from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
 from skdopamine._mlp.folds import FEWEST_EPOCHS, N_FOLDS, Found, divide, find_length
 from skdopamine._mlp.following import followed
-from skdopamine._mlp.held_back import hold_back
+from skdopamine._mlp.held_back import HeldRows, hold_back
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import (
     CONSTRAINTS,
@@ -131,7 +130,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         sample = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
         trained_on, held_back = self._split(sample, self._check_validation(*validation))
         problem = self._prepare(trained_on, fresh=fresh)
-        score, told_score, held_loss = self._scorers(problem, held_back)
+        held = None if held_back is None else self._held(problem, held_back)
         n_warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
         settings, found = self._settings(problem, n_past=n_warm), None
         if fresh and held_back is None and not interrupted:
@@ -143,9 +142,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         # the user's X has feature names, but also the rows of weight zero
         shown = X if sample.weight is None else sample.X
         callbacks = EpochCallbacks(self, settings.n_epochs, shown, sample.y, sample.weight)
-        result = self._train(
-            problem, settings, score, callbacks, told_score=told_score, held_loss=held_loss, found=found
-        )
+        result = self._train(problem, settings, held, callbacks, found=found)
         if result.reason is Ending.UNDEFINED:
             raise ValueError(
                 f"loss={self.loss!r} must be defined on one minibatch of each epoch at least, got none in epoch "
@@ -383,14 +380,15 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _fold_score(self, problem: NetworkProblem, parts: list[Sample]) -> Callable[[int, Array], float] | None:
         """Score of parameters on the rows of a fold: the metric of `scoring` or, of a classifier, the accuracy."""
         if self.scoring is not None:
-            scorers = [self._scorers(problem, part)[0] for part in parts]
-            return lambda k, params: cast(Callable[[Array], float], scorers[k])(params)
+            held = [self._held(problem, part) for part in parts]
+            return lambda k, params: held[k].score(params)
         if not isinstance(self, ClassifierMixin):
             return None
         view = self._view(problem.data.units)
+        rows = [part.X.astype(problem.dtype, copy=False) for part in parts]
 
         def accuracy(k: int, params: Array) -> float:
-            output = _network.forward(problem.network, params, parts[k].X.astype(problem.dtype, copy=False))
+            output = _network.forward(problem.network, params, rows[k])
             right = view.labels(output) == view.numbers(parts[k].target)
             return float(np.average(right.reshape(len(right), -1).mean(axis=1), weights=parts[k].weight))
 
@@ -403,11 +401,9 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         self,
         problem: NetworkProblem,
         settings: _trainer.Settings,
-        score: Callable[[Array], float] | None,
+        held: HeldRows | None,
         callbacks: EpochCallbacks | None,
         *,
-        told_score: Callable[[Array], float] | None = None,
-        held_loss: Callable[[Array], float] | None = None,
         found: Found | None = None,
     ) -> _trainer.Result:
         """Train, and publish the result, with that of the folds, if any."""
@@ -433,7 +429,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             unit=unit,
             callbacks=callbacks,
             fitted=fitted,
-            held_loss=held_loss,
+            held_loss=None if held is None or held.metric is None else held.loss,
         )
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
             result = _trainer.train(
@@ -441,8 +437,8 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
                 self._training.rule,
                 self._release_state(),
                 settings,
-                score=score,
-                told_score=told_score,
+                score=None if held is None else held.score,
+                told_score=None if held is None or held.metric is not None else held.told_score,
                 observer=reporter,
             )
         published = self._published(result.best_params)
@@ -492,46 +488,18 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             "out_activation_": self._out_activation(units),
         }
 
-    def _scorers(self, problem: NetworkProblem, sample: Sample | None) -> tuple[Callable[[Array], float] | None, ...]:
-        """Score of parameters on the rows held back: the metric of `scoring`, or minus the loss.
-
-        The second is what is reported, where that is another: the loss in which outputs count as in the user's units.
-        The third is the loss in the user's units, where the score is another.
-        """
+    def _held(self, problem: NetworkProblem, sample: Sample) -> HeldRows:
+        """Rows that are not learnt from, judged by the metric of `scoring` or by the loss."""
         scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
-        if sample is None:
-            return None, None, None
-        X, y = sample.X.astype(problem.dtype, copy=False), sample.y
-        held = problem.on(make_data(X, sample.target, sample.weight, problem.data.units))
 
-        def score(params: Array) -> float:
-            if scorer is None:
-                batch = held.batch(slice(None))
-                value = -float(held.losses(params, batch) @ batch.share[:, 0])
-            else:
-                candidate = copy.copy(self)
-                candidate.__dict__.update(self._published(params))
-                candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
-                value = float(scorer(candidate, X, y))
-            if not isfinite(value):
-                if scorer is None:
-                    raise ValueError(f"loss={self.loss!r} must be finite on the rows held back, got {-value}.")
-                raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value}.")
-            return value
+        def metric(params: Array, X: Any, y: Any) -> float:
+            assert scorer is not None
+            candidate = copy.copy(self)
+            candidate.__dict__.update(self._published(params))
+            candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
+            return float(scorer(candidate, X, y))
 
-        def told_score(params: Array) -> float:
-            batch = held.batch(slice(None))
-            told = held.told(_network.forward(held.network, params, batch.X), batch)
-            return score(params) if told is None else -float(told @ batch.share[:, 0])
-
-        def held_loss(params: Array) -> float:
-            batch = held.batch(slice(None))
-            output = _network.forward(held.network, params, batch.X)
-            told = held.told(output, batch)
-            losses = held.values(output, batch) if told is None else told
-            return float(losses @ batch.share[:, 0]) * problem.loss_unit
-
-        return (score, told_score, None) if scorer is None else (score, None, held_loss)
+        return HeldRows(problem, sample, None if scorer is None else metric, loss=self.loss, scoring=self.scoring)
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Warn if the training has not ended as it should."""

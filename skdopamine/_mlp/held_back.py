@@ -1,10 +1,14 @@
-"""Which rows early stopping holds back."""
+"""Which rows early stopping holds back, and how they judge parameters."""
 
-from math import ceil
+from collections.abc import Callable
+from math import ceil, isfinite
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.problem import NetworkProblem, Sample, make_data
 from skdopamine._typing import Array
 
 
@@ -44,3 +48,51 @@ def _divide(labels: Array | None, n_rows: int, fraction: float, seed: int) -> tu
 def _split(rows: Array, n_held: int, seed: int, stratify: Array | None = None) -> tuple[Array, Array]:
     training, held = train_test_split(rows, test_size=n_held, random_state=seed, stratify=stratify)
     return training, held
+
+
+class HeldRows:
+    """Rows that are not learnt from; `metric`, of parameters, X and y, judges instead of the loss."""
+
+    def __init__(
+        self,
+        problem: NetworkProblem,
+        sample: Sample,
+        metric: Callable[[Array, Any, Any], float] | None,
+        *,
+        loss: Any,
+        scoring: Any,
+    ) -> None:
+        X = sample.X.astype(problem.dtype, copy=False)
+        self.problem = problem.on(make_data(X, sample.target, sample.weight, problem.data.units))
+        self.X, self.y = X, sample.y
+        self.metric = metric
+        self.names = loss, scoring
+
+    def score(self, params: Array) -> float:
+        """The metric, or minus the loss as training counts it."""
+        loss, scoring = self.names
+        if self.metric is not None:
+            value = self.metric(params, self.X, self.y)
+            if not isfinite(value):
+                raise ValueError(f"scoring={scoring!r} must give finite numbers, got {value}.")
+            return value
+        value = self._mean_loss(params, told=False)
+        if not isfinite(value):
+            raise ValueError(f"loss={loss!r} must be finite on the rows held back, got {value}.")
+        return -value
+
+    def told_score(self, params: Array) -> float:
+        """Minus the loss in which outputs count as in the user's units."""
+        return -self._mean_loss(params, told=True)
+
+    def loss(self, params: Array) -> float:
+        """The loss in the user's units."""
+        return self._mean_loss(params, told=True) * self.problem.loss_unit
+
+    def _mean_loss(self, params: Array, *, told: bool) -> float:
+        problem, batch = self.problem, self.problem.batch(slice(None))
+        output = _network.forward(problem.network, params, batch.X)
+        losses = problem.told(output, batch) if told else None
+        if losses is None:
+            losses = problem.values(output, batch)
+        return float(losses @ batch.share[:, 0])
