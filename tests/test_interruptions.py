@@ -108,12 +108,11 @@ def test_a_fitted_model_predicts_as_before_or_better(name, how):
         if how == "warm_start":
             model.set_params(warm_start=True)
         before, score = predicted(model), model.score(*data)
-        told, went_on = interrupted(model, data, how, number)
+        told, _ = interrupted(model, data, how, number)
         after = predicted(model)
         same = np.array_equal(before, after)
         assert same or model.score(*data) > min(score, 0.0) - 0.3, number
         assert np.isfinite(after).all()
-        assert same or not went_on, number
         if any("as it was before" in message for message in told):
             assert same, number
         train(model, data, how)

@@ -28,13 +28,16 @@ class interruptible:  # a context manager; contextlib's would hide the user's li
     """
 
     def __init__(self, estimator: Any) -> None:
-        self.fitted = hasattr(estimator, "n_iter_")
+        self.estimator = estimator
+        self.before = dict(vars(estimator))
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> bool:
-        ends_here = self.fitted and kind is KeyboardInterrupt
+        now = vars(self.estimator)
+        unchanged = now.keys() == self.before.keys() and all(now[name] is value for name, value in self.before.items())
+        ends_here = kind is KeyboardInterrupt and unchanged and hasattr(self.estimator, "n_iter_")
         if ends_here:
             told = "Training was interrupted before its first epoch had ended; the model as it was before is kept."
             warnings.warn(told, UserWarning, stacklevel=users_level())

@@ -38,7 +38,7 @@ def streamed(model, X, y):
 
 
 @PERTURBATIONS
-@pytest.mark.parametrize("rate", [0.5, 10.0, 1e200])
+@pytest.mark.parametrize("rate", [0.5, 10.0, 1e100])
 @pytest.mark.parametrize("batch_size", [100, 40])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_no_fit_ends_worse_than_it_began(task, rate, batch_size, perturbation, early_stopping):
@@ -53,7 +53,7 @@ def test_no_fit_ends_worse_than_it_began(task, rate, batch_size, perturbation, e
 
 
 @PERTURBATIONS
-@pytest.mark.parametrize("rate", [10.0, 1e200])
+@pytest.mark.parametrize("rate", [10.0, 1e100])
 @pytest.mark.parametrize("batch_size", [100, 40])
 def test_a_stream_undoes_a_jump_and_warns(task, rate, batch_size, perturbation):
     model = wild(task.make, rate, batch_size=batch_size, perturbation=perturbation)
