@@ -43,9 +43,10 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "validation": set(),
     },
     "_mlp": {
-        "estimators": {"base", "class_weights", "units"},
-        "base": {
+        "estimators": {"class_weights", "fitting", "units"},
+        "fitting": {
             "activations",
+            "base",
             "bridge",
             "folds",
             "following",
@@ -56,6 +57,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "training",
             "units",
         },
+        "base": {"activations", "bridge", "network", "parameters", "training", "units"},
         "parameters": {"activations", "modes", "network", "problem"},
         "following": {"network", "problem", "training", "units"},
         "training": {"network", "units"},

@@ -12,8 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.ending import without_effect
 from skdopamine._estimator.validation import plain
-from skdopamine._mlp.base import DopamineMLP
 from skdopamine._mlp.class_weights import row_factors
+from skdopamine._mlp.fitting import TrainedMLP
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.registry import LossOptions, find_loss, relatives, serves, takes_positives
 from skdopamine._objectives.tasks import View
@@ -22,7 +22,7 @@ from skdopamine._typing import Array
 __all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
 
 
-class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
+class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     """Multi-layer perceptron classifier, trained by perturbation, without backpropagation.
 
     The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
@@ -253,7 +253,7 @@ class DopamineMLPClassifier(ClassifierMixin, DopamineMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **DopamineMLP._parameter_constraints,
+        **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
         "class_weight": [dict, list, _validation.one_of("balanced"), None],
     }
@@ -529,7 +529,7 @@ def _labels(classes: Any) -> Array:
     return labels
 
 
-class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
+class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     """Multi-layer perceptron regressor, trained by perturbation, without backpropagation.
 
     The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
@@ -716,7 +716,7 @@ class DopamineMLPRegressor(RegressorMixin, DopamineMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **DopamineMLP._parameter_constraints,
+        **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
         "quantile": [_validation.share()],
     }
