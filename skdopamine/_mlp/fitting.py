@@ -77,7 +77,7 @@ class TrainedMLP(DopamineMLP):
         """Return the result, and whether `max_iter` allows fewer epochs than the schedule needs."""
         fresh = not (self.warm_start and hasattr(self, "coefs_"))
         sample = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
-        trained_on, held_back = self._split(sample, self._check_validation(*validation))
+        trained_on, held_back = self._split(sample, self._check_validation(sample, *validation))
         problem = self._prepare(trained_on, fresh=fresh)
         held = None if held_back is None else self._held(problem, held_back)
         n_warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
@@ -157,7 +157,7 @@ class TrainedMLP(DopamineMLP):
         """Sample weights with those of the classes, if there are any."""
         return weight
 
-    def _check_validation(self, X: Any, y: Any, weight: Any) -> Sample | None:
+    def _check_validation(self, sample: Sample, X: Any, y: Any, weight: Any) -> Sample | None:
         """Checked rows of the user's own validation set, if there is one; classes and features are known."""
         if X is None and y is None and weight is None:
             return None
@@ -168,7 +168,11 @@ class TrainedMLP(DopamineMLP):
         if self.early_stopping is False:
             raise ValueError("X_val must not be given with early_stopping=False: it would not be used.")
         with _validation.named(X="X_val", y="y_val", sample_weight="sample_weight_val"):
-            return self._check_data(X, y, weight, None, fresh=False, whole=False)
+            own = self._check_data(X, y, weight, None, fresh=False, whole=False)
+        n_outputs, got = sample.target.shape[1], own.target.shape[1]
+        if got != n_outputs:
+            raise ValueError(f"y_val must have as many outputs as y, {n_outputs}, got {got}.")
+        return own
 
     def _split(self, sample: Sample, own: Sample | None) -> tuple[Sample, Sample | None]:
         """Rows to train on and, for early stopping, rows held back: the user's own, or some of the sample."""

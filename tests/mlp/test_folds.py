@@ -1,0 +1,328 @@
+"""How long to train, chosen out of fold: which rows a fold has, when the folds stop, and what a fit makes of it."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import layer_activations
+from skdopamine._mlp.folds import (
+    ENOUGH,
+    FEWEST_ROWS,
+    MOST_ROWS,
+    N_FOLDS,
+    PATIENCE,
+    PATIENT,
+    FoldsProblem,
+    divide,
+    settled,
+    smoothed,
+)
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.node import NodeProblem
+from skdopamine._mlp.problem import make_data
+from skdopamine._objectives.base import SquaredError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((100, 4))
+NOISY = X[:, 0] + 2 * RNG.standard_normal(100)  # soon overfitted
+NETWORK = Network((4, 5, 1), layer_activations("relu", 1)[:-1])
+
+
+def problem_of(rows, weight=None, target=None):
+    target = rows[:, :1] if target is None else target
+    return NodeProblem(
+        NETWORK,
+        SquaredError(),
+        make_data(rows, target, weight),
+        alpha=0.0,
+        scale=0.1,
+        n_perturbations=1,
+        seed=3,
+    )
+
+
+# ---- which rows a fold has ----
+
+
+def test_folds_are_of_one_size_and_stratified():
+    labels = np.repeat([0, 1, 2], [70, 25, 5])
+    fold = divide(problem_of(X), labels, seed=1)
+    for label, count in enumerate([70, 25, 5]):
+        per_fold = np.bincount(fold[labels == label], minlength=N_FOLDS)
+        assert per_fold.max() - per_fold.min() <= 1
+        assert per_fold.sum() == count
+    assert np.bincount(fold).tolist() == [20] * N_FOLDS
+
+
+def test_the_only_row_of_a_class_is_learnt_from_in_all_folds():
+    labels = np.append(np.zeros(99, dtype=int), 1)
+    fold = divide(problem_of(X), labels, seed=1)
+    assert fold[-1] == -1
+    assert (fold[:-1] >= 0).all()
+
+
+def test_equal_rows_are_in_one_fold_and_the_order_of_rows_does_not_matter():
+    fold = divide(problem_of(X), None, seed=1)
+    counts = RNG.integers(1, 4, 100)
+    np.testing.assert_array_equal(divide(problem_of(X.repeat(counts, axis=0)), None, seed=1), fold.repeat(counts))
+    order = RNG.permutation(100)
+    np.testing.assert_array_equal(divide(problem_of(X[order]), None, seed=1), fold[order])
+    assert (divide(problem_of(X), None, seed=2) != fold).any()
+    in_sparse = problem_of(sparse.csr_array(X), target=X[:, :1])
+    assert set(divide(in_sparse, None, seed=1)) == set(range(N_FOLDS))
+
+
+@pytest.mark.parametrize("n_rows", [FEWEST_ROWS - 1, MOST_ROWS + 1])
+def test_too_few_or_too_many_rows_have_no_folds(n_rows):
+    assert divide(problem_of(RNG.standard_normal((n_rows, 4))), None, seed=1) is None
+
+
+# ---- the networks of all folds as one problem ----
+
+
+def test_each_network_has_the_credit_of_the_rows_outside_its_fold():
+    weight = RNG.uniform(0.5, 2, 100)
+    problem = problem_of(X, weight)
+    fold = divide(problem, None, seed=1)
+    folds = FoldsProblem(problem, fold)
+    own = [_network.init_params(NETWORK, 2.0, np.random.default_rng(k), np.float64) for k in range(N_FOLDS)]
+    params, batch = np.concatenate(own), folds.batch(slice(20, 80))
+    memory = folds.init_memory()
+    estimate, losses = folds.credit(params, memory, batch, 4), folds.losses(params, batch)
+    assert batch.share.sum() == pytest.approx(1)
+    mean = 0.0
+    for k, alone in enumerate(own):
+        rows = np.arange(20, 80)[fold[20:80] != k]
+        part = problem.batch(rows)
+        expected = problem.credit(alone, problem.init_memory(), part, 4)
+        np.testing.assert_array_equal(np.split(estimate.credit, N_FOLDS)[k], expected.credit)
+        np.testing.assert_array_equal(estimate.memory[k], expected.memory[0])
+        mean += float(expected.losses @ part.share[:, 0]) / N_FOLDS
+    assert float(estimate.losses @ batch.share[:, 0]) == pytest.approx(mean)
+    np.testing.assert_array_equal(estimate.losses, losses)
+
+
+def test_a_batch_of_one_row_moves_the_networks_that_may_learn_from_it():
+    problem = problem_of(X)
+    fold = divide(problem, None, seed=1)
+    folds = FoldsProblem(problem, fold)
+    params = np.tile(_network.init_params(NETWORK, 2.0, np.random.default_rng(0), np.float64), N_FOLDS)
+    estimate = folds.credit(params, folds.init_memory(), folds.batch(np.array([7])), 0)
+    moved = [bool(credit.any()) for credit in np.split(estimate.credit, N_FOLDS)]
+    assert moved == [k != fold[7] for k in range(N_FOLDS)]
+    assert len(estimate.losses) == N_FOLDS - 1
+
+
+# ---- when the folds stop ----
+
+
+def valley(best, n):
+    return [abs(epoch - best) / best for epoch in range(1, n + 1)]
+
+
+def test_a_loss_that_has_long_risen_settles_the_length():
+    last = int(PATIENCE * 10 + PATIENT)
+    assert settled(valley(10, last), None, 150) is None
+    assert settled(valley(10, last + 1), None, 150) == 16
+
+
+def test_the_length_lies_between_the_best_epochs_of_loss_and_score():
+    n = int(PATIENCE * 40 + PATIENT) + 1
+    scores = [-value for value in valley(40, n)]
+    assert settled(valley(10, n), scores, 300) == round(1.6 * np.sqrt(10 * 40))
+
+
+def test_what_still_improves_wants_the_whole_schedule():
+    n = int(np.ceil(ENOUGH * 150))
+    assert settled(valley(1000, n - 1), None, 150) is None
+    assert settled(valley(1000, n), None, 150) == 150
+
+
+def test_a_length_next_to_the_whole_schedule_is_the_whole():
+    assert settled(valley(60, 63), None, 100) == 100
+    assert settled(valley(50, 63), None, 100) == 80
+
+
+def test_scores_are_smoothed():
+    np.testing.assert_allclose(smoothed([0, 0, 5, 0, 0]), [1, 1, 1, 1, 1])
+    np.testing.assert_allclose(smoothed([1.0]), [1.0])
+
+
+# ---- what a fit makes of it ----
+
+
+def fitted(make=DopamineMLPRegressor, target=NOISY, rows=X, fit=None, **params):
+    return make((20,), **{"random_state": 0, "max_iter": 150, **params}).fit(rows, target, **(fit or {}))
+
+
+def test_a_noisy_set_is_trained_for_less():
+    model, whole = fitted(), fitted(early_stopping=False)
+    assert model.n_iter_ < 0.5 * whole.n_iter_
+    assert len(model.loss_curve_) == model.n_iter_
+    test = np.random.default_rng(1).standard_normal((1000, 4))
+    error, worse = (np.mean((one.predict(test) - test[:, 0]) ** 2) for one in (model, whole))
+    assert error < 0.8 * worse
+    assert model.validation_scores_ is None
+    assert min(model.validation_loss_curve_) < 0.5 * np.var(NOISY)  # halves of squares
+    assert model.learning_rate_curve_[-1] < 0.1 * max(model.learning_rate_curve_)  # annealed within
+    assert model.n_evaluations_ > model.n_iter_ * 100
+
+
+def test_what_is_not_overfitted_is_trained_as_ever():
+    model, whole = (fitted(target=X @ [1.0, 2, 3, 4], early_stopping=e) for e in ("auto", False))
+    np.testing.assert_array_equal(model.coefs_[0], whole.coefs_[0])
+    assert model.validation_loss_curve_ is not None
+    assert whole.validation_loss_curve_ is None
+
+
+def test_a_classifier_is_judged_by_loss_and_accuracy():
+    rows, labels = make_classification(120, 8, flip_y=0.3, n_classes=3, n_informative=4, random_state=0)
+    model = fitted(DopamineMLPClassifier, labels, rows)
+    assert len(model.validation_scores_) == len(model.validation_loss_curve_)
+    assert 1 / 3 < model.best_validation_score_ < 1
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    named = fitted(DopamineMLPClassifier, labels, rows, scoring="balanced_accuracy")
+    assert named.validation_scores_ != model.validation_scores_
+    assert named.validation_loss_curve_[:5] == model.validation_loss_curve_[:5]
+
+
+@pytest.mark.parametrize("make", [DopamineMLPClassifier, DopamineMLPRegressor])
+def test_a_row_of_weight_two_is_two_rows(make):
+    target = NOISY if make is DopamineMLPRegressor else (NOISY > 0).astype(int)
+    counts = RNG.integers(0, 3, 100)
+    weighted = fitted(make, target, fit={"sample_weight": counts}, batch_size=300)
+    repeated = fitted(make, target.repeat(counts), X.repeat(counts, axis=0), batch_size=300)
+    assert weighted.n_iter_ == repeated.n_iter_
+    np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(weighted.validation_loss_curve_, repeated.validation_loss_curve_, rtol=1e-7)
+
+
+@pytest.mark.parametrize("target", [np.stack([NOISY, -NOISY], axis=1), np.stack([NOISY, 1000 * NOISY], axis=1)])
+def test_several_outputs_report_the_loss_in_their_units(target):
+    model = fitted(target=target)
+    at_best = int(np.argmin(model.validation_loss_curve_))
+    assert model.validation_loss_curve_[at_best] == pytest.approx(0.5 * np.var(target, axis=0).sum(), rel=0.3)
+
+
+def test_several_labels():
+    model = fitted(DopamineMLPClassifier, np.stack([NOISY > 0, X[:, 1] > 0], axis=1).astype(int))
+    assert 0.5 < model.best_validation_score_ <= 1
+
+
+@pytest.mark.parametrize("activation", ["step", "relu"])
+@pytest.mark.parametrize("perturbation", ["node", "weight"])
+def test_every_credit_rule_and_sparse_rows(perturbation, activation):
+    params = {"perturbation": perturbation, "activation": activation, "max_iter": 40}
+    dense, of_sparse = (fitted(rows=rows, **params) for rows in (X, sparse.csr_array(X)))
+    assert dense.n_iter_ == of_sparse.n_iter_
+    assert dense.validation_loss_curve_ is not None
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"learning_rate": "constant"},
+        {"max_iter": 10},
+        {"loss": "neg_mean_absolute_percentage_error", "max_iter": 30},
+        {"init": DopamineMLPRegressor((20,), max_iter=2, random_state=0).fit(X, NOISY)},
+        {"early_stopping": False},
+    ],
+)
+def test_nothing_is_chosen_where_there_is_nothing_to_choose(params):
+    model = fitted(**params)
+    assert model.validation_loss_curve_ is None
+    assert model.validation_scores_ is None
+
+
+def test_streams_and_warm_starts_are_as_ever():
+    stream = DopamineMLPRegressor((20,), random_state=0).partial_fit(X, NOISY)
+    assert stream.validation_loss_curve_ is None
+    model, other = (fitted(warm_start=True, early_stopping=e) for e in ("auto", False))
+    other = copy.copy(model).set_params(early_stopping=False)
+    for one in (model, other):
+        one.fit(X, NOISY)
+    np.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
+    assert model.validation_loss_curve_ is None
+
+
+def test_the_console_and_to_sklearn_tell_of_it(capsys):
+    rows, labels = make_classification(120, 8, flip_y=0.3, random_state=0)
+    model = fitted(DopamineMLPClassifier, labels, rows, verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("Out of fold: iteration") for line in lines) == len(model.validation_loss_curve_)
+    assert sum(line.startswith("Iteration") for line in lines) == model.n_iter_
+    theirs = model.to_sklearn()
+    assert isinstance(theirs, MLPClassifier)
+    assert theirs.early_stopping is False
+    theirs.fit(rows, labels)
+
+
+def test_a_shorter_length_is_not_a_fit_that_was_cut_short():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        fitted(max_iter=100)
+
+
+# ---- the user's own validation set ----
+
+OTHER = np.random.default_rng(5).standard_normal((60, 4))
+
+
+@pytest.mark.parametrize("early_stopping", ["auto", True])
+def test_an_own_validation_set_stops_the_training(early_stopping):
+    own = {"X_val": OTHER, "y_val": OTHER[:, 0]}
+    model = fitted(fit=own, early_stopping=early_stopping)
+    assert model.n_iter_ < fitted(early_stopping=False).n_iter_
+    assert model.best_loss_ is None
+    best = max(model.validation_scores_)
+    assert best == pytest.approx(-0.5 * np.mean((model.predict(OTHER) - OTHER[:, 0]) ** 2), rel=1e-6)
+    assert model.validation_loss_curve_ == [-score for score in model.validation_scores_]
+    scored = fitted(fit=own, early_stopping=early_stopping, scoring="r2")
+    assert scored.best_validation_score_ == pytest.approx(scored.score(OTHER, OTHER[:, 0]))
+    assert scored.validation_loss_curve_[0] == pytest.approx(model.validation_loss_curve_[0])
+
+
+def test_weights_of_the_own_validation_set_count():
+    weight = np.repeat([0.0, 1.0], 30)
+    half = fitted(fit={"X_val": OTHER[30:], "y_val": OTHER[30:, 0]})
+    weighted = fitted(fit={"X_val": OTHER, "y_val": OTHER[:, 0], "sample_weight_val": weight})
+    np.testing.assert_allclose(half.validation_scores_, weighted.validation_scores_, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"X_val": X}, "X_val must come with y_val, got y_val=None"),
+        ({"y_val": NOISY}, "y_val must come with X_val, got X_val=None"),
+        ({"sample_weight_val": NOISY}, "sample_weight_val must come with X_val"),
+        ({"X_val": X[:, :2], "y_val": NOISY}, "X_val has 2 features"),
+        ({"X_val": X, "y_val": NOISY[:3]}, "inconsistent"),
+        ({"X_val": np.full_like(X, np.nan), "y_val": NOISY}, "NaN"),
+        ({"X_val": X, "y_val": np.stack([NOISY, NOISY], axis=1)}, "y_val must have as many outputs as y, 1, got 2"),
+        ({"X_val": X, "y_val": NOISY, "sample_weight_val": -np.ones(100)}, "sample_weight_val must not be negative"),
+    ],
+)
+def test_a_bad_validation_set_is_named(own, message):
+    model = fitted(max_iter=2)
+    before = model.coefs_
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, NOISY, **own)
+    assert model.coefs_ is before
+
+
+def test_a_validation_set_without_early_stopping_is_refused():
+    with pytest.raises(ValueError, match="X_val must not be given with early_stopping=False"):
+        fitted(early_stopping=False, fit={"X_val": X, "y_val": NOISY})
+    labels = (NOISY > 0).astype(int)
+    with pytest.raises(ValueError, match=r"y_val has classes \[2\]"):
+        fitted(DopamineMLPClassifier, labels, fit={"X_val": X, "y_val": labels + 1})
