@@ -397,7 +397,7 @@ def test_a_metric_without_a_positive_class_takes_any_labels(assert_same_model, l
 @PERTURBATIONS
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_scorer_says_which_class_is_the_positive_one(assert_same_model, method, perturbation):
-    names, params = ["no", "yes"], {"perturbation": perturbation}
+    names, params = ["no", "yes"], {"perturbation": perturbation, "max_iter": 30}
     chosen = {name: begun(method, names, loss=make_scorer(f1_score, pos_label=name), **params) for name in names}
     assert_same_model(chosen["yes"], begun(method, [0, 1], loss="f1", **params))
     assert_same_model(chosen["no"], begun(method, [1, 2], loss="f1", **params))  # 1 is the first class

@@ -787,3 +787,51 @@ def test_the_initial_state_is_blank():
     assert not (state.credit_mean.any() or state.credit_square.any() or state.memory[0].any())
     assert state.rate == RateState(0.1, 0.1, 0)
     assert (state.update, state.steps, state.undone, state.n_evaluations, state.anchor) == (0, 0, 0, 0, None)
+
+
+# ---- what is published has been looked at ----
+
+
+@pytest.mark.parametrize("batch_size", [5, 10])
+@pytest.mark.parametrize("in_stream", [False, True])
+@pytest.mark.parametrize("size", [3.0, 100.0, 1e200, np.inf])
+def test_an_epoch_that_makes_it_worse_leaves_the_start(batch_size, in_stream, size):
+    settings = SETTINGS._replace(n_epochs=1, batch_size=batch_size, in_stream=in_stream, step_scale=size * 10)
+    with np.errstate(all="ignore"):
+        result = train(rule=Constant(1.0), settings=settings)
+    np.testing.assert_array_equal(result.best_params, START)
+    assert result.reason == "diverged" or not in_stream
+    assert np.isfinite(result.state.params).all() or result.reason == "diverged"
+
+
+def test_a_leap_of_the_last_update_is_not_published():
+    class Leaping(Quadratic):
+        def credit(self, params, memory, batch, update):
+            estimate = super().credit(params, memory, batch, update)
+            return estimate._replace(credit=estimate.credit - 1e6 * (update == 5))
+
+    settings = SETTINGS._replace(n_epochs=3, momentum=0.0, normalised=False)
+    result, known = (train(problem, Constant(0.1), settings) for problem in (Leaping(), Quadratic()))
+    assert mean_loss(result.best_params) < mean_loss(START) / 2
+    assert mean_loss(result.best_params) < 1.3 * mean_loss(known.best_params)
+
+
+def test_the_last_look_counts_as_evaluations():
+    one, two = (train(settings=SETTINGS._replace(n_epochs=n)).state.n_evaluations for n in (1, 2))
+    assert one == 10 + 2 * 3 * 5 + 5 + 5  # the start, two updates, one of them judged, the look
+    assert two - one == 2 * 3 * 5 + 2 * 5 + 5
+
+
+def test_a_stream_keeps_what_is_worse_by_less_than_a_jump():
+    class Uphill(Quadratic):
+        def credit(self, params, memory, batch, update):
+            estimate = super().credit(params, memory, batch, update)
+            return estimate._replace(credit=-estimate.credit)
+
+    settings = SETTINGS._replace(n_epochs=1, batch_size=10, normalised=False)
+    fit, stream = (
+        train(Uphill(), Constant(0.01), settings._replace(in_stream=in_stream)) for in_stream in (False, True)
+    )
+    np.testing.assert_array_equal(fit.best_params, START)
+    assert mean_loss(stream.best_params) > mean_loss(START)
+    assert stream.reason == "exhausted"
