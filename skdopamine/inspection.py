@@ -26,6 +26,8 @@ class TrainingDisplay:
         Learning rate at the end of each epoch.
     reward_prediction_error : array-like of shape (n_epochs,)
         Mean reward prediction error of each epoch, positive where the loss fell.
+    validation_loss : array-like of shape (n_judged_epochs,), default=None
+        Loss on rows that are not learnt from, dashed; of the folds where there are any.
     estimator_name : str, default=None
         Name for the legend.
 
@@ -36,7 +38,7 @@ class TrainingDisplay:
     figure_ : matplotlib Figure
         Figure that holds them.
     lines_ : list of matplotlib Line2D
-        The three curves.
+        The three curves, and that of the validation loss if there is one.
 
     See Also
     --------
@@ -54,11 +56,18 @@ class TrainingDisplay:
     """
 
     def __init__(
-        self, *, loss: Any, learning_rate: Any, reward_prediction_error: Any, estimator_name: str | None = None
+        self,
+        *,
+        loss: Any,
+        learning_rate: Any,
+        reward_prediction_error: Any,
+        validation_loss: Any = None,
+        estimator_name: str | None = None,
     ) -> None:
         self.loss = loss
         self.learning_rate = learning_rate
         self.reward_prediction_error = reward_prediction_error
+        self.validation_loss = validation_loss
         self.estimator_name = estimator_name
 
     @classmethod
@@ -100,6 +109,7 @@ class TrainingDisplay:
             loss=estimator.loss_curve_,
             learning_rate=estimator.learning_rate_curve_,
             reward_prediction_error=estimator.reward_prediction_error_curve_,
+            validation_loss=getattr(estimator, "validation_loss_curve_", None),
             estimator_name=type(estimator).__name__ if name is None else name,
         )
         return display.plot(axes, **kwargs)
@@ -136,6 +146,10 @@ class TrainingDisplay:
             epochs = np.arange(1, 1 + len(values))
             self.lines_ += ax.plot(epochs, values, **{"label": name, "marker": _marker(values), **kwargs})
             ax.set(xlabel="Epoch", ylabel=label)
+        if self.validation_loss is not None:
+            epochs, color = np.arange(1, 1 + len(self.validation_loss)), self.lines_[0].get_color()
+            style = {"label": "validation", "linestyle": "--", **kwargs, "color": color}
+            self.lines_ += self.axes_[0].plot(epochs, self.validation_loss, **style)
         if np.all(np.asarray(self.learning_rate) > 0):
             self.axes_[1].set_yscale("log")
         self.axes_[2].axhline(0, color="0.6", linewidth=0.8, zorder=0)

@@ -205,3 +205,15 @@ def test_matplotlib_is_asked_for_only_to_draw():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed == "Displays need matplotlib, which the extra skdopamine[plot] installs.\n"
+
+
+def test_training_shows_the_loss_on_rows_that_are_not_learnt_from():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        X = np.random.default_rng(0).standard_normal((60, 3))
+        model = DopamineMLPRegressor((5,), max_iter=30, random_state=0).fit(X, X[:, 0])
+    display = TrainingDisplay.from_estimator(model)
+    assert len(display.lines_) == 4
+    np.testing.assert_array_equal(display.lines_[-1].get_ydata(), model.validation_loss_curve_)
+    assert display.lines_[-1].get_linestyle() == "--"
+    assert len(TrainingDisplay.from_estimator(model.set_params(early_stopping=False).fit(X, X[:, 0])).lines_) == 3

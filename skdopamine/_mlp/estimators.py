@@ -85,17 +85,19 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         Whether to print one line an epoch.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit; y must have the same classes.
-    early_stopping : bool, default=False
-        Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+    early_stopping : bool or "auto", default="auto"
+        How the length of training is chosen. "auto": by five folds where there are 40 to 2,000 rows; then all rows are
+        trained for the length that suits the rows outside the folds, see Notes. True: hold back rows, stop when their
+        score no longer improves, and keep the weights that scored best. False: the whole schedule.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only. Each class has that
-        share held back; its only row is trained on, and so is one row of each where there are more classes than rows to
-        hold back.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping=True only. Each class has
+        that share held back; its only row is trained on, and so is one row of each where there are more classes than
+        rows to hold back.
     n_iter_no_change : int or np.inf, default=10
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
-        Sample weights count in the latter only. Without early_stopping, `fit` warns.
+        Sample weights count in the latter only. With early_stopping=False, `fit` warns.
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of the classes, above zero, by which `sample_weight` is multiplied; a class that is not named has weight
         one. For multi-label targets a list with a dict for each label, ``{0: ..., 1: ...}``, whose weights are
@@ -137,11 +139,14 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     loss_ : float
         Training loss of the last epoch.
     best_loss_ : float or None
-        Lowest training loss; None with early_stopping.
+        Lowest training loss; None where rows were held back.
     loss_curve_ : list of float
         Training loss of each epoch.
     validation_scores_ : list of float or None
-        Score on the rows held back, of each epoch; None without early_stopping.
+        Score of each epoch on the rows held back or, with "auto", out of fold, which is the accuracy unless
+        `scoring` says otherwise; None where no row was held back.
+    validation_loss_curve_ : list of float or None
+        Loss of each epoch on the rows held back or, with "auto", out of fold; None where no row was held back.
     best_validation_score_ : float or None
         Highest of them.
     learning_rate_ : float
@@ -162,6 +167,14 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 
     Notes
     -----
+    With early_stopping="auto", five networks are trained at once, each without the rows of its fold. Equal rows share a
+    fold, and each class has as many rows in each. Training stops where the loss or the accuracy
+    on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
+    all rows are trained for 1.6 times the best epoch of the two (the geometric
+    mean), with the rate annealed within. The whole
+    schedule is run, and no folds are made, for fewer than 40 or more than 2,000 rows, schedules below 20 epochs, other
+    rates than "dopamine", `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
+
     A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
     as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
     epochs goes to "log_loss" first, unless there is `init`. Then the decision threshold, for two classes and for
@@ -335,6 +348,13 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none. A class
             whose rows all have weight zero is one of `classes_`.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows of your own that are not learnt from: training stops when their score no longer improves, and the
+            weights that scored best are kept. Not with early_stopping=False.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Their targets; needed with `X_val`.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Their weights.
 
         Returns
         -------
@@ -594,15 +614,17 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         Whether to print one line an epoch.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit.
-    early_stopping : bool, default=False
-        Whether to hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+    early_stopping : bool or "auto", default="auto"
+        How the length of training is chosen. "auto": by five folds where there are 40 to 2,000 rows; then all rows are
+        trained for the length that suits the rows outside the folds, see Notes. True: hold back rows, stop when their
+        score no longer improves, and keep the weights that scored best. False: the whole schedule.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping only.
+        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping=True only.
     n_iter_no_change : int or np.inf, default=10
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
-        Sample weights count in the latter only. Without early_stopping, `fit` warns.
+        Sample weights count in the latter only. With early_stopping=False, `fit` warns.
     init : MLPRegressor or DopamineMLPRegressor, default=None
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
@@ -638,11 +660,14 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     loss_ : float
         Training loss of the last epoch in the units of y, summed over outputs, as in scikit-learn from version 1.10 on.
     best_loss_ : float or None
-        Lowest training loss; None with early_stopping.
+        Lowest training loss; None where rows were held back.
     loss_curve_ : list of float
         Training loss of each epoch.
     validation_scores_ : list of float or None
-        Score on the rows held back, of each epoch; None without early_stopping.
+        Score of each epoch on the rows held back or, with "auto", of `scoring` out of fold; None where no row was
+        held back, and with "auto" without `scoring`.
+    validation_loss_curve_ : list of float or None
+        Loss of each epoch on the rows held back or, with "auto", out of fold; None where no row was held back.
     best_validation_score_ : float or None
         Highest of them.
     learning_rate_ : float
@@ -663,6 +688,13 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
 
     Notes
     -----
+    With early_stopping="auto", five networks are trained at once, each without the rows of its fold. Equal rows share a
+    fold. Training stops where the loss
+    on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
+    all rows are trained for 1.6 times the best epoch, with the rate annealed within. The whole
+    schedule is run, and no folds are made, for fewer than 40 or more than 2,000 rows, schedules below 20 epochs, other
+    rates than "dopamine", `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
+
     A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
     "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other
     stands still under small perturbations of a batch, so a third of the epochs goes to "squared_error" first, unless
@@ -797,6 +829,13 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
             Target values, in any unit.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Rows of your own that are not learnt from: training stops when their score no longer improves, and the
+            weights that scored best are kept. Not with early_stopping=False.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Their targets; needed with `X_val`.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Their weights.
 
         Returns
         -------
