@@ -86,7 +86,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit; y must have the same classes.
     early_stopping : bool or "auto", default="auto"
-        How the length of training is chosen. "auto": by five folds where there are 40 to 2,000 rows; then all rows are
+        How the length of training is chosen. "auto": by five folds where there are 100 to 2,000 rows; then all rows are
         trained for the length that suits the rows outside the folds, see Notes. True: hold back rows, stop when their
         score no longer improves, and keep the weights that scored best. False: the whole schedule.
     validation_fraction : float, default=0.1
@@ -172,7 +172,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
     all rows are trained for 1.6 times the best epoch of the two (the geometric
     mean), with the rate annealed within. The whole
-    schedule is run, and no folds are made, for fewer than 40 or more than 2,000 rows, schedules below 20 epochs, other
+    schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other
     rates than "dopamine", `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
@@ -615,7 +615,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit.
     early_stopping : bool or "auto", default="auto"
-        How the length of training is chosen. "auto": by five folds where there are 40 to 2,000 rows; then all rows are
+        How the length of training is chosen. "auto": by five folds where there are 100 to 2,000 rows; then all rows are
         trained for the length that suits the rows outside the folds, see Notes. True: hold back rows, stop when their
         score no longer improves, and keep the weights that scored best. False: the whole schedule.
     validation_fraction : float, default=0.1
@@ -692,7 +692,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     fold. Training stops where the loss
     on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
     all rows are trained for 1.6 times the best epoch, with the rate annealed within. The whole
-    schedule is run, and no folds are made, for fewer than 40 or more than 2,000 rows, schedules below 20 epochs, other
+    schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other
     rates than "dopamine", `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as

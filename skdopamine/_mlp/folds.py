@@ -19,7 +19,7 @@ from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 N_FOLDS = 5
-FEWEST_ROWS, MOST_ROWS = 40, 2000  # between which rows are few enough, and enough, for a length to be chosen on them
+FEWEST_ROWS, MOST_ROWS = 100, 2000  # between which rows are few enough, and enough, for a length to be chosen on them
 FEWEST_EPOCHS = 20  # a schedule that is as short as that is what the user wants
 STRETCH = 1.6  # of the best epoch of the folds: to the end of a schedule that is annealed within
 PATIENCE, PATIENT = 1.5, 10  # folds stop after PATIENCE times the best epoch, plus PATIENT
@@ -100,6 +100,8 @@ class Judge:
         verbose: bool | int,
     ) -> None:
         self.held = [problem.on(problem.data.at(own)) for own in rows]
+        self.batches = [held.batch(slice(None)) for held in self.held]
+        self.most = np.inf  # that a row counts for
         self.n_epochs = n_epochs
         self.score = score
         self.verbose = verbose
@@ -113,20 +115,23 @@ class Judge:
 
     def end_epoch(self, epoch: _trainer.Epoch, params: Array) -> bool:
         """Judge the parameters; true once the length is known."""
-        judged, totals = [], []
-        for k, (held, own) in enumerate(zip(self.held, np.split(params, N_FOLDS), strict=True)):
-            batch = held.batch(slice(None))
+        totals = np.array([batch.total for batch in self.batches])
+        losses, told, scores = [], [], []
+        for k, (held, batch, own) in enumerate(zip(self.held, self.batches, np.split(params, N_FOLDS), strict=True)):
             output = _network.forward(held.network, own, batch.X)
-            losses, told = held.values(output, batch), held.told(output, batch)
-            means = [float(values @ batch.share[:, 0]) for values in (losses, losses if told is None else told)]
-            judged.append([*means, np.nan if self.score is None else self.score(k, own)])
-            totals.append(batch.total)
-        loss, told_loss, score = np.average(judged, axis=0, weights=totals).tolist()
-        self.losses.append(loss)
-        self.told.append(told_loss * self.held[0].loss_unit)
-        self.scores.append(score)
+            losses.append(held.values(output, batch))
+            of_user = held.told(output, batch)
+            told.append(float((losses[-1] if of_user is None else of_user) @ batch.share[:, 0]))
+            scores.append(np.nan if self.score is None else self.score(k, own))
+        share = np.concatenate([batch.share[:, 0] * batch.total for batch in self.batches]) / totals.sum()
+        loss = np.concatenate(losses)
+        if not self.losses:  # few wild rows do not decide
+            self.most = _trainer.WILD * float(np.median(np.abs(loss))) or np.inf
+        self.losses.append(_trainer.bounded(loss, share, self.most))
+        self.told.append(float(np.average(told, weights=totals)) * self.held[0].loss_unit)
+        self.scores.append(float(np.average(scores, weights=totals)))
         if self.verbose:
-            shown = "" if self.score is None else f", score = {score:.6f}"
+            shown = "" if self.score is None else f", score = {self.scores[-1]:.6f}"
             print(f"Out of fold: iteration {len(self.losses)}, loss = {self.told[-1]:.8f}{shown}")
         self.length = settled(self.losses, None if self.score is None else self.scores, self.n_epochs)
         return self.length is not None

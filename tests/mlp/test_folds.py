@@ -178,6 +178,15 @@ def test_a_noisy_set_is_trained_for_less():
     assert model.n_evaluations_ > model.n_iter_ * 100
 
 
+def test_a_wild_row_does_not_end_the_training():
+    rows = np.random.default_rng(1).standard_normal((200, 4))
+    target = rows @ [1.0, 2, 3, 4]
+    target[0] = 1e4
+    params = {"loss": "absolute_error", "hidden_layer_sizes": (20,), "random_state": 0}
+    model = DopamineMLPRegressor(**params, max_iter=150).fit(rows, target)
+    assert model.score(rows[1:], target[1:]) > 0.95
+
+
 def test_what_is_not_overfitted_is_trained_as_ever():
     model, whole = (fitted(target=X @ [1.0, 2, 3, 4], early_stopping=e) for e in ("auto", False))
     np.testing.assert_array_equal(model.coefs_[0], whole.coefs_[0])
