@@ -418,17 +418,17 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         def score(params: Array) -> float:
             if scorer is None:
                 batch = held.batch(slice(None))
-                value = -float(held.losses(params, batch) @ batch.share[:, 0])
+                value: Any = -float(held.losses(params, batch) @ batch.share[:, 0])
             else:
                 candidate = copy.copy(self)
                 candidate.__dict__.update(self._published(params))
                 candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
-                value = float(scorer(candidate, X, y))
-            if not isfinite(value):
+                value = _validation.plain(scorer(candidate, X, y))
+            if not (isinstance(value, int | float) and isfinite(value)):
                 if scorer is None:
                     raise ValueError(f"loss={self.loss!r} must be finite on the rows held back, got {-value}.")
-                raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value}.")
-            return value
+                raise ValueError(f"scoring={self.scoring!r} must give finite numbers, got {value!r}.")
+            return float(value)
 
         def told_score(params: Array) -> float:
             batch = held.batch(slice(None))
