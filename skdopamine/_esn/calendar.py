@@ -43,9 +43,11 @@ class Calendar(NamedTuple):
 
 
 def check_index(index: Any) -> None:
-    """Refuse an index of several series, of repeated times, or out of order in time."""
+    """Refuse an index of several series, of repeated times, or out of order in time; text has no order in time."""
     if getattr(index, "nlevels", 1) > 1:
         raise ValueError(f"X must be one series with stateful=True, got an index of {index.nlevels} levels.")
+    if getattr(index, "inferred_type", "") == "string":
+        return
     if not getattr(index, "is_monotonic_increasing", True):
         raise ValueError("X must be in time order with stateful=True, got an index that is not increasing.")
     if not getattr(index, "is_unique", True):

@@ -40,7 +40,7 @@ class Reporter:
         if self.callbacks is not None:
             self.callbacks.begin_epoch()
 
-    def end_epoch(self, epoch: Epoch, params: Array) -> bool:
+    def end_epoch(self, epoch: Epoch, params: Callable[[], Array]) -> bool:
         """Report the end of an epoch; true if a callback asks to stop."""
         self.epochs.append(epoch)
         if self.held_loss is not None:
@@ -52,4 +52,4 @@ class Reporter:
         if self.callbacks is None or self.fitted is None:
             return False
         fitted = self.fitted
-        return self.callbacks.end_epoch(lambda: fitted(self.epochs, params))
+        return self.callbacks.end_epoch(lambda: fitted(self.epochs, params()))

@@ -711,7 +711,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     Targets need no scaling: training works on the deviation of each output's targets from their mean, in units of their
     spread, so that small outputs count as much as large ones. By that sum the best weights are chosen; losses and
     scores are reported in the units of y, where large outputs outweigh small ones. A metric, scorer or callable sees
-    the units of y. An output whose targets are all the same is predicted exactly, unless there is `init`.
+    the units of y. An output whose targets are all the same is predicted exactly (with "poisson" up to rounding),
+    unless there is `init`.
 
     The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
     diverging fit keeps them too, and warns; before the first epoch has ended, an interruption leaves the estimator as

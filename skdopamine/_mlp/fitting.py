@@ -445,12 +445,12 @@ class TrainedMLP(DopamineMLP):
         """Rows that are not learnt from, judged by the metric of `scoring` or by the loss."""
         scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
 
-        def metric(params: Array, X: Any, y: Any) -> float:
+        def metric(params: Array, X: Any, y: Any) -> Any:
             assert scorer is not None
             candidate = copy.copy(self)
             candidate.__dict__.update(self._published(params))
             candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
-            return float(scorer(candidate, X, y))
+            return scorer(candidate, X, y)
 
         return HeldRows(problem, sample, None if scorer is None else metric, loss=self.loss, scoring=self.scoring)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from skdopamine._estimator import validation as _validation
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.problem import NetworkProblem, Sample, make_data
 from skdopamine._typing import Array
@@ -57,7 +58,7 @@ class HeldRows:
         self,
         problem: NetworkProblem,
         sample: Sample,
-        metric: Callable[[Array, Any, Any], float] | None,
+        metric: Callable[[Array, Any, Any], Any] | None,
         *,
         loss: Any,
         scoring: Any,
@@ -72,10 +73,10 @@ class HeldRows:
         """The metric, or minus the loss as training counts it."""
         loss, scoring = self.names
         if self.metric is not None:
-            value = self.metric(params, self.X, self.y)
-            if not isfinite(value):
-                raise ValueError(f"scoring={scoring!r} must give finite numbers, got {value}.")
-            return value
+            given = _validation.plain(self.metric(params, self.X, self.y))
+            if not (isinstance(given, int | float) and isfinite(given)):
+                raise ValueError(f"scoring={scoring!r} must give finite numbers, got {given!r}.")
+            return float(given)
         value = self._mean_loss(params, told=False)
         if not isfinite(value):
             raise ValueError(f"loss={loss!r} must be finite on the rows held back, got {value}.")

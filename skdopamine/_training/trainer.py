@@ -7,6 +7,7 @@ difference is the reward prediction error that moves the learning rate; where th
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from math import isfinite, sqrt
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -135,8 +136,8 @@ class Observer(Protocol):
 
     def begin_epoch(self) -> None: ...
 
-    def end_epoch(self, epoch: Epoch, params: Array) -> bool:
-        """True asks to stop."""
+    def end_epoch(self, epoch: Epoch, params: Callable[[], Array]) -> bool:
+        """True asks to stop. `params` gives the parameters at the end, which may cost an evaluation."""
 
 
 def init_state(params: Array, problem: Problem, rule: LearningRate) -> TrainState:
@@ -365,6 +366,12 @@ def looked_at(problem: Problem, state: TrainState, last: Seen) -> tuple[TrainSta
     return state, bounded(losses, share, 2 * state.far) if finite else np.inf
 
 
+def shown(problem: Problem, state: TrainState, last: Seen, params: Array) -> Array:
+    """The parameters at the end of an epoch, or `params` before the last update where that is unseen and a jump."""
+    stands = params is last.params and looked_at(problem, state, last)[1] <= last.limit
+    return state.params if stands else params
+
+
 def why_lost(loss: float, level: float, n_undone: int, state: TrainState) -> str:
     """Why a run is lost after an epoch with `n_undone` updates undone; None if it is not."""
     if not (isfinite(loss) and np.isfinite(state.params).all()):
@@ -419,7 +426,7 @@ def train(
             epochs.append(summary)
             unlearnt = score is None and settings.tol < settings.plateau_above * (state.reference or 0.0) < level
             kept = kept.after(merit, params, -np.inf if unlearnt else settings.tol)
-            stop = observer is not None and observer.end_epoch(summary, state.params if at_start else params)
+            stop = observer is not None and observer.end_epoch(summary, partial(shown, problem, state, last, params))
             if stop or kept.stale > settings.n_iter_no_change:
                 reason = Ending.STOPPED if stop else Ending.CONVERGED
                 break

@@ -51,7 +51,8 @@ def test_times_with_a_zone_are_read_on_two_clocks():
 
 
 def test_an_index_is_that_of_one_series():
-    for index in [None, *(make(3) for make in INDEXES.values())]:
+    names = pd.Index(["Jan", "Feb", "Mar", "Jan", "row 9", "row 10"])  # in no order of the alphabet
+    for index in [None, names, names.astype("string"), *(make(3) for make in INDEXES.values())]:
         check_index(index)
     for index, message in [
         (pd.MultiIndex.from_product([["a", "b"], [1, 2]]), "got an index of 2 levels"),

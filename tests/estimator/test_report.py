@@ -29,7 +29,7 @@ def report(reporter):
     answers = []
     for epoch in EPOCHS:
         reporter.begin_epoch()
-        answers.append(reporter.end_epoch(epoch, PARAMS))
+        answers.append(reporter.end_epoch(epoch, lambda: PARAMS))
     return answers
 
 

@@ -1,5 +1,6 @@
 """Losses that are not defined on some batches, and losses and scorers that fail at one of their calls."""
 
+import re
 import warnings
 from copy import copy
 
@@ -227,6 +228,14 @@ def test_an_exception_at_any_call_of_scoring_passes_through(cls, k):
         model.set_params(early_stopping=True, scoring=ScorerAt(exact, k, fault)).fit(X, y)
     assert caught.value is fault
     assert_unchanged(model, before)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, "high", None, [1.0, 2.0]])
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_scoring_that_gives_no_finite_number_is_named(make_task, kind, value):
+    make, X, y = make_task(kind)
+    with pytest.raises(ValueError, match=f"scoring=.* must give finite numbers, got {re.escape(repr(value))}"):
+        make(early_stopping=True, scoring=lambda estimator, X, y: value).fit(X, y)
 
 
 @PERTURBATIONS

@@ -181,6 +181,16 @@ def test_what_a_callback_sees_can_be_trained_on(task):
     assert last.fit(task.X, task.y).score(task.X, task.y) > known - 0.03
 
 
+@PERTURBATIONS
+@pytest.mark.parametrize("rate", [10.0, 1e50])
+def test_what_a_callback_sees_has_been_looked_at(task, rate, perturbation):
+    pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
+    keeper = Keeper()
+    wild(task.make, rate, max_iter=1, perturbation=perturbation).set_callbacks(keeper).fit(task.X, task.y)
+    seen, start = true_loss(keeper.models[0], task.X, task.y), untrained(task.make, task.X, task.y)
+    assert seen <= 1.01 * start
+
+
 @pytest.mark.parametrize("hook", ["on_fit_task_begin", "on_fit_task_end", "setup", "teardown"])
 @pytest.mark.parametrize("number", [1, 2, 4])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])

@@ -1,6 +1,7 @@
 """The training loop on problems without a network: a quadratic whose credit is exact, and quadratics that misbehave."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -95,8 +96,8 @@ class Watcher:
     def begin_epoch(self) -> None:
         self.begun += 1
 
-    def end_epoch(self, epoch: _trainer.Epoch, params: np.ndarray) -> bool:
-        self.ended.append((epoch, params))
+    def end_epoch(self, epoch: _trainer.Epoch, params: Callable[[], np.ndarray]) -> bool:
+        self.ended.append((epoch, params()))
         return len(self.ended) == self.stop_after
 
 
