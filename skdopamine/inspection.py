@@ -148,7 +148,7 @@ class TrainingDisplay:
             ax.set(xlabel="Epoch", ylabel=label)
         if self.validation_loss is not None:
             epochs, color = np.arange(1, 1 + len(self.validation_loss)), self.lines_[0].get_color()
-            style = {"label": "validation", "linestyle": "--", **kwargs, "color": color}
+            style = {"label": "_validation", "linestyle": "--", **kwargs, "color": color}
             self.lines_ += self.axes_[0].plot(epochs, self.validation_loss, **style)
         if np.all(np.asarray(self.learning_rate) > 0):
             self.axes_[1].set_yscale("log")

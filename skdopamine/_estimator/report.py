@@ -44,7 +44,7 @@ class Reporter:
         """Report the end of an epoch; true if a callback asks to stop."""
         self.epochs.append(epoch)
         if self.held_loss is not None:
-            self.held_losses.append(self.held_loss(params))
+            self.held_losses.append(self.held_loss(params()))
         if self.verbose:
             loss, rate = epoch.loss * self.unit, epoch.learning_rate
             score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"

@@ -113,11 +113,11 @@ class Judge:
     def begin_epoch(self) -> None:
         """Nothing is to be done."""
 
-    def end_epoch(self, epoch: _trainer.Epoch, params: Array) -> bool:
+    def end_epoch(self, epoch: _trainer.Epoch, params: Callable[[], Array]) -> bool:
         """Judge the parameters; true once the length is known."""
         totals = np.array([batch.total for batch in self.batches])
         losses, told, scores = [], [], []
-        for k, (held, batch, own) in enumerate(zip(self.held, self.batches, np.split(params, N_FOLDS), strict=True)):
+        for k, (held, batch, own) in enumerate(zip(self.held, self.batches, np.split(params(), N_FOLDS), strict=True)):
             output = _network.forward(held.network, own, batch.X)
             losses.append(held.values(output, batch))
             of_user = held.told(output, batch)
