@@ -216,7 +216,9 @@ def test_the_chain_of_critics_comes_to_expect_the_gradient(objective, hidden):
         memory = estimate.memory
     g = gradient(subject)
     assert np.linalg.norm(estimate.credit - g) < 0.05 * np.linalg.norm(g)
-    judged = subject_of(hidden=hidden, objective=objective, weight=WEIGHT).problem.credit(params, memory, batch, 600).credit
+    judged = (
+        subject_of(hidden=hidden, objective=objective, weight=WEIGHT).problem.credit(params, memory, batch, 600).credit
+    )
     assert np.linalg.norm(judged - g) < 0.1 * np.linalg.norm(g)  # nothing is left for the noise to tell
 
 
