@@ -13,6 +13,7 @@ import numpy as np
 
 from skdopamine._typing import Array
 
+CHUNK_UNITS = 128  # whose products with all others are in memory at once
 RATE = 1.5  # of 2, beyond which learning might not be stable
 
 
@@ -38,7 +39,9 @@ class Critic(NamedTuple):
         """
         root = np.sqrt(share)
         noise *= root
-        bound = float(np.abs(noise.T @ noise).sum(axis=0).max())
+        starts = range(0, noise.shape[1], CHUNK_UNITS)
+        rows = [np.abs(noise[:, i : i + CHUNK_UNITS].T @ noise).sum(axis=1) for i in starts]
+        bound = float(np.concatenate(rows).max())
         if not 0 < bound < np.inf:
             return self
         missed = change * root

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skdopamine._training import critic as _critic
 from skdopamine._training.critic import RATE, Critic
 
 RNG = np.random.default_rng(0)
@@ -81,3 +82,10 @@ def test_the_critic_of_before_is_left_as_it_is():
     copy = before.feedback.copy()
     taught(before, RNG.choice([-1.0, 1.0], (N, UNITS)))
     np.testing.assert_array_equal(before.feedback, copy)
+
+
+def test_wide_layers_learn_in_chunks_as_others_do(monkeypatch):
+    noise = RNG.choice([-1.0, 1.0], (N, UNITS))
+    whole = taught(UNLEARNT, noise)
+    monkeypatch.setattr(_critic, "CHUNK_UNITS", 3)
+    np.testing.assert_allclose(taught(UNLEARNT, noise).feedback, whole.feedback, rtol=1e-13)
