@@ -2,7 +2,7 @@
 
 Four tables: the learning rate (dopamine, constant, invscaling), the estimator (node with and without critic, weight),
 the population, and the size of the perturbation (fixed, "auto", and steered by the reward prediction error, as
-curiosity). The critic is switched off by setting `skdopamine._training.credit.CRITIC_RATE` to 0 for the run.
+curiosity). The critic is switched off by setting `skdopamine._training.critic.RATE` to 0 for the run.
 
     python benchmarks/ablation.py [--quick] [--seeds N] [--sets digits breast_cancer friedman1]
 """
@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from xor import Mark, watch
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
-from skdopamine._training import credit as _credit
+from skdopamine._training import critic as _critic
 
 SETS = ("digits", "breast_cancer", "friedman1")
 DEFAULT = "default: node, dopamine"
@@ -88,8 +88,8 @@ def summary(model: Any, split: Split, marks: list[Mark]) -> Run:
 def fit(split: Split, seed: int, *, critic: bool = True, **params: Any) -> Run:
     """The shipped fit, watched after each epoch."""
     model = split.estimator(random_state=seed, **params)
-    rate = _credit.CRITIC_RATE if critic else 0.0
-    with mock.patch.object(_credit, "CRITIC_RATE", rate), watch() as marks:
+    rate = _critic.RATE if critic else 0.0
+    with mock.patch.object(_critic, "RATE", rate), watch() as marks:
         model.fit(split.X, split.y)
     return summary(model, split, marks)
 
@@ -119,7 +119,8 @@ def rate_methods() -> dict[str, Method]:
 
 
 def estimator_methods() -> dict[str, Method]:
-    return {DEFAULT: fit, "node, no critic": partial(fit, critic=False), "weight": partial(fit, perturbation="weight")}
+    others = {rule: partial(fit, perturbation=rule) for rule in ("feedback", "weight")}
+    return {DEFAULT: fit, "node, no critic": partial(fit, critic=False), **others}
 
 
 def population_methods() -> dict[str, Method]:

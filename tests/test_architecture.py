@@ -21,6 +21,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "problem": set(),
         "learning_rate": set(),
         "credit": set(),
+        "critic": set(),
         "noise": set(),
     },
     "_objectives": {
@@ -62,7 +63,8 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "following": {"network", "problem", "training", "units"},
         "training": {"network", "units"},
         "modes": {"network", "node", "problem", "weight"},
-        "node": {"network", "problem"},
+        "node": {"network", "output_credit", "problem"},
+        "output_credit": {"network", "problem"},
         "weight": {"network", "problem"},
         "problem": {"network", "units"},
         "units": set(),

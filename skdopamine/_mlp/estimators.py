@@ -45,17 +45,20 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` of labels
         and probabilities (as from `predict_proba`) that returns one value per row, or one number. See Notes, also for
         the positive class of "f1".
-    perturbation : {"auto", "node", "weight"}, default="auto"
+    perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
         What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
-        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks). "feedback"
+        perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
+        judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
         0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
         from 1e-8 to 100.
         With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 1, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight"; of a
-        metric with "node" it is 64, or 16 where each pair costs calls of a scorer or callable.
+        Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
+        "auto" is 1, and 16 for "weight"; of a metric with "node" or "feedback" it is 64, or 16 where each pair costs
+        calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
@@ -71,8 +74,9 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over
-        `max_iter` if that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, with two and
+        more hidden layers over half of that, but no less than ``200 / b`` (not with "weight"), or over `max_iter` if
+        that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether the rows are put in a new order in each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -574,17 +578,20 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         that returns one value per row, or one number. See Notes.
     quantile : float, default=0.5
         Quantile that loss="pinball" predicts, in (0, 1); `fit` warns of another with another loss.
-    perturbation : {"auto", "node", "weight"}, default="auto"
+    perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
         What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
-        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks).
+        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks). "feedback"
+        perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
+        judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
         0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
         from 1e-8 to 100. With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 0.1 times the
         targets' spread, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over. "auto" is 1 for "node" and 16 for "weight"; of a
-        metric with "node" it is 64, or 16 where each pair costs calls of a scorer or callable.
+        Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
+        "auto" is 1, and 16 for "weight"; of a metric with "node" or "feedback" it is 64, or 16 where each pair costs
+        calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
@@ -600,8 +607,9 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     batch_size : int or "auto", default="auto"
         Rows of a minibatch, at most all; "auto" is 200.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, or over
-        `max_iter` if that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
+        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, with two and
+        more hidden layers over half of that, but no less than ``200 / b`` (not with "weight"), or over `max_iter` if
+        that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether the rows are put in a new order in each epoch.
     random_state : int, RandomState instance or None, default=None

@@ -1,6 +1,7 @@
 """The table of credit rules: what `perturbation` chooses from."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from skdopamine._mlp.network import Network
@@ -32,9 +33,12 @@ class Mode(NamedTuple):
 
     make: Callable[[Network, Objective | SetObjective, Data, Options], NetworkProblem]
     ceiling: float  # of the learning rate
+    deep_schedule: float = 1.0  # share of the schedule's epochs that two and more hidden layers need
 
 
-def _node(network: Network, objective: Objective | SetObjective, data: Data, options: Options) -> NodeProblem:
+def _node(
+    network: Network, objective: Objective | SetObjective, data: Data, options: Options, *, judged: bool = True
+) -> NodeProblem:
     *hidden, scale = options.auto_scales
     n_draws = NODE_DRAWS
     if isinstance(objective, SetObjective):  # such an objective judges perturbations of the outputs
@@ -47,6 +51,7 @@ def _node(network: Network, objective: Objective | SetObjective, data: Data, opt
         objective,
         data,
         hidden_scales=hidden,
+        judged=judged,
         scale=options.scale or scale,
         n_perturbations=options.n_perturbations or n_draws,
         alpha=options.alpha,
@@ -69,7 +74,8 @@ def _weight(network: Network, objective: Objective | SetObjective, data: Data, o
 
 
 MODES = {
-    "node": Mode(_node, ceiling=0.01),
+    "node": Mode(_node, ceiling=0.01, deep_schedule=0.5),
+    "feedback": Mode(partial(_node, judged=False), ceiling=0.01, deep_schedule=0.5),
     "weight": Mode(_weight, ceiling=0.02),
 }
 

@@ -170,9 +170,10 @@ def grouped_product(moved: Array, weight: Array, n_groups: int) -> Array:
     return np.asarray(np.matmul(groups, weight.reshape(n_groups, size, -1)))
 
 
-def moved_outputs(network: Network, params: Array, passed: Trace, layer: int, change: Array) -> Array:
+def moved_outputs(
+    network: Network, weights: Sequence[Array], biases: Sequence[Array], passed: Trace, layer: int, change: Array
+) -> Array:
     """Outputs (2, groups, n, outputs) when pre-activations of `layer` move by ``+-change`` (groups, n, units)."""
-    weights, biases = unpack(network, params)
     z = both_sides(passed.preactivations[layer], change)
     for above in range(layer, len(network.activations)):
         z = network.activations[above].function(z) @ weights[above + 1]

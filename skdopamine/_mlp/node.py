@@ -1,27 +1,33 @@
-"""Node perturbation of a network: every sample judges its own noise."""
+"""Node perturbation of a network: every sample judges its own noise.
+
+Layers are walked top down. The credit of a layer is what its critic expects from the credit of the layer above, and
+what the layer's own noise has shown beyond that.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from skdopamine._mlp import network as _network
+from skdopamine._mlp.output_credit import Assessed, OutputCredit, SampleCredit, SetCredit
 from skdopamine._mlp.problem import Batch, NetworkProblem
 from skdopamine._objectives.base import SetObjective
 from skdopamine._training import credit as _credit
 from skdopamine._training import noise as _noise
+from skdopamine._training.critic import Critic
 from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 TABLE_LIFE = 64  # updates for which one table of signs serves
 MAX_GROUPS = 16
 GROUP_OUTPUTS = 160  # groups x outputs whose losses are worth their time, per row
+ALWAYS, SOMETIMES = 50, 4  # critics learn in each of the first updates, then in every fourth: the weights move slowly
 UNIT_COST = 8  # cost of a unit's activation on both sides of a pair, in multiplications
 PASS_SHARE = 2  # a layer's own product costs at least this many times what one group's pass does
-SET_BYTES = 2**22  # outputs of the members that are judged at once
 
 
 def most_groups(units: tuple[int, ...], layer: int) -> int:
@@ -35,23 +41,37 @@ def most_groups(units: tuple[int, ...], layer: int) -> int:
     return max(1, min(most, units[layer] * units[layer + 1] // (PASS_SHARE * passed)))
 
 
+class Pass(NamedTuple):
+    """A clean pass of a batch, and what its outputs are credited with."""
+
+    weights: list[Array]
+    biases: list[Array]
+    trace: _network.Trace
+    assessed: Assessed
+    batch: Batch
+    update: int
+
+
 class NodeProblem(NetworkProblem):
     """Node perturbation: every sample judges its own noise.
 
-    `scale` perturbs the outputs, and the hidden layers unless `hidden_scales` has a size for each of them.
+    `scale` perturbs the outputs, and the hidden layers unless `hidden_scales` has a size for each of them. Unless
+    `judged`, the critics learn, but no loss judges the noise of hidden units: the expected credit is all of the credit.
     """
 
-    def __init__(self, *args: Any, hidden_scales: Sequence[float] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, hidden_scales: Sequence[float] | None = None, judged: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         units = self.network.units
         hidden, dtype = units[1:-1], self.dtype
         self.hidden_scales = [self.scale] * len(hidden) if hidden_scales is None else list(hidden_scales)
+        self.judged = judged
         self.membership = [_credit.group_membership(h, most_groups(units, i), dtype) for i, h in enumerate(hidden)]
         self.tables: tuple[int, list[Array]] = (-1, [])
 
     def init_memory(self) -> tuple[Array, ...]:
-        units, dtype = self.network.units, self.dtype
-        return tuple(np.zeros((units[-1], h), dtype=dtype) for h in units[1:-1])
+        return tuple(np.zeros((above, units), dtype=self.dtype) for units, above in pairwise(self.network.units[1:]))
 
     def directions(self, layer: int, update: int, draw: int, ids: npt.NDArray[np.uint16]) -> Array:
         """Signs (n, units): a function of seed, update, layer and row content."""
@@ -63,102 +83,76 @@ class NodeProblem(NetworkProblem):
         patterns = _noise.row_patterns(ids, _noise.mix(self.seed, update, layer, draw))
         return np.asarray(self.tables[1][layer][patterns])
 
-    def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
-        network, objective = self.network, self.objective
-        trace = _network.trace(network, params, batch.X)
-        if isinstance(objective, SetObjective):
-            prediction = trace.output
-            output_credit = self._set_credit(trace.output, batch, update)
-        else:
-            prediction = objective.predict(trace.output)
-            output_credit = objective.credit(prediction, batch.target, self.scale)
-        total = np.empty_like(params)
-        weights, biases = _network.unpack(network, total)
-        self._store(weights[-1], biases[-1], trace.inputs.pop(), output_credit * batch.share)
-        learned = list(memory)
-        for layer in range(len(self.membership)):
-            unit_credit, learned[layer] = self._layer_credit(
-                params, trace, prediction, layer, output_credit, memory[layer], batch, update
-            )
-            self._store(weights[layer], biases[layer], trace.inputs[layer], unit_credit)
-        return self.estimate(total, trace.output, params, batch, tuple(learned), self.members() * len(batch.ids))
+    def output_credit(self) -> OutputCredit:
+        """How outputs are credited and judged."""
+        if isinstance(self.objective, SetObjective):
+            return SetCredit(self.set_values, self.scale, self.n_perturbations, self.seed)
+        return SampleCredit(self.objective, self.scale, self.n_perturbations)
 
     def members(self) -> int:
         """Loss evaluations of a row in one update."""
-        if isinstance(self.objective, SetObjective):
-            return 1 + 2 * self.n_perturbations
-        groups = 0 if self.objective.linear else sum(m.shape[1] for m in self.membership)
-        return 1 + 2 * self.network.units[-1] + 2 * self.n_perturbations * groups
+        n_groups = sum(m.shape[1] for m in self.membership) if self.judged else 0
+        return self.output_credit().n_members(self.network.units[-1], n_groups)
 
-    def _set_credit(self, output: Array, batch: Batch, update: int) -> Array:
-        """Credit of the outputs, which are perturbed in chunks so that memory does not grow with the population."""
-        assert isinstance(self.objective, SetObjective)
-        seed, size = _noise.mix(self.seed, update, len(self.membership)), max(1, SET_BYTES // (8 * output.size))
-        directions = _noise.output_directions(batch.ids, output.shape[1], self.n_perturbations, seed)
-        regret = np.empty(self.n_perturbations)
-        for start in range(0, self.n_perturbations, size):
-            moved = self.scale * directions[start : start + size]
-            values = self.set_values(_network.both_sides(output, moved.astype(self.dtype)), batch)
-            regret[start : start + size] = (values[0] - values[1]) / (2 * self.scale)
-        regret[~np.isfinite(regret)] = 0.0
-        return _credit.set_credit(directions, regret, batch.ids, batch.share).astype(self.dtype)
+    def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
+        trace = _network.trace(self.network, params, batch.X)
+        assessed = self.output_credit().assess(trace.output, batch, update)
+        clean = Pass(*_network.unpack(self.network, params), trace, assessed, batch, update)
+        total = np.empty_like(params)
+        weights, biases = _network.unpack(self.network, total)
+        self._store(weights[-1], biases[-1], trace.inputs.pop(), assessed.credit, batch.share)
+        learned, above = list(memory), assessed.credit
+        for layer in reversed(range(len(self.membership))):
+            critic = Critic(memory[layer])
+            response = self.network.activations[layer].response(trace.preactivations[layer], self.hidden_scales[layer])
+            del trace.preactivations[layer + 2 :]  # the layers below no longer need it: free its memory
+            if layer == 0:
+                trace.preactivations[0] = response[:0]
+            above = critic.expected(above, response)
+            credit, critic = self._layer_credit(clean, layer, response, above, critic)
+            learned[layer] = critic.feedback
+            self._store(weights[layer], biases[layer], trace.inputs.pop(), credit, batch.share)
+        n_evaluations = self.members() * len(batch.ids)
+        return self.estimate(total, trace.output, params, batch, tuple(learned), n_evaluations)
 
     @staticmethod
-    def _store(weight: Array, bias: Array, inputs: Any, credit: Array) -> None:
+    def _store(weight: Array, bias: Array, inputs: Any, credit: Array, share: Array) -> None:
         """Credit of a layer's parameters: each is its input times the credit of its unit."""
+        weighted = credit * share
         if sparse.issparse(inputs):
-            weight[...] = inputs.T @ credit
+            weight[...] = inputs.T @ weighted
         else:
-            np.matmul(inputs.T, credit, out=weight)
-        np.sum(credit, axis=0, out=bias)
+            np.matmul(inputs.T, weighted, out=weight)
+        np.sum(weighted, axis=0, out=bias)
 
     def _layer_credit(
-        self,
-        params: Array,
-        trace: _network.Trace,
-        prediction: Array,
-        layer: int,
-        output_credit: Array,
-        critic: Array,
-        batch: Batch,
-        update: int,
-    ) -> tuple[Array, Array]:
-        """Credit (n, units) of a hidden layer, averaged over n_perturbations draws, and its critic."""
-        membership, scale = self.membership[layer], self.hidden_scales[layer]
-        weight = _network.unpack(self.network, params)[0][layer + 1]
-        top = layer == len(self.network.activations) - 1
-        objective = self.objective
+        self, clean: Pass, layer: int, response: Array, expected: Array, critic: Critic
+    ) -> tuple[Array, Critic]:
+        """Credit (n, units) of a hidden layer, averaged over the draws, and its critic, which has learnt from each."""
+        output_credit, membership, scale = self.output_credit(), self.membership[layer], self.hidden_scales[layer]
+        audible, n_groups = self.network.activations[layer].audible, membership.shape[1] if self.judged else 1
+        credit, learns = expected, clean.update < ALWAYS or clean.update % SOMETIMES == 0
+        for draw in range(output_credit.n_draws if learns or self.judged else 0):
+            direction, noise = self.directions(layer, clean.update, draw, clean.batch.ids), np.empty_like(response)
+            if audible is not None:
+                direction *= audible(response, noise)  # a unit that cannot respond carries no noise
+            np.multiply(response, direction, out=noise)
+            change = _network.grouped_product(noise, clean.weights[layer + 1], n_groups)
+            if learns:
+                critic = critic.learned(noise, change.sum(axis=0), clean.batch.share)
+            if self.judged:
+                change *= scale
+                regret = self._judged(clean, layer, change).T / (2 * scale)
+                surprise = _credit.node_surprise(direction, expected, regret, membership, out=noise)
+                surprise /= output_credit.n_draws
+                credit = np.subtract(credit, surprise, out=noise if draw == 0 else credit)
+        return credit, critic
 
-        def regret(noise: Array) -> Array:
-            change = _network.grouped_product(noise, weight * scale, membership.shape[1])
-            if not top:
-                # the two outputs are their middle plus and minus half their distance
-                up, down = _network.moved_outputs(self.network, params, trace, layer + 1, change)
-                change = (up - down) / 2
-            if objective.linear or isinstance(objective, SetObjective):
-                # a change too small to show in the objective is judged by the credit of the outputs
-                moved = 2 * np.einsum("nk,...nk->...n", output_credit, change)
-            else:
-                middle = prediction if top else objective.predict((up + down) / 2)
-                moved = objective.difference(middle, change, batch.target)
-            return np.asarray(moved.T / (2 * scale))
-
-        activation = self.network.activations[layer]
-        response = activation.response(trace.preactivations[layer], scale)
-        trace.preactivations[layer] = response[:0]  # the layers below no longer need it: free its memory
-        total: Array | None = None
-        n_draws = 1 if isinstance(objective, SetObjective) else self.n_perturbations
-        for draw in range(n_draws):
-            credit, critic = _credit.node_credit(
-                direction=self.directions(layer, update, draw, batch.ids),
-                response=response,
-                audible=activation.audible,
-                regret=regret,
-                output_credit=output_credit,
-                critic=critic,
-                membership=membership,
-                share=batch.share,
-            )
-            total = credit if total is None else total + credit
-        assert total is not None
-        return (total / n_draws if n_draws > 1 else total), critic
+    def _judged(self, clean: Pass, layer: int, change: Array) -> Array:
+        """Difference (groups, n) that it makes to the loss if the inputs above `layer` move by +-change."""
+        output_credit, assessed, batch = self.output_credit(), clean.assessed, clean.batch
+        if layer == len(self.membership) - 1:
+            return output_credit.judge(assessed, change, batch)
+        up, down = _network.moved_outputs(self.network, clean.weights, clean.biases, clean.trace, layer + 1, change)
+        # the two outputs are their middle plus and minus half their distance
+        return output_credit.judge(assessed, (up - down) / 2, batch, (up + down) / 2)

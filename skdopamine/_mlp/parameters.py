@@ -100,8 +100,11 @@ def full_schedule(estimator: Any, n_rows: int) -> int:
     if estimator.learning_rate != "dopamine":
         return max_iter + 1
     n_batches = ceil(n_rows / min(nominal_batch(estimator), n_rows))
-    needed: int = ceil(SCHEDULE / n_batches**SHRINKING * max(1, max_iter / SCHEDULE))
-    return needed
+    needed: float = SCHEDULE / n_batches**SHRINKING
+    if len(check_hidden_layer_sizes(estimator.hidden_layer_sizes)) > 1:
+        # but no fewer updates than in a schedule of one batch each epoch
+        needed = max(find_mode(estimator.perturbation).deep_schedule * needed, SCHEDULE / n_batches)
+    return ceil(needed * max(1, max_iter / SCHEDULE))
 
 
 def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first_epoch: int) -> Settings:

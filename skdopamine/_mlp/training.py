@@ -84,9 +84,10 @@ class Training(NamedTuple):
             return params
 
         def memory_of(memory: tuple[Array, ...]) -> tuple[Array, ...]:
-            if units.link == "exp":
+            if units.link == "exp" or not memory:
                 return memory
-            return tuple((critic * ratio[:, None]).astype(critic.dtype) for critic in memory)
+            *lower, top = memory  # the critic of the last hidden layer alone knows the outputs
+            return (*lower, (top * ratio[:, None]).astype(top.dtype))
 
         of_loss = ratio**degree
         factor = np.full_like(state.params, of_loss.mean())

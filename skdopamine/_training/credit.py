@@ -4,24 +4,18 @@ Estimators of dL/d(params), none of which uses a derivative of the loss or of th
 
 * `weight_credit` (weight perturbation; Jabri and Flower, 1992; the dopamine paper, arXiv:2510.22178): one direction
   over all parameters per population member, antithetic, credited with the member's regret.
-* `node_credit` (node perturbation; Werfel, Xie and Seung, 2005; with a learned baseline: Lansdell, Prakash and Kording,
-  2020, arXiv:1906.00889): noise on the units, drawn per sample and judged per sample, by groups of units, with a critic
-  that predicts the regret.
+* `node_surprise` (node perturbation; Werfel, Xie and Seung, 2005): noise on the units, drawn per sample and judged per
+  sample, by groups of units, which corrects the credit that a critic expects (`critic`).
 * `set_credit` (an objective of the whole batch): weight perturbation with the outputs as parameters, which are far
   fewer than the weights; its credit then goes down by node perturbation.
 
-All are functions of arrays and callables; they know no network.
+All are functions of arrays; they know no network.
 """
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from skdopamine._typing import Array
-
-CRITIC_RATE = 0.2
 
 
 def group_membership(units: int, most: int, dtype: npt.DTypeLike) -> Array:
@@ -33,66 +27,34 @@ def group_membership(units: int, most: int, dtype: npt.DTypeLike) -> Array:
     return np.asarray((np.arange(units)[:, None] // size == np.arange(n_groups)).astype(dtype))
 
 
-class NodeCredit(NamedTuple):
-    """Credit of one layer's pre-activations, and the critic that has learned from it."""
+def node_surprise(
+    direction: Array, expected: Array, regret: Array, membership: Array, *, out: Array | None = None
+) -> Array:
+    """What the noise of one layer has shown beyond what was expected: (n, units), to be taken from the expected credit.
 
-    credit: Array  # (n, units): estimate of w_n dL_n / dz_nk
-    critic: Array  # (outputs, units)
-
-
-def node_credit(
-    *,
-    direction: Array,
-    response: Array,
-    audible: Callable[[Array, Array], Array] | None,
-    regret: Callable[[Array], Array],
-    output_credit: Array,
-    critic: Array,
-    membership: Array,
-    share: Array,
-) -> NodeCredit:
-    """Node perturbation of one layer, group-wise, with the critic as control variate.
+    Node perturbation, group-wise, with what was expected as control variate: ``delta xi``, where ``delta = sum_group
+    expected xi - r`` is the reward prediction error of the unit's group. Its mean over the noise is the expected minus
+    the true credit, so ``expected - delta xi`` is unbiased whatever was expected.
 
     Parameters
     ----------
     direction : ndarray of shape (n, units)
-        The noise xi, signs. Overwritten.
-    response : ndarray of shape (n, units)
-        a = (f(z + s) - f(z - s)) / (2 s): how much each unit's output follows its own noise.
-    audible : callable or None
-        ``audible(response, out)`` is 1 where the response is not zero, else 0; None if it never is zero.
-    regret : callable
-        Maps a * xi (n, units) to each group's regret r (n, groups).
-    output_credit : ndarray of shape (n, outputs)
-        Credit e of the network's outputs.
-    critic : ndarray of shape (outputs, units)
-        B, which predicts a unit's credit from e; starts at 0.
+        The noise xi: signs, and 0 where a unit cannot respond, which carries no noise.
+    expected : ndarray of shape (n, units)
+        Credit that was expected of each unit.
+    regret : ndarray of shape (n, groups)
+        Regret r of each group.
     membership : ndarray of shape (units, groups)
         Which unit belongs to which group.
-    share : ndarray of shape (n, 1)
-        Weight w of each row; sums to one.
+    out : ndarray of shape (n, units), optional
+        Where to put the result: arrays of this size are what a fit needs memory for.
     """
-    noise = response * direction
-    actual = regret(noise)
-    actual *= share
-    power = float(np.einsum("nu,nu->n", noise, noise) @ share[:, 0]) / membership.shape[1]
-    power *= float(np.einsum("nk,nk->n", output_credit, output_credit) @ share[:, 0])
-    expected = (output_credit * share) @ critic
-    expected *= response  # w a (e B): expected credit
-    # delta = expected minus actual regret, by group; credit = a (e B) - delta xi, unbiased whatever B is
-    spare = np.multiply(expected, direction, out=noise)  # arrays of this size are what a fit needs memory for
+    spare = np.multiply(expected, direction, out=out)
     prediction_error = spare @ membership
-    prediction_error -= actual
+    prediction_error -= regret
     surprise = np.take(prediction_error, membership.argmax(axis=1), axis=1, out=spare, mode="clip")
     surprise *= direction
-    if audible is not None:
-        surprise *= audible(response, direction)  # a unit that cannot respond carries no noise
-    expected -= surprise
-    # normalised least mean squares: B <- B + rate e^T (a surprise) / (|a|^2 |e|^2)
-    if power > 0:
-        surprise *= response
-        critic = critic - (CRITIC_RATE / power) * (output_credit.T @ surprise)
-    return NodeCredit(expected, critic)
+    return np.asarray(surprise)
 
 
 def set_credit(directions: Array, regret: Array, ids: npt.NDArray[np.uint16], share: Array) -> Array:

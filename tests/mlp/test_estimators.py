@@ -281,3 +281,10 @@ def test_input_is_left_alone(task):
     X.flags.writeable = y.flags.writeable = False
     task.make(early_stopping=True).fit(X, y)
     np.testing.assert_array_equal(X, task.X)
+
+
+@pytest.mark.parametrize(("perturbation", "depth"), [("node", 3), ("node", 5), ("feedback", 5)])
+def test_lower_layers_of_deep_nets_learn(perturbation, depth):
+    X, y = load_digits(return_X_y=True)
+    model = DopamineMLPClassifier((32,) * depth, perturbation=perturbation, batch_size=50, max_iter=15, random_state=0)
+    assert model.fit(X[:600] / 16, y[:600]).score(X[600:] / 16, y[600:]) > 0.83

@@ -89,13 +89,16 @@ def test_a_stream_goes_on_after_an_absurd_row(loss, batch_size):
 
 
 def test_a_warm_start_on_an_absurd_row():
-    X, y = make_waves(0)
-    model = DopamineMLPRegressor((20,), loss="absolute_error", max_iter=40, warm_start=True, random_state=0).fit(X, y)
-    y[7] = 99999
-    known = model.score(*TEST)
-    model.fit(X, y)
-    assert model.n_iter_ > 5
-    assert model.score(*TEST) > known - 0.03
+    changes = []
+    for seed in range(3):
+        X, y = make_waves(0)
+        model = DopamineMLPRegressor((20,), loss="absolute_error", max_iter=40, warm_start=True, random_state=seed)
+        known = model.fit(X, y).score(*TEST)
+        y[7] = 99999
+        changes.append(model.fit(X, y).score(*TEST) - known)
+        assert model.n_iter_ > 5
+        assert changes[-1] > -0.05
+    assert np.mean(changes) > -0.03
 
 
 def test_a_metric_that_absurd_rows_make_is_no_divergence():

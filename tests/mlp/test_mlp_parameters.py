@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skdopamine._mlp.parameters import check_hidden_layer_sizes
+from skdopamine import DopamineMLPClassifier
+from skdopamine._mlp.parameters import check_hidden_layer_sizes, full_schedule
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,22 @@ def test_hidden_layer_sizes_are_a_tuple_of_int(value, sizes):
 def test_bad_hidden_layer_sizes_are_named(value):
     with pytest.raises(ValueError, match="hidden_layer_sizes must be a positive integer or a sequence of them, got"):
         check_hidden_layer_sizes(value)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "layers", "perturbation", "epochs"),
+    [
+        (100, (8,), "auto", 200),
+        (100, (8, 8), "auto", 200),  # as many updates at least as one batch an epoch has
+        (400, (8,), "auto", 152),
+        (400, (8, 8), "auto", 100),
+        (6400, (8,), "auto", 50),
+        (6400, (8, 8), "node", 25),
+        (6400, (8, 8, 8), "feedback", 25),
+        (6400, (8, 8), "weight", 50),
+    ],
+)
+def test_deep_nets_have_half_the_schedule(n_rows, layers, perturbation, epochs):
+    model = DopamineMLPClassifier(layers, perturbation=perturbation)
+    assert full_schedule(model, n_rows) == epochs
+    assert full_schedule(model.set_params(max_iter=400), n_rows) in (2 * epochs - 1, 2 * epochs)

@@ -85,7 +85,9 @@ def test_moved_outputs_is_a_forward_pass_with_moved_biases():
     net = network()
     params = params_of(net)
     shift = RNG.normal(size=4)
-    moved = _network.moved_outputs(net, params, _network.trace(net, params, X), 1, np.broadcast_to(shift, (1, 6, 4)))
+    moved = _network.moved_outputs(
+        net, *_network.unpack(net, params), _network.trace(net, params, X), 1, np.broadcast_to(shift, (1, 6, 4))
+    )
     for side, sign in enumerate((1, -1)):
         changed = params.copy()
         _network.unpack(net, changed)[1][1][...] += sign * shift

@@ -1,5 +1,6 @@
 """Credit of whole networks: exact where it can be, else its slope on a numerical gradient."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -27,7 +28,9 @@ TARGETS = {
     SoftmaxLoss: np.eye(OUTPUTS)[RNG.integers(0, OUTPUTS, N)],
 }
 WEIGHT = RNG.uniform(0.3, 3.0, N)
-MODES = [NodeProblem, WeightProblem]
+FeedbackProblem = partial(NodeProblem, judged=False)
+JUDGED = [NodeProblem, WeightProblem]
+MODES = [*JUDGED, FeedbackProblem]
 SMALL = 1e-5  # a perturbation whose square is nothing, and that crosses no kink
 WIDE, DEEP = (40,), (20, 20)  # too many units for each to be judged alone
 
@@ -187,7 +190,7 @@ def test_a_learned_critic_lowers_the_variance():
     assert np.mean(errors[-50:]) < 0.5 * np.mean(errors[:5])
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", JUDGED)
 def test_perturbations_are_averaged(mode):
     one, many = subject_of(mode, DEEP), subject_of(mode, DEEP, n_perturbations=16)
     g = gradient(one)
@@ -200,6 +203,30 @@ def test_perturbations_are_averaged(mode):
 
 def test_many_perturbations_are_unbiased():
     check_unbiased(subject_of(hidden=DEEP, n_perturbations=8), 100)
+
+
+@pytest.mark.parametrize("hidden", [WIDE, DEEP, (12, 12, 12)], ids=["one", "two", "three"])
+@pytest.mark.parametrize("objective", list(TARGETS))
+def test_the_chain_of_critics_comes_to_expect_the_gradient(objective, hidden):
+    subject = subject_of(FeedbackProblem, hidden, objective=objective, weight=WEIGHT)
+    problem, params = subject
+    batch, memory = problem.batch(slice(None)), problem.init_memory()
+    for update in range(600):
+        estimate = problem.credit(params, memory, batch, update)
+        memory = estimate.memory
+    g = gradient(subject)
+    assert np.linalg.norm(estimate.credit - g) < 0.05 * np.linalg.norm(g)
+    judged = (
+        subject_of(hidden=hidden, objective=objective, weight=WEIGHT).problem.credit(params, memory, batch, 600).credit
+    )
+    assert np.linalg.norm(judged - g) < 0.1 * np.linalg.norm(g)  # nothing is left for the noise to tell
+
+
+def test_without_a_judge_what_critics_have_not_learnt_is_no_credit():
+    subject = subject_of(FeedbackProblem, DEEP)
+    weights, biases = _network.unpack(subject.problem.network, subject.estimate().credit)
+    assert all((layer == 0).all() for layer in (*weights[:-1], *biases[:-1]))
+    assert (weights[-1] != 0).all()
 
 
 # ---- weight perturbation and the gradient ----
@@ -315,7 +342,7 @@ def test_sparse_rows_are_as_good_as_dense_ones(mode):
 # ---- bits, books, types ----
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", JUDGED)
 def test_noise_is_a_function_of_seed_and_update(mode):
     subject = subject_of(mode, DEEP, n_perturbations=2)
     updates = [0, 1, _node.TABLE_LIFE, 10 * _node.TABLE_LIFE]
@@ -379,6 +406,7 @@ class CountingRows(SoftmaxLoss):
         (NodeProblem, (7,), 1, 1 + 2 * OUTPUTS + 2 * 7),
         (NodeProblem, WIDE, 3, 1 + 2 * OUTPUTS + 3 * 2 * 10),  # ten groups of four units
         (NodeProblem, DEEP, 3, 1 + 2 * OUTPUTS + 3 * 2 * (10 + 1)),  # and one group below
+        (FeedbackProblem, DEEP, 3, 1 + 2 * OUTPUTS),
         (WeightProblem, (), 3, 1 + 2 * 3),
         (WeightProblem, DEEP, 5, 1 + 2 * 5),
     ],

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from skdopamine._mlp import network as _network
-from skdopamine._mlp import node as _node
+from skdopamine._mlp import output_credit as _output_credit
 from skdopamine._mlp.activations import ACTIVATIONS
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.node import NodeProblem
@@ -159,7 +159,7 @@ def test_evaluations_are_counted(mode, hidden):
 def test_chunks_of_pairs_give_the_same_bits(size, n_calls, monkeypatch):
     subject, params = set_problem(NodeProblem, metric("f1_macro", "multiclass"), ONE_HOT, n_perturbations=50)
     whole = estimate(subject, params)
-    monkeypatch.setattr(_node, "SET_BYTES", size * 8 * ONE_HOT.size)
+    monkeypatch.setattr(_output_credit, "SET_BYTES", size * 8 * ONE_HOT.size)
     calls = []
     both_sides = _network.both_sides
     monkeypatch.setattr(_network, "both_sides", lambda *args: calls.append(0) or both_sides(*args))

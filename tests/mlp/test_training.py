@@ -192,7 +192,7 @@ def test_credit_in_other_units_is_the_same_credit(loss, perturbation):
         return problem.credit(params, memory, problem.batch(slice(None)), 3)
 
     params, rule = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(layers))), Constant(0.1)
-    memory = (rng.standard_normal((1, 4)),) * 2 if perturbation is NodeProblem else ()
+    memory = (rng.standard_normal((4, 4)), rng.standard_normal((1, 4))) if perturbation is NodeProblem else ()
     before = credit(old, params, memory)
     state = TrainState(params, before.credit, before.credit**2, memory, rule.init())
     state = state._replace(anchor=Anchor(2 * params, memory, 5))
