@@ -134,6 +134,7 @@ def test_random_state_determines_a_series(make):
     assert not np.allclose(make(**short, random_state=2), one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "scale"), [(make_lorenz, 40.0), (make_rossler, 30.0), (make_mackey_glass, 2.0)], ids=SERIES
 )
@@ -144,6 +145,7 @@ def test_chaotic_series_stay_on_their_attractor_and_forget_their_start_slowly(ma
     np.testing.assert_allclose(one.std(axis=0), other.std(axis=0), rtol=0.35)
 
 
+@pytest.mark.slow
 def test_lorenz_neighbours_part_at_the_known_rate():
     rng, rates = np.random.default_rng(0), []
     for start in make_lorenz(12, dt=1.0, random_state=0):

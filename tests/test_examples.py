@@ -199,6 +199,7 @@ def pyplot(monkeypatch):
     plt.close("all")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # the small sizes ask for few epochs
 @pytest.mark.parametrize("name", SMALL)
 def test_gallery_script_runs_and_prints_what_it_says(name, pyplot, capsys):

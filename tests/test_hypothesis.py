@@ -5,6 +5,7 @@ import warnings
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from conftest import REPEATABLE, log_uniform
 from hypothesis import given, settings
 from scipy import sparse
@@ -101,6 +102,7 @@ def assert_finite(model, diverged, arrays):
     assert model.n_iter_ >= 1 or diverged
 
 
+@pytest.mark.slow
 @THOROUGH
 @given(inputs=inputs(), params=PARAMETERS, labels=st.sampled_from(LABELS), loss=st.sampled_from(LABEL_LOSSES))
 def test_classifier(inputs, params, labels, loss):
@@ -131,6 +133,7 @@ def test_classifier(inputs, params, labels, loss):
     assert_finite(model, diverged, [proba, model.loss_curve_])
 
 
+@pytest.mark.slow
 @THOROUGH
 @given(
     inputs=inputs(),

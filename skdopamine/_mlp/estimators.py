@@ -177,7 +177,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     all rows are trained for 1.6 times the best epoch of the two (the geometric
     mean), with the rate annealed within. The whole
     schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other
-    rates than "dopamine", `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
+    rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted
+    estimator, and losses that stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
     as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
@@ -701,7 +702,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
     all rows are trained for 1.6 times the best epoch, with the rate annealed within. The whole
     schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other
-    rates than "dopamine", `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
+    rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted
+    estimator, and losses that stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
     "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other

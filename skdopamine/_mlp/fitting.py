@@ -304,10 +304,12 @@ class TrainedMLP(DopamineMLP):
         """With early_stopping="auto", how long to train by folds of the rows; and whether that was interrupted.
 
         None where the whole schedule is to be run: for many or very few rows, a short or a constant schedule, a start
-        from `init`, which may have learnt from these rows, and losses that stand still under small perturbations.
+        from `init`, which may have learnt from these rows, losses that stand still under small perturbations, and
+        weight perturbation, which is too noisy for few rows to tell how far it has come.
         """
         training = self._training
-        wanted = self.early_stopping == "auto" and self.init is None and not problem.objective.flat
+        wanted = self.early_stopping == "auto" and self.init is None and self.perturbation != "weight"
+        wanted = wanted and np.isfinite(self.n_iter_no_change) and not problem.objective.flat
         if not wanted or not settings.schedule or settings.n_epochs < FEWEST_EPOCHS:
             return None, False
         classes = self._view(problem.data.units).numbers(sample.target) if isinstance(self, ClassifierMixin) else None

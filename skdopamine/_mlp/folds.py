@@ -22,7 +22,7 @@ N_FOLDS = 5
 FEWEST_ROWS, MOST_ROWS = 100, 2000  # between which rows are few enough, and enough, for a length to be chosen on them
 FEWEST_EPOCHS = 20  # a schedule that is as short as that is what the user wants
 STRETCH = 1.6  # of the best epoch of the folds: to the end of a schedule that is annealed within
-PATIENCE, PATIENT = 1.5, 10  # folds stop after PATIENCE times the best epoch, plus PATIENT
+PATIENCE, PATIENT = 1.5, 0.05  # folds stop after PATIENCE times the best epoch, plus PATIENT times the schedule
 ENOUGH = 0.3  # of the schedule: where the folds still improve then, the whole schedule is wanted
 STILL = 0.9  # of the epochs run: a best epoch beyond is taken for improvement to the end
 SMOOTHED = 5  # epochs that a score is averaged over, as few rows decide on it
@@ -168,7 +168,7 @@ def settled(losses: Sequence[float], scores: Sequence[float] | None, n_epochs: i
     best = np.sqrt(by_loss * by_score)
     if n >= ENOUGH * n_epochs and best >= STILL * n:
         return n_epochs
-    if n > PATIENCE * max(by_loss, by_score) + PATIENT or STRETCH * n >= n_epochs:
+    if n > PATIENCE * max(by_loss, by_score) + max(10, PATIENT * n_epochs) or STRETCH * n >= n_epochs:
         length = max(3, round(STRETCH * best))
         return length if length < 0.95 * n_epochs else n_epochs
     return None

@@ -546,6 +546,7 @@ PARAMETERS = st.fixed_dictionaries(
 CAUSES = "washout|horizon|readout_lags|reservoir_connectivity|ridge|finite variance|sample"
 
 
+@pytest.mark.slow
 @settings(REPEATABLE, max_examples=150)
 @given(
     params=PARAMETERS,

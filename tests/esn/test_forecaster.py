@@ -579,6 +579,7 @@ def test_gains_are_tuned_on_the_last_rows_of_a_long_series(monkeypatch):
     assert set(seen) == {(6000, 4500)}
 
 
+@pytest.mark.slow
 @quietly
 def test_gains_are_tuned_on_the_closed_loop():
     """With all of the error one step ahead, tuning ends elsewhere, and the loop is worse for it."""
@@ -751,6 +752,7 @@ def test_a_loss_of_any_size_tunes_the_gains():
 # ---- skill ----
 
 
+@pytest.mark.slow
 def test_mackey_glass_is_forecast_and_tuned_gains_do_it_for_longer():
     series = make_mackey_glass(1100, random_state=0)
     errors = []

@@ -75,6 +75,7 @@ def test_a_series_is_judged_one_step_ahead_and_on_the_closed_loop_by_hand():
         assert found[window] == pytest.approx(np.concatenate(errors).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recurrent", [True, False])
 def test_the_credit_is_the_gradient_in_the_mean(recurrent):
     """Of a thousand updates, by central differences."""

@@ -179,7 +179,7 @@ def test_clone_keeps_init_fitted_and_all_else_that_a_clone_keeps(task):
         model = task.make(init=init).set_fit_request(sample_weight=True)
         model.fit(task.X, task.y)
         cloned = clone(model)
-        assert cloned.get_metadata_routing().fit.requests == {"sample_weight": True}
+        assert cloned.get_metadata_routing().fit.requests["sample_weight"] is True
     assert cloned is not model
     assert cloned.init is init
     assert not hasattr(cloned, "coefs_")
@@ -213,6 +213,7 @@ def test_init_as_a_value_of_a_grid_has_to_be_frozen(task):
     assert search.best_params_["init"] is not None
 
 
+@pytest.mark.slow
 def test_fine_tuning_loses_nothing():
     X, y = load_breast_cancer(return_X_y=True)
     for seed in range(3):
@@ -259,6 +260,7 @@ def test_copies_share_nothing(task):
 
 def test_parameters_agree(task):
     changed = {"activation": "tanh", "alpha": 0.5, "batch_size": 17, "tol": 1e-3, "hidden_layer_sizes": [3, 4]}
+    changed["early_stopping"] = False
     ours = task.make(learning_rate="invscaling", shuffle=False, momentum=0.5, **changed).fit(task.X, task.y)
     theirs = ours.to_sklearn()
     own, got = ours.get_params(), theirs.get_params()

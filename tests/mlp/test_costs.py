@@ -20,6 +20,7 @@ from skdopamine._training.trainer import Epoch
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [lambda model: model, FrozenEstimator], ids=["as it is", "frozen"])
 def test_a_pickle_does_not_grow_with_the_number_of_refreshes(task, wrap):
     model, sizes = task.make(max_iter=1).fit(task.X, task.y), []

@@ -50,6 +50,7 @@ def test_an_absurd_target_is_not_taken_for_divergence(seed, params, n_absurd):
     assert model.best_loss_ > 100  # the rows are not left out
 
 
+@pytest.mark.slow
 def test_an_absurd_target_costs_next_to_nothing():
     for seed in range(10):
         X, y = make_waves(seed)

@@ -80,6 +80,7 @@ def test_early_stopping_takes_classes_of_few_rows(labels, loss, perturbation):
     assert model.t_ == len(model.loss_curve_) * (len(X) - -(-len(X) // 10)) or loss == "f1_macro"
 
 
+@pytest.mark.slow
 def test_as_accurate_as_without_on_many_classes():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((100, 20))[MANY] + 0.1 * rng.standard_normal((500, 20))

@@ -31,6 +31,7 @@ SHARED_WITH_SKLEARN = {
     *("tol", "verbose", "warm_start", "early_stopping", "validation_fraction", "n_iter_no_change", "power_t"),
 }
 OWN_DEFAULTS = {
+    "early_stopping": "auto",
     "learning_rate": "dopamine",
     "perturbation": "auto",
     "perturbation_scale": "auto",

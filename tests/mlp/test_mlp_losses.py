@@ -107,6 +107,7 @@ def test_classifier_learns_under_each_loss(make_task, loss, perturbation):
     finite_attributes(model)
 
 
+@pytest.mark.slow
 def test_a_scorer_that_is_a_function_is_learnt(make_task):
     _, X, y = make_task("binary", n=100)
     model = classify(loss=f1_of).fit(X, y)
@@ -129,6 +130,7 @@ def test_classifier_learns_label_sets(make_task, loss):
     finite_attributes(model)
 
 
+@pytest.mark.slow
 @PERTURBATIONS
 @pytest.mark.parametrize(
     ("loss", "metric"),
