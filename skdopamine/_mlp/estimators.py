@@ -171,7 +171,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks are trained at once, each without the rows of its fold. Equal rows share a
+    With early_stopping="auto", five networks (fewer of more than 400
+    rows) are trained at once, each without the rows of its fold. Equal rows share a
     fold, and each class has as many rows in each. Training stops where the loss or the accuracy
     on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
     all rows are trained for 1.6 times the best epoch of the two (the geometric
@@ -697,7 +698,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks are trained at once, each without the rows of its fold. Equal rows share a
+    With early_stopping="auto", five networks (fewer of more than 400
+    rows) are trained at once, each without the rows of its fold. Equal rows share a
     fold. Training stops where the loss
     on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
     all rows are trained for 1.6 times the best epoch, with the rate annealed within. The whole

@@ -24,7 +24,7 @@ from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
 from skdopamine._mlp.base import DopamineMLP
-from skdopamine._mlp.folds import FEWEST_EPOCHS, N_FOLDS, Found, divide, find_length
+from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, divide, find_length
 from skdopamine._mlp.following import followed
 from skdopamine._mlp.held_back import HeldRows, hold_back
 from skdopamine._mlp.network import Network
@@ -317,7 +317,7 @@ class TrainedMLP(DopamineMLP):
         fold = divide(problem, labels, problem.seed)
         if fold is None:
             return None, False
-        parts = [sample.at(fold == k) for k in range(N_FOLDS)]
+        parts = [sample.at(fold == k) for k in range(int(fold.max()) + 1)]
         found, result = find_length(
             problem,
             fold,

@@ -19,6 +19,7 @@ from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 N_FOLDS = 5
+ENOUGH_ROWS = 2000  # in all networks together: of more rows, fewer folds say enough
 FEWEST_ROWS, MOST_ROWS = 100, 2000  # between which rows are few enough, and enough, for a length to be chosen on them
 FEWEST_EPOCHS = 20  # a schedule that is as short as that is what the user wants
 STRETCH = 1.6  # of the best epoch of the folds: to the end of a schedule that is annealed within
@@ -51,24 +52,25 @@ class FoldsProblem:
     def __init__(self, problem: NetworkProblem, fold: npt.NDArray[np.intp]) -> None:
         self.problem = problem
         self.fold = fold  # (n,) of each row; -1: every network learns from it
+        self.n_folds = int(fold.max()) + 1
 
     def n_rows(self) -> int:
         return self.problem.n_rows()
 
     def init_memory(self) -> tuple[Array, ...]:
-        return self.problem.init_memory() * N_FOLDS
+        return self.problem.init_memory() * self.n_folds
 
     def batch(self, rows: Any) -> FoldBatch:
         numbers = np.arange(self.n_rows())[rows] if isinstance(rows, slice) else rows
-        learnt = [numbers[self.fold[numbers] != k] for k in range(N_FOLDS)]
+        learnt = [numbers[self.fold[numbers] != k] for k in range(self.n_folds)]
         parts = [self.problem.batch(own) if len(own) else None for own in learnt]
         some = [part for part in parts if part is not None]
         share = np.concatenate([part.share for part in some]) / len(some)
-        return FoldBatch(parts, share, sum(part.total for part in some) / N_FOLDS)
+        return FoldBatch(parts, share, sum(part.total for part in some) / self.n_folds)
 
     def credit(self, params: Array, memory: tuple[Array, ...], batch: FoldBatch, update: int) -> Estimate:
-        size, estimates = len(memory) // N_FOLDS, []
-        for k, (own, part) in enumerate(zip(np.split(params, N_FOLDS), batch.parts, strict=True)):
+        size, estimates = len(memory) // self.n_folds, []
+        for k, (own, part) in enumerate(zip(np.split(params, self.n_folds), batch.parts, strict=True)):
             known = memory[k * size : (k + 1) * size]
             estimates.append(
                 Estimate(np.zeros_like(own), np.empty(0, dtype=own.dtype), known, 0)
@@ -84,7 +86,7 @@ class FoldsProblem:
         )
 
     def losses(self, params: Array, batch: FoldBatch) -> Array:
-        parts = zip(np.split(params, N_FOLDS), batch.parts, strict=True)
+        parts = zip(np.split(params, self.n_folds), batch.parts, strict=True)
         return np.concatenate([self.problem.losses(own, part) for own, part in parts if part is not None])
 
 
@@ -99,6 +101,7 @@ class Judge:
         score: Callable[[int, Array], float] | None,
         verbose: bool | int,
     ) -> None:
+        self.n_folds = len(rows)
         self.held = [problem.on(problem.data.at(own)) for own in rows]
         self.batches = [held.batch(slice(None)) for held in self.held]
         self.most = np.inf  # that a row counts for
@@ -117,7 +120,9 @@ class Judge:
         """Judge the parameters; true once the length is known."""
         totals = np.array([batch.total for batch in self.batches])
         losses, told, scores = [], [], []
-        for k, (held, batch, own) in enumerate(zip(self.held, self.batches, np.split(params(), N_FOLDS), strict=True)):
+        for k, (held, batch, own) in enumerate(
+            zip(self.held, self.batches, np.split(params(), self.n_folds), strict=True)
+        ):
             output = _network.forward(held.network, own, batch.X)
             losses.append(held.values(output, batch))
             of_user = held.told(output, batch)
@@ -141,7 +146,8 @@ def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDAr
     """Fold (n,) of each row, -1 for rows in none; None where rows are too few or too many for that.
 
     Equal rows are in one fold, and which one depends on their content alone, so that a row of weight two is as two
-    rows. Of each label there are as many in each fold, and the one row of a label is learnt from in all.
+    rows. Of each label there are as many in each fold, and the one row of a label is learnt from in all. Of many rows
+    fewer folds are made, each still of a fifth of the rows.
     """
     _, first, group = np.unique(problem.data.ids, return_index=True, return_inverse=True)
     if len(first) < FEWEST_ROWS or len(group) > MOST_ROWS:
@@ -156,6 +162,7 @@ def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDAr
     order = order[~single[order]]
     fold = np.full(len(first), -1, dtype=np.intp)
     fold[order] = np.arange(len(order)) % N_FOLDS
+    fold[fold >= max(1, min(N_FOLDS, ENOUGH_ROWS // len(first)))] = -1
     return fold[group]
 
 
@@ -191,12 +198,12 @@ def find_length(
     verbose: bool | int,
 ) -> tuple[Found | None, _trainer.Result]:
     """Train the folds; None if that has told nothing."""
-    folds, start = FoldsProblem(problem, fold), np.tile(params, N_FOLDS)
-    rows = [np.flatnonzero(fold == k) for k in range(N_FOLDS)]
+    folds = FoldsProblem(problem, fold)
+    start, rows = np.tile(params, folds.n_folds), [np.flatnonzero(fold == k) for k in range(folds.n_folds)]
     judge = Judge(problem, rows, settings.n_epochs, score, verbose)
     scale = settings.step_scale
     settings = settings._replace(
-        n_iter_no_change=np.inf, step_scale=np.tile(scale, N_FOLDS) if isinstance(scale, np.ndarray) else scale
+        n_iter_no_change=np.inf, step_scale=np.tile(scale, folds.n_folds) if isinstance(scale, np.ndarray) else scale
     )
     with np.errstate(all="ignore"):
         result = _trainer.train(folds, rule, _trainer.init_state(start, folds, rule), settings, observer=judge)

@@ -87,6 +87,14 @@ def test_too_few_or_too_many_rows_have_no_folds(n_rows):
     assert divide(problem_of(RNG.standard_normal((n_rows, 4))), None, seed=1) is None
 
 
+@pytest.mark.parametrize(("n_rows", "n_folds"), [(400, 5), (500, 4), (900, 2), (1500, 1)])
+def test_of_many_rows_fewer_folds_are_made(n_rows, n_folds):
+    rows = np.random.default_rng(0).uniform(size=(n_rows, 4))
+    fold = divide(problem_of(rows), None, seed=1)
+    assert set(fold) - {-1} == set(range(n_folds))
+    assert (fold == 0).sum() == pytest.approx(n_rows / N_FOLDS, rel=0.05)
+
+
 # ---- the networks of all folds as one problem ----
 
 

@@ -41,7 +41,7 @@ class FittedCase:
         self.view = self.model._view(self.model._training.units)
         network = Network(self.model._training.layers, (ACTIVATIONS["relu"],))
         self.output = _network.forward(network, self.model._training.state.params, X)
-        target = self.model._encode(self.y, fresh=False).astype(float)
+        target = self.model._encode(self.y).astype(float)
         if self.view.task == "regression":
             target = self.model._training.units.scaled(target)
         self.target = target
