@@ -67,7 +67,7 @@ class TrainedMLP(DopamineMLP):
 
     def _remarks(self) -> Iterator[str]:
         """What is to be said of the parameters after a fit."""
-        if self.scoring is not None and self.early_stopping is False:
+        if self.scoring is not None and not self.early_stopping:
             yield without_effect("scoring", self.scoring, "early_stopping=True")
 
     @with_callbacks
@@ -165,7 +165,7 @@ class TrainedMLP(DopamineMLP):
             missing, given = ("X_val", "y_val") if X is None else ("y_val", "X_val")
             given = given if y is not None or X is not None else "sample_weight_val"
             raise ValueError(f"{given} must come with {missing}, got {missing}=None.")
-        if self.early_stopping is False:
+        if not self.early_stopping:
             raise ValueError("X_val must not be given with early_stopping=False: it would not be used.")
         with _validation.named(X="X_val", y="y_val", sample_weight="sample_weight_val"):
             own = self._check_data(X, y, weight, None, fresh=False, whole=False)
@@ -176,7 +176,7 @@ class TrainedMLP(DopamineMLP):
 
     def _split(self, sample: Sample, own: Sample | None) -> tuple[Sample, Sample | None]:
         """Rows to train on and, for early stopping, rows held back: the user's own, or some of the sample."""
-        if own is not None or self.early_stopping is not True:
+        if own is not None or self.early_stopping == "auto" or not self.early_stopping:
             return sample, own
         labels = sample.y if isinstance(self, ClassifierMixin) and sample.y.ndim == 1 else None
         seed = draw_seed(self.random_state)

@@ -349,3 +349,12 @@ def test_a_validation_set_without_early_stopping_is_refused():
     labels = (NOISY > 0).astype(int)
     with pytest.raises(ValueError, match=r"y_val has classes \[2\]"):
         fitted(DopamineMLPClassifier, labels, fit={"X_val": X, "y_val": labels + 1})
+
+
+@pytest.mark.parametrize("kind", [bool, np.bool_])
+def test_a_truth_value_of_numpy_is_one(kind):
+    assert fitted(early_stopping=kind(True), max_iter=5).best_loss_ is None
+    with pytest.raises(ValueError, match="X_val must not be given with early_stopping=False"):
+        fitted(early_stopping=kind(False), fit={"X_val": X, "y_val": NOISY})
+    with pytest.warns(UserWarning, match="scoring='r2' has no effect"):
+        fitted(early_stopping=kind(False), scoring="r2", max_iter=5)
