@@ -21,6 +21,7 @@ from skdopamine._typing import Array
 N_FOLDS = 5
 ENOUGH_ROWS = 2000  # in all networks together: of more rows, fewer folds say enough
 FEWEST_ROWS, MOST_ROWS = 100, 2000  # between which rows are few enough, and enough, for a length to be chosen on them
+FEWEST_JUDGED = 50  # rows, with others of their label, that the folds are made of
 FEWEST_EPOCHS = 20  # a schedule that is as short as that is what the user wants
 STRETCH = 1.6  # of the best epoch of the folds: to the end of a schedule that is annealed within
 PATIENCE, PATIENT = 1.5, 0.05  # folds stop after PATIENCE times the best epoch, plus PATIENT times the schedule
@@ -150,8 +151,6 @@ def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDAr
     fewer folds are made, each still of a fifth of the rows.
     """
     _, first, group = np.unique(problem.data.ids, return_index=True, return_inverse=True)
-    if len(first) < FEWEST_ROWS or len(group) > MOST_ROWS:
-        return None
     label = np.zeros(len(first), dtype=np.intp)
     if labels is not None:  # of equal rows with several labels the least
         label = np.full(len(first), labels.max(), dtype=np.intp)
@@ -160,6 +159,8 @@ def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDAr
     order = order[np.argsort(label[order], kind="stable")]
     single = np.bincount(label)[label] == 1
     order = order[~single[order]]
+    if len(first) < FEWEST_ROWS or len(group) > MOST_ROWS or len(order) < FEWEST_JUDGED:
+        return None
     fold = np.full(len(first), -1, dtype=np.intp)
     fold[order] = np.arange(len(order)) % N_FOLDS
     fold[fold >= max(1, min(N_FOLDS, ENOUGH_ROWS // len(first)))] = -1

@@ -358,3 +358,14 @@ def test_a_truth_value_of_numpy_is_one(kind):
         fitted(early_stopping=kind(False), fit={"X_val": X, "y_val": NOISY})
     with pytest.warns(UserWarning, match="scoring='r2' has no effect"):
         fitted(early_stopping=kind(False), scoring="r2", max_iter=5)
+
+
+@pytest.mark.parametrize("n_pairs", [0, 1])
+def test_classes_of_one_row_say_nothing(n_pairs):
+    rows = np.random.default_rng(6).standard_normal((110, 4))
+    labels = np.arange(110) // (1 + (np.arange(110) < 2 * n_pairs))
+    assert divide(problem_of(rows), labels, seed=1) is None
+    model = DopamineMLPClassifier((5,), max_iter=20, random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        assert model.fit(rows, labels).validation_loss_curve_ is None
