@@ -369,3 +369,9 @@ def test_classes_of_one_row_say_nothing(n_pairs):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         assert model.fit(rows, labels).validation_loss_curve_ is None
+
+
+def test_to_sklearn_goes_on_after_an_own_validation_set():
+    theirs = fitted(fit={"X_val": OTHER, "y_val": OTHER[:, 0]}, max_iter=5).to_sklearn()
+    assert theirs.best_loss_ == min(theirs.loss_curve_)
+    theirs.partial_fit(X, NOISY)
