@@ -131,6 +131,7 @@ class Judge:
             scores.append(np.nan if self.score is None else self.score(k, own))
         share = np.concatenate([batch.share[:, 0] * batch.total for batch in self.batches]) / totals.sum()
         loss = np.concatenate(losses)
+        loss = np.where(np.isnan(loss), np.inf, loss)  # where a loss is not defined, it is no best one
         if not self.losses:  # few wild rows do not decide
             self.most = _trainer.WILD * float(np.median(np.abs(loss))) or np.inf
         self.losses.append(_trainer.bounded(loss, share, self.most))

@@ -21,6 +21,7 @@ from skdopamine._mlp.folds import (
     PATIENCE,
     PATIENT,
     FoldsProblem,
+    Judge,
     divide,
     settled,
     smoothed,
@@ -375,3 +376,14 @@ def test_to_sklearn_goes_on_after_an_own_validation_set():
     theirs = fitted(fit={"X_val": OTHER, "y_val": OTHER[:, 0]}, max_iter=5).to_sklearn()
     assert theirs.best_loss_ == min(theirs.loss_curve_)
     theirs.partial_fit(X, NOISY)
+
+
+def test_an_epoch_without_a_loss_is_not_the_best_one():
+    problem = problem_of(X)
+    judge = Judge(problem, [np.arange(50), np.arange(50, 100)], 200, None, False)
+    params = np.random.default_rng(7).standard_normal(2 * _network.n_parameters(NETWORK))
+    judge.held[0].values = lambda output, batch: np.full(len(output), np.nan)
+    judge.end_epoch(None, lambda: params)
+    del judge.held[0].values
+    judge.end_epoch(None, lambda: params)
+    assert judge.losses[1] < judge.losses[0]
