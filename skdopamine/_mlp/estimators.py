@@ -100,8 +100,9 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     n_iter_no_change : int or np.inf, default=10
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
-        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
-        Sample weights count in the latter only. With early_stopping=False, `fit` warns.
+        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss, and
+        out of fold for loss and accuracy. Sample weights count in None only. `fit` warns where nothing is judged by it:
+        with early_stopping=False, or with "auto" where there are no folds.
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of the classes, above zero, by which `sample_weight` is multiplied; a class that is not named has weight
         one. For multi-label targets a list with a dict for each label, ``{0: ..., 1: ...}``, whose weights are
@@ -171,15 +172,14 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks (fewer of more than 400
-    rows) are trained at once, each without the rows of its fold. Equal rows share a
-    fold, and each class has as many rows in each. Training stops where the loss or the accuracy
-    on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
-    all rows are trained for 1.6 times the best epoch of the two (the geometric
-    mean), with the rate annealed within. The whole
-    schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other
-    rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted
-    estimator, and losses that stand still (see below).
+    With early_stopping="auto", five networks (fewer of more than 400 rows) are trained at once, each without the rows
+    of its fold. Equal rows share a fold, and each class has as many rows in each. Training stops where the loss or the
+    accuracy (or the metric of `scoring`) on the rows of the folds has long been at its best, or improves for so long
+    that the whole schedule is wanted. Then all rows are trained for 1.6 times the best epoch of the two (the geometric
+    mean), with the rate annealed within. The whole schedule is run, and no folds are made, for fewer than 100 or more
+    than 2,000 rows, fewer than 50 that share their class with another, schedules below 20 epochs, other rates than
+    "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and
+    losses that stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
     as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
@@ -634,7 +634,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         Epochs without improvement by `tol` after which training stops; np.inf for never.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
-        Sample weights count in the latter only. With early_stopping=False, `fit` warns.
+        Sample weights count in None only. `fit` warns where nothing is judged by it: with early_stopping=False, or with
+        "auto" where there are no folds.
     init : MLPRegressor or DopamineMLPRegressor, default=None
         Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
         layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
@@ -698,14 +699,13 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks (fewer of more than 400
-    rows) are trained at once, each without the rows of its fold. Equal rows share a
-    fold. Training stops where the loss
-    on the rows of the folds has long been at its best, or improves for so long that the whole schedule is wanted. Then
-    all rows are trained for 1.6 times the best epoch, with the rate annealed within. The whole
-    schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other
-    rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted
-    estimator, and losses that stand still (see below).
+    With early_stopping="auto", five networks (fewer of more than 400 rows) are trained at once, each without the rows
+    of its fold. Equal rows share a fold. Training stops where the loss (or the metric of `scoring`) on the rows of the
+    folds has long been at its best, or improves for so long that the whole schedule is wanted. Then all rows are
+    trained for 1.6 times the best epoch (with `scoring`, the geometric mean of both best), with the rate annealed
+    within. The whole schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules
+    below 20 epochs, other rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`,
+    `warm_start` of a fitted estimator, and losses that stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
     "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other

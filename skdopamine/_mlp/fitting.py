@@ -67,7 +67,8 @@ class TrainedMLP(DopamineMLP):
 
     def _remarks(self) -> Iterator[str]:
         """What is to be said of the parameters after a fit."""
-        if self.scoring is not None and not self.early_stopping:
+        chosen = self.early_stopping == "auto" and self.validation_scores_ is None
+        if self.scoring is not None and (chosen or not self.early_stopping):
             yield without_effect("scoring", self.scoring, "early_stopping=True")
 
     @with_callbacks

@@ -387,3 +387,10 @@ def test_an_epoch_without_a_loss_is_not_the_best_one():
     del judge.held[0].values
     judge.end_epoch(None, lambda: params)
     assert judge.losses[1] < judge.losses[0]
+
+
+def test_scoring_that_judges_nothing_is_told():
+    with pytest.warns(UserWarning, match="scoring='r2' has no effect without early_stopping=True"):
+        fitted(scoring="r2", max_iter=10)  # too short for folds
+    with pytest.warns(UserWarning, match="scoring='r2' has no effect without early_stopping=True"):
+        DopamineMLPRegressor((5,), scoring="r2").partial_fit(X, NOISY)
