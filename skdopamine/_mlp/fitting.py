@@ -24,7 +24,7 @@ from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
 from skdopamine._mlp.base import DopamineMLP
-from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, divide, find_length
+from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, divide, find_length, lacks_class
 from skdopamine._mlp.following import followed
 from skdopamine._mlp.held_back import HeldRows, hold_back
 from skdopamine._mlp.network import Network
@@ -314,9 +314,9 @@ class TrainedMLP(DopamineMLP):
         if not wanted or not settings.schedule or settings.n_epochs < FEWEST_EPOCHS:
             return None, False
         classes = self._view(problem.data.units).numbers(sample.target) if isinstance(self, ClassifierMixin) else None
-        labels = classes if classes is not None and classes.ndim == 1 else None
-        fold = divide(problem, labels, problem.seed)
-        if fold is None:
+        fold = divide(problem, classes, problem.seed)
+        # a metric may not be defined on rows that lack a class
+        if fold is None or (self.scoring is not None and lacks_class(classes, fold)):
             return None, False
         parts = [sample.at(fold == k) for k in range(int(fold.max()) + 1)]
         found, result = find_length(

@@ -148,12 +148,12 @@ def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDAr
     """Fold (n,) of each row, -1 for rows in none; None where rows are too few or too many for that.
 
     Equal rows are in one fold, and which one depends on their content alone, so that a row of weight two is as two
-    rows. Of each label there are as many in each fold, and the one row of a label is learnt from in all. Of many rows
-    fewer folds are made, each still of a fifth of the rows.
+    rows. Of each label (n,) there are as many in each fold, and the one row of a label is learnt from in all. Of many
+    rows fewer folds are made, each still of a fifth of the rows.
     """
     _, first, group = np.unique(problem.data.ids, return_index=True, return_inverse=True)
     label = np.zeros(len(first), dtype=np.intp)
-    if labels is not None:  # of equal rows with several labels the least
+    if labels is not None and labels.ndim == 1:  # of equal rows with several labels the least
         label = np.full(len(first), labels.max(), dtype=np.intp)
         np.minimum.at(label, group, labels)
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(first))
@@ -166,6 +166,15 @@ def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDAr
     fold[order] = np.arange(len(order)) % N_FOLDS
     fold[fold >= max(1, min(N_FOLDS, ENOUGH_ROWS // len(first)))] = -1
     return fold[group]
+
+
+def lacks_class(numbers: Array | None, fold: npt.NDArray[np.intp]) -> bool:
+    """Whether a fold lacks a class, of numbers (n,), or a value of a label, (n, labels)."""
+    if numbers is None:
+        return False
+    columns = numbers.reshape(len(numbers), -1).T
+    parts = [fold == k for k in range(int(fold.max()) + 1)]
+    return any(len(np.unique(column[part])) < len(np.unique(column)) for column in columns for part in parts)
 
 
 def settled(losses: Sequence[float], scores: Sequence[float] | None, n_epochs: int) -> int | None:

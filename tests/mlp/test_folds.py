@@ -394,3 +394,14 @@ def test_scoring_that_judges_nothing_is_told():
         fitted(scoring="r2", max_iter=10)  # too short for folds
     with pytest.warns(UserWarning, match="scoring='r2' has no effect without early_stopping=True"):
         DopamineMLPRegressor((5,), scoring="r2").partial_fit(X, NOISY)
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "roc_auc_ovr"])
+@pytest.mark.parametrize("several_labels", [False, True])
+def test_a_metric_is_not_asked_of_folds_that_lack_a_class(scoring, several_labels):
+    labels = (np.arange(100) < 3).astype(int) + (scoring == "roc_auc_ovr") * (NOISY > 0)
+    if several_labels:
+        labels = np.stack([NOISY > 0, np.arange(100) < 3], axis=1).astype(int)
+    with pytest.warns(UserWarning, match=f"scoring='{scoring}' has no effect"):
+        model = fitted(DopamineMLPClassifier, labels, scoring=scoring, max_iter=20)
+    assert model.validation_loss_curve_ is None
