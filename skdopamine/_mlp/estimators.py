@@ -510,6 +510,11 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             raise ValueError(
                 f"classes must be those of the first call to partial_fit, {plain(self.classes_)}, got {plain(classes)}."
             )
+        several = self._task() == "multilabel"
+        if not fresh and type_of_target(y).startswith("multilabel") != several:
+            kinds = "an indicator of several labels", "one class for each row"
+            wanted, got = kinds if several else reversed(kinds)
+            raise ValueError(f"y must be {wanted}, as in the first fit or call to partial_fit, got {got}.")
         present = unique_labels(y)
         if whole and not np.array_equal(present, self.classes_):
             raise ValueError(

@@ -405,3 +405,15 @@ def test_a_metric_is_not_asked_of_folds_that_lack_a_class(scoring, several_label
     with pytest.warns(UserWarning, match=f"scoring='{scoring}' has no effect"):
         model = fitted(DopamineMLPClassifier, labels, scoring=scoring, max_iter=20)
     assert model.validation_loss_curve_ is None
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_labels_of_another_kind_are_named(n_classes):
+    classes, labels = np.arange(100) % n_classes, np.stack([NOISY > 0, NOISY < 0], axis=1).astype(int)
+    model = fitted(DopamineMLPClassifier, classes, max_iter=2)
+    with pytest.raises(ValueError, match=r"y_val must be one class for each row, .* got an indicator"):
+        model.fit(X, classes, X_val=X, y_val=labels)
+    with pytest.raises(ValueError, match=r"y must be one class for each row, .* got an indicator"):
+        model.partial_fit(X, labels)
+    with pytest.raises(ValueError, match=r"y_val must be an indicator of several labels, .* got one class"):
+        model.fit(X, labels, X_val=X, y_val=classes % 2)
