@@ -148,7 +148,7 @@ class TrainingDisplay:
             ax.set(xlabel="Epoch", ylabel=label)
         if self.validation_loss is not None:
             epochs, color = np.arange(1, 1 + len(self.validation_loss)), self.lines_[0].get_color()
-            style = {"label": "_validation", "linestyle": "--", **kwargs, "color": color}
+            style = _normalised(kwargs) | {"label": "_validation", "linestyle": "--", "color": color}
             self.lines_ += self.axes_[0].plot(epochs, self.validation_loss, **style)
         if np.all(np.asarray(self.learning_rate) > 0):
             self.axes_[1].set_yscale("log")
@@ -428,6 +428,14 @@ def _pyplot() -> Any:
     except ImportError as error:
         raise ImportError("Displays need matplotlib, which the extra skdopamine[plot] installs.") from error
     return plt
+
+
+def _normalised(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Options of a line by their full names: "ls" is "linestyle"."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return dict(normalize_kwargs(kwargs, Line2D))
 
 
 def _marker(values: Any) -> str | None:

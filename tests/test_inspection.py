@@ -219,3 +219,13 @@ def test_training_shows_the_loss_on_rows_that_are_not_learnt_from():
     np.testing.assert_array_equal(display.lines_[-1].get_ydata(), model.validation_loss_curve_)
     assert display.lines_[-1].get_linestyle() == "--"
     assert len(TrainingDisplay.from_estimator(whole).lines_) == 3
+
+
+def test_the_validation_loss_is_dashed_whatever_the_options_are_called():
+    curve = [3.0, 2.0, 1.0]
+    display = TrainingDisplay(loss=curve, learning_rate=curve, reward_prediction_error=curve, validation_loss=curve)
+    display.plot(c="red", ls=":", lw=3, label="mine")
+    *shown, validation = display.lines_
+    assert [line.get_linestyle() for line in shown] == [":"] * 3
+    assert (validation.get_linestyle(), validation.get_color(), validation.get_linewidth()) == ("--", "red", 3)
+    assert validation.get_label() == "_validation"
