@@ -105,11 +105,14 @@ class TrainingDisplay:
                 f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}; of a "
                 "pipeline pass the last step."
             )
+        validation = getattr(estimator, "validation_loss_curve_", None)
+        if validation is not None and estimator.best_loss_ is None:  # rows held back are those of the last fit alone
+            validation = [np.nan] * (len(estimator.loss_curve_) - len(validation)) + validation
         display = cls(
             loss=estimator.loss_curve_,
             learning_rate=estimator.learning_rate_curve_,
             reward_prediction_error=estimator.reward_prediction_error_curve_,
-            validation_loss=getattr(estimator, "validation_loss_curve_", None),
+            validation_loss=validation,
             estimator_name=type(estimator).__name__ if name is None else name,
         )
         return display.plot(axes, **kwargs)

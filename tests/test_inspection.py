@@ -229,3 +229,11 @@ def test_the_validation_loss_is_dashed_whatever_the_options_are_called():
     assert [line.get_linestyle() for line in shown] == [":"] * 3
     assert (validation.get_linestyle(), validation.get_color(), validation.get_linewidth()) == ("--", "red", 3)
     assert validation.get_label() == "_validation"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_validation_loss_of_a_warm_start_is_at_its_end():
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    model = DopamineMLPRegressor((5,), max_iter=4, early_stopping=True, warm_start=True, random_state=0)
+    display = TrainingDisplay.from_estimator(model.fit(X, X[:, 0]).fit(X, X[:, 0]))
+    np.testing.assert_array_equal(display.lines_[-1].get_ydata(), [np.nan] * 4 + model.validation_loss_curve_)
