@@ -25,7 +25,7 @@ X, y = X[:N_ROWS], y[:N_ROWS]
 grid = {"mlp__perturbation_scale": [1e-3, 0.01, 0.1, 0.5, 2.0, 10.0]}
 fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 for activation in ("relu", "step"):
-    mlp = DopamineMLPClassifier(activation=activation, max_iter=MAX_ITER, random_state=0)
+    mlp = DopamineMLPClassifier(activation=activation, max_iter=MAX_ITER, early_stopping=False, random_state=0)
     search = GridSearchCV(Pipeline([("scale", StandardScaler()), ("mlp", mlp)]), grid, cv=3).fit(X, y)
     results = search.cv_results_
     display = PerturbationScaleDisplay.from_cv_results(results, ax=ax)
