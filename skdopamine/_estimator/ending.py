@@ -7,12 +7,13 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine._estimator.caller import users_level
+from skdopamine._estimator.validation import plain
 from skdopamine._training.trainer import Ending, Result
 
 
 def without_effect(name: str, value: object, needed: str) -> str:
     """What to say of a parameter that is set in vain."""
-    return f"{name}={value!r} has no effect without {needed}."
+    return f"{name}={plain(value)!r} has no effect without {needed}."
 
 
 def raise_if_early(result: Result, n_past: int = 0) -> None:

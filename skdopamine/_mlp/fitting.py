@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +24,7 @@ from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
 from skdopamine._mlp.base import DopamineMLP
-from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, divide, find_length, lacks_class
+from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, Score, divide, find_length, lacks_class
 from skdopamine._mlp.following import followed
 from skdopamine._mlp.held_back import HeldRows, hold_back
 from skdopamine._mlp.network import Network
@@ -318,35 +318,25 @@ class TrainedMLP(DopamineMLP):
         # a metric may not be defined on rows that lack a class
         if fold is None or (self.scoring is not None and lacks_class(classes, fold)):
             return None, False
-        parts = [sample.at(fold == k) for k in range(int(fold.max()) + 1)]
-        found, result = find_length(
-            problem,
-            fold,
-            training.state.params,
-            training.rule,
-            settings,
-            score=self._fold_score(problem, parts),
-            verbose=self.verbose,
-        )
+        held = [self._held(problem, sample.at(fold == k)) for k in range(int(fold.max()) + 1)]
+        start, rule, score = training.state.params, training.rule, self._fold_score(problem)
+        found, result = find_length(problem, fold, held, start, rule, settings, score=score, verbose=self.verbose)
         history = training.history
         history = history._replace(n_evaluations=history.n_evaluations + result.state.n_evaluations)
         self._training = training._replace(history=history)
         return found, result.reason is Ending.INTERRUPTED
 
-    def _fold_score(self, problem: NetworkProblem, parts: list[Sample]) -> Callable[[int, Array], float] | None:
-        """Score of parameters on the rows of a fold: the metric of `scoring` or, of a classifier, the accuracy."""
+    def _fold_score(self, problem: NetworkProblem) -> Score | None:
+        """What judges the rows of a fold beside the loss: the metric of `scoring` or, of a classifier, the accuracy."""
         if self.scoring is not None:
-            held = [self._held(problem, part) for part in parts]
-            return lambda k, params: held[k].score(params)
+            return lambda held, params, output: held.score(params)
         if not isinstance(self, ClassifierMixin):
             return None
         view = self._view(problem.data.units)
-        rows = [part.X.astype(problem.dtype, copy=False) for part in parts]
 
-        def accuracy(k: int, params: Array) -> float:
-            output = _network.forward(problem.network, params, rows[k])
-            right = view.labels(output) == view.numbers(parts[k].target)
-            return float(np.average(right.reshape(len(right), -1).mean(axis=1), weights=parts[k].weight))
+        def accuracy(held: HeldRows, params: Array, output: Array) -> float:
+            right = view.labels(output) == view.numbers(held.batch.target)
+            return held.mean(right.reshape(len(right), -1).mean(axis=1))
 
         return accuracy
 
@@ -385,7 +375,7 @@ class TrainedMLP(DopamineMLP):
             unit=unit,
             callbacks=callbacks,
             fitted=fitted,
-            held_loss=None if held is None or held.metric is None else held.loss,
+            held_loss=None if held is None or held.metric is None else held.told_loss,
         )
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
             result = _trainer.train(

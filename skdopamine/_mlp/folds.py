@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skdopamine._mlp import network as _network
+from skdopamine._mlp.held_back import HeldRows
 from skdopamine._mlp.problem import Batch, NetworkProblem
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate
@@ -30,13 +30,15 @@ STILL = 0.9  # of the epochs run: a best epoch beyond is taken for improvement t
 SMOOTHED = 5  # epochs that a score is averaged over, as few rows decide on it
 
 
+Score = Callable[[HeldRows, Array, Array], float]  # of the rows of a fold, parameters and the outputs of these
+
+
 class Found(NamedTuple):
     """What the folds have shown."""
 
     n_epochs: int  # to train for
     losses: list[float]  # of each epoch, on rows that were not learnt from
     scores: list[float]
-    n_evaluations: int
 
 
 class FoldBatch(NamedTuple):
@@ -94,17 +96,10 @@ class FoldsProblem:
 class Judge:
     """Judges the networks after each epoch by the rows of their folds, and stops them once the length is known."""
 
-    def __init__(
-        self,
-        problem: NetworkProblem,
-        rows: Sequence[npt.NDArray[np.intp]],
-        n_epochs: int,
-        score: Callable[[int, Array], float] | None,
-        verbose: bool | int,
-    ) -> None:
-        self.n_folds = len(rows)
-        self.held = [problem.on(problem.data.at(own)) for own in rows]
-        self.batches = [held.batch(slice(None)) for held in self.held]
+    def __init__(self, held: Sequence[HeldRows], n_epochs: int, score: Score | None, verbose: bool | int) -> None:
+        self.held = held
+        self.totals = np.array([rows.batch.total for rows in held])
+        self.share = np.concatenate([rows.batch.share[:, 0] * rows.batch.total for rows in held]) / self.totals.sum()
         self.most = np.inf  # that a row counts for
         self.n_epochs = n_epochs
         self.score = score
@@ -119,24 +114,19 @@ class Judge:
 
     def end_epoch(self, epoch: _trainer.Epoch, params: Callable[[], Array]) -> bool:
         """Judge the parameters; true once the length is known."""
-        totals = np.array([batch.total for batch in self.batches])
         losses, told, scores = [], [], []
-        for k, (held, batch, own) in enumerate(
-            zip(self.held, self.batches, np.split(params(), self.n_folds), strict=True)
-        ):
-            output = _network.forward(held.network, own, batch.X)
-            losses.append(held.values(output, batch))
-            of_user = held.told(output, batch)
-            told.append(float((losses[-1] if of_user is None else of_user) @ batch.share[:, 0]))
-            scores.append(np.nan if self.score is None else self.score(k, own))
-        share = np.concatenate([batch.share[:, 0] * batch.total for batch in self.batches]) / totals.sum()
+        for rows, own in zip(self.held, np.split(params(), len(self.held)), strict=True):
+            output = rows.output(own)
+            losses.append(rows.losses(output))
+            told.append(rows.mean(rows.losses(output, told=True)))
+            scores.append(np.nan if self.score is None else self.score(rows, own, output))
         loss = np.concatenate(losses)
         loss = np.where(np.isnan(loss), np.inf, loss)  # where a loss is not defined, it is no best one
         if not self.losses:  # few wild rows do not decide
             self.most = _trainer.WILD * float(np.median(np.abs(loss))) or np.inf
-        self.losses.append(_trainer.bounded(loss, share, self.most))
-        self.told.append(float(np.average(told, weights=totals)) * self.held[0].loss_unit)
-        self.scores.append(float(np.average(scores, weights=totals)))
+        self.losses.append(_trainer.bounded(loss, self.share, self.most))
+        self.told.append(float(np.average(told, weights=self.totals)) * self.held[0].problem.loss_unit)
+        self.scores.append(float(np.average(scores, weights=self.totals)))
         if self.verbose:
             shown = "" if self.score is None else f", score = {self.scores[-1]:.6f}"
             print(f"Out of fold: iteration {len(self.losses)}, loss = {self.told[-1]:.8f}{shown}")
@@ -182,7 +172,7 @@ def settled(losses: Sequence[float], scores: Sequence[float] | None, n_epochs: i
     n = len(losses)
     by_loss = by_score = int(np.argmin(losses)) + 1
     if scores is not None:
-        by_score = int(smoothed(scores).argmax()) + 1
+        by_score = int(np.round(smoothed(scores), 9).argmax()) + 1  # equal but for rounding is equal
     best = np.sqrt(by_loss * by_score)
     if n >= ENOUGH * n_epochs and best >= STILL * n:
         return n_epochs
@@ -201,23 +191,22 @@ def smoothed(scores: Sequence[float]) -> Array:
 def find_length(
     problem: NetworkProblem,
     fold: npt.NDArray[np.intp],
+    held: Sequence[HeldRows],
     params: Array,
     rule: LearningRate,
     settings: _trainer.Settings,
     *,
-    score: Callable[[int, Array], float] | None,
+    score: Score | None,
     verbose: bool | int,
 ) -> tuple[Found | None, _trainer.Result]:
-    """Train the folds; None if that has told nothing."""
-    folds = FoldsProblem(problem, fold)
-    start, rows = np.tile(params, folds.n_folds), [np.flatnonzero(fold == k) for k in range(folds.n_folds)]
-    judge = Judge(problem, rows, settings.n_epochs, score, verbose)
-    scale = settings.step_scale
+    """Train the folds, whose rows are `held`; None if that has told nothing."""
+    folds, judge = FoldsProblem(problem, fold), Judge(held, settings.n_epochs, score, verbose)
     settings = settings._replace(
-        n_iter_no_change=np.inf, step_scale=np.tile(scale, folds.n_folds) if isinstance(scale, np.ndarray) else scale
+        n_iter_no_change=np.inf, step_scale=np.broadcast_to(settings.step_scale, (len(held), len(params))).ravel()
     )
+    state = _trainer.init_state(np.tile(params, len(held)), folds, rule)
     with np.errstate(all="ignore"):
-        result = _trainer.train(folds, rule, _trainer.init_state(start, folds, rule), settings, observer=judge)
+        result = _trainer.train(folds, rule, state, settings, observer=judge)
     if judge.length is None:
         return None, result
-    return Found(judge.length, judge.told, [] if score is None else judge.scores, result.state.n_evaluations), result
+    return Found(judge.length, judge.told, [] if score is None else judge.scores), result

@@ -65,35 +65,41 @@ class HeldRows:
     ) -> None:
         X = sample.X.astype(problem.dtype, copy=False)
         self.problem = problem.on(make_data(X, sample.target, sample.weight, problem.data.units))
-        self.X, self.y = X, sample.y
+        self.batch = self.problem.batch(slice(None))
+        self.y = sample.y
         self.metric = metric
         self.names = loss, scoring
+
+    def output(self, params: Array) -> Array:
+        """Outputs (n, outputs) of a network."""
+        return _network.forward(self.problem.network, params, self.batch.X)
+
+    def losses(self, output: Array, *, told: bool = False) -> Array:
+        """Loss (n,) of each row as training counts it or, to be `told`, with outputs as in the user's units."""
+        losses = self.problem.told(output, self.batch) if told else None
+        return self.problem.values(output, self.batch) if losses is None else losses
+
+    def mean(self, losses: Array) -> float:
+        """Mean loss of the rows."""
+        return float(losses @ self.batch.share[:, 0])
 
     def score(self, params: Array) -> float:
         """The metric, or minus the loss as training counts it."""
         loss, scoring = self.names
         if self.metric is not None:
-            given = _validation.plain(self.metric(params, self.X, self.y))
+            given = _validation.plain(self.metric(params, self.batch.X, self.y))
             if not (isinstance(given, int | float) and isfinite(given)):
                 raise ValueError(f"scoring={scoring!r} must give finite numbers, got {given!r}.")
             return float(given)
-        value = self._mean_loss(params, told=False)
+        value = self.mean(self.losses(self.output(params)))
         if not isfinite(value):
             raise ValueError(f"loss={loss!r} must be finite on the rows held back, got {value}.")
         return -value
 
     def told_score(self, params: Array) -> float:
         """Minus the loss in which outputs count as in the user's units."""
-        return -self._mean_loss(params, told=True)
+        return -self.mean(self.losses(self.output(params), told=True))
 
-    def loss(self, params: Array) -> float:
+    def told_loss(self, params: Array) -> float:
         """The loss in the user's units."""
-        return self._mean_loss(params, told=True) * self.problem.loss_unit
-
-    def _mean_loss(self, params: Array, *, told: bool) -> float:
-        problem, batch = self.problem, self.problem.batch(slice(None))
-        output = _network.forward(problem.network, params, batch.X)
-        losses = problem.told(output, batch) if told else None
-        if losses is None:
-            losses = problem.values(output, batch)
-        return float(losses @ batch.share[:, 0])
+        return -self.told_score(params) * self.problem.loss_unit

@@ -373,7 +373,7 @@ def shown(problem: Problem, state: TrainState, last: Seen, params: Array) -> Arr
 
 
 def why_lost(loss: float, level: float, n_undone: int, state: TrainState) -> str:
-    """Why a run is lost after an epoch with `n_undone` updates undone; None if it is not."""
+    """Why a run is lost after an epoch with `n_undone` updates undone; empty if it is not."""
     if not (isfinite(loss) and np.isfinite(state.params).all()):
         return "the loss is no longer finite"
     if n_undone == 0 and level > state.far:

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._mlp import folds as _folds
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import layer_activations
 from skdopamine._mlp.folds import (
@@ -26,9 +27,10 @@ from skdopamine._mlp.folds import (
     settled,
     smoothed,
 )
+from skdopamine._mlp.held_back import HeldRows
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.node import NodeProblem
-from skdopamine._mlp.problem import make_data
+from skdopamine._mlp.problem import Sample, make_data
 from skdopamine._objectives.base import SquaredError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -162,6 +164,12 @@ def test_a_length_next_to_the_whole_schedule_is_the_whole():
     assert settled(valley(50, 63), None, 100) == 80
 
 
+def test_of_epochs_with_one_score_the_first_is_the_best():
+    n = int(PATIENCE * 5 + 10) + 1
+    scores = np.where(np.arange(n) < 2, 0.0, 0.7) + 1e-16 * np.arange(n)  # but for rounding
+    assert settled(valley(5, n), scores, 150) == round(1.6 * 5)
+
+
 def test_scores_are_smoothed():
     np.testing.assert_allclose(smoothed([0, 0, 5, 0, 0]), [1, 1, 1, 1, 1])
     np.testing.assert_allclose(smoothed([1.0]), [1.0])
@@ -291,10 +299,14 @@ def test_the_console_and_to_sklearn_tell_of_it(capsys):
     theirs.fit(rows, labels)
 
 
-def test_a_shorter_length_is_not_a_fit_that_was_cut_short():
+def test_a_shorter_length_is_not_a_fit_that_was_cut_short(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
-        fitted(max_iter=100)
+        shortened = fitted(max_iter=100)
+    assert shortened.n_iter_ < 100
+    monkeypatch.setattr(_folds, "settled", lambda losses, scores, n_epochs: n_epochs)
+    with pytest.warns(ConvergenceWarning, match="max_iter=100"):  # where the whole of a longer schedule is wanted
+        assert fitted(max_iter=100).n_iter_ == 100
 
 
 # ---- the user's own validation set ----
@@ -380,11 +392,12 @@ def test_to_sklearn_goes_on_after_an_own_validation_set():
 
 def test_an_epoch_without_a_loss_is_not_the_best_one():
     problem = problem_of(X)
-    judge = Judge(problem, [np.arange(50), np.arange(50, 100)], 200, None, False)
+    halves = [Sample(rows, rows[:, 0], rows[:, :1], None) for rows in (X[:50], X[50:])]
+    judge = Judge([HeldRows(problem, half, None, loss=None, scoring=None) for half in halves], 200, None, False)
     params = np.random.default_rng(7).standard_normal(2 * _network.n_parameters(NETWORK))
-    judge.held[0].values = lambda output, batch: np.full(len(output), np.nan)
+    judge.held[0].losses = lambda output, *, told=False: np.full(len(output), np.nan)
     judge.end_epoch(None, lambda: params)
-    del judge.held[0].values
+    del judge.held[0].losses
     judge.end_epoch(None, lambda: params)
     assert judge.losses[1] < judge.losses[0]
 
