@@ -128,7 +128,9 @@ def test_a_batch_of_one_row_moves_the_networks_that_may_learn_from_it():
     fold = divide(problem, None, seed=1)
     folds = FoldsProblem(problem, fold)
     params = np.tile(_network.init_params(NETWORK, 2.0, np.random.default_rng(0), np.float64), N_FOLDS)
-    estimate = folds.credit(params, folds.init_memory(), folds.batch(np.array([7])), 0)
+    batch = folds.batch(np.array([7]))
+    assert batch.share.sum() == pytest.approx(1)
+    estimate = folds.credit(params, folds.init_memory(), batch, 0)
     moved = [bool(credit.any()) for credit in np.split(estimate.credit, N_FOLDS)]
     assert moved == [k != fold[7] for k in range(N_FOLDS)]
     assert len(estimate.losses) == N_FOLDS - 1
@@ -209,6 +211,7 @@ def test_what_is_not_overfitted_is_trained_as_ever():
     np.testing.assert_array_equal(model.coefs_[0], whole.coefs_[0])
     assert model.validation_loss_curve_ is not None
     assert whole.validation_loss_curve_ is None
+    assert model.n_evaluations_ > whole.n_evaluations_  # those of the folds count
 
 
 def test_a_classifier_is_judged_by_loss_and_accuracy():
@@ -390,11 +393,27 @@ def test_to_sklearn_goes_on_after_an_own_validation_set():
     theirs.partial_fit(X, NOISY)
 
 
-def test_an_epoch_without_a_loss_is_not_the_best_one():
+def judge_of_halves():
     problem = problem_of(X)
     halves = [Sample(rows, rows[:, 0], rows[:, :1], None) for rows in (X[:50], X[50:])]
-    judge = Judge([HeldRows(problem, half, None, loss=None, scoring=None) for half in halves], 200, None, False)
+    held = [HeldRows(problem, half, None, loss=None, scoring=None) for half in halves]
     params = np.random.default_rng(7).standard_normal(2 * _network.n_parameters(NETWORK))
+    return Judge(held, 200, None, False), params
+
+
+def test_a_wild_row_does_not_decide():
+    judge, params = judge_of_halves()
+    for epoch in range(5):
+        losses = np.full(50, 5.0 - epoch)
+        losses[0] = 1e6 * (1 + epoch)
+        judge.held[0].losses = lambda output, *, told=False, losses=losses: losses
+        judge.end_epoch(None, lambda: params)
+    assert (np.diff(judge.losses) < 0).all()
+    assert (np.diff(judge.told) > 0).all()  # what is reported is the mean as it is
+
+
+def test_an_epoch_without_a_loss_is_not_the_best_one():
+    judge, params = judge_of_halves()
     judge.held[0].losses = lambda output, *, told=False: np.full(len(output), np.nan)
     judge.end_epoch(None, lambda: params)
     del judge.held[0].losses
