@@ -1,5 +1,6 @@
 """What the forecaster does below its public methods: checks, training, streams."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -12,12 +13,14 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import season as _season
 from skdopamine._esn.calendar import Calendar, check_index
-from skdopamine._esn.forecast import Assignment
+from skdopamine._esn.choice import FEWEST_ROWS, SHARE_OF_STEPS, Court, Plan, Trial
+from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import TRAINED, GainsProblem, decode, encode
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
-from skdopamine._esn.reservoir import Gains, Normal
+from skdopamine._esn.reservoir import Gains, Normal, Weights
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
+from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream, bounds_of, span_of
 from skdopamine._estimator.base import DopamineEstimator, draw_seed
@@ -40,6 +43,12 @@ MOST_STEPS = 10**8  # of a forecast
 TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
 TUNING_READS = 20_000  # of windows, rows x lags used for tuning
 TUNING_WINDOWS = 400  # but no fewer windows than these
+FEWEST_DIFFERENCES = 4  # that a forecast of differences is learnt from
+SEASONS_TO_CHOOSE = 6  # in fewer, loops held back cannot tell one simple forecast from another
+FEW_WINDOWS = 15  # closed loops that judge the small reservoir
+FEW_UNITS, SHARE_OF_FEW = 100, 0.75  # gains are tuned on a small reservoir first, for this share of the updates
+FEW_TUNING_ROWS = 2000  # the last ones, for the small reservoir
+WORTH = 0.02  # gain of the log error below which tuning the whole reservoir ends
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WINDOW_BATCH = 200  # rows of a minibatch where each row is a window
@@ -64,13 +73,11 @@ class DopamineESN(DopamineEstimator):
     def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Result], bool]:
         """Fit, and return the result of each stage of training, and whether `max_iter` cut one short."""
         trainable = self._trainable()
-        model = self._started(inputs, target, form)
-        task = self._assignment(model, inputs, target)
+        model, task, court = self._with_base(inputs, target, form, tuned="gains" in trainable)
         results: list[Result] = []
         cut_short = False
         if "gains" in trainable:
-            model, result, cut_short = self._with_tuned_gains(model, task)
-            results.append(result)
+            model, results, cut_short = self._with_tuned_gains(model, task, court)
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
         ridge = model.readout
@@ -86,11 +93,17 @@ class DopamineESN(DopamineEstimator):
         if not is_ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
         ridge_normal = head if is_ridge else None
-        self._set_fitted(*self._finished(model, task, ridge_normal, state, index))
+        self._set_fitted(*self._finished(model, task, ridge_normal, state, inputs, index))
         return results, cut_short
 
-    def _started(self, inputs: Array, target: Array, form: Form) -> Model:
-        """A model that has learnt nothing: scales, reservoir and lags, from these rows."""
+    def _started(self, inputs: Array, target: Array, form: Form, plan: Plan, weights: Weights | None = None) -> Model:
+        """A model that has learnt nothing: scales and lags from these rows, and a reservoir, `weights` if given."""
+        base = plan.base
+        if base.lag and len(inputs) < base.lag + FEWEST_DIFFERENCES:
+            raise ValueError(
+                f"X has {len(inputs)} rows, too few for differences to {base.lag} rows before (difference, season)."
+            )
+        inputs, target = base.left(inputs), base.left_of_targets(inputs, target)
         flat = inputs.reshape(-1, inputs.shape[-1])
         with np.errstate(over="ignore", invalid="ignore"):
             read, goals = Standard.of(flat), Standard.of(target)
@@ -99,18 +112,57 @@ class DopamineESN(DopamineEstimator):
                 raise ValueError(f"{name} must have a finite variance, got values up to {np.abs(rows).max()}.")
         if form.closed:  # what is fed back has the units of the inputs
             goals = goals.starting_as(read)
-        lags = self._choose_lags(inputs, read)
-        seed = draw_seed(self.random_state)
-        rng = np.random.Generator(np.random.PCG64(seed))
-        links = min(1.0, LINKS / self.n_units) if self.reservoir_connectivity == "auto" else self.reservoir_connectivity
-        weights = _reservoir.init_weights(int(self.n_units), form.n_channels, float(links), rng)
+        lags = self._choose_lags(inputs, () if base.lag > 1 else plan.seasons)
+        weights = weights or self._reservoir(int(self.n_units), form.n_channels, plan.seed)
         values = {name: np.array([float(getattr(self, name))]) for name in TRAINED}
         gains = Gains(**values, state_noise=np.array([float(self.state_noise)]))
         readout = np.zeros((int(self.n_units) + len(lags) * form.n_channels + 1, target.shape[1]))
-        return Model(weights, gains, readout, lags, read, goals, form, seed, History())
+        return Model(weights, gains, readout, lags, read, goals, form, plan.seed, History(), base)
+
+    def _reservoir(self, n_units: int, n_channels: int, seed: int) -> Weights:
+        rng = np.random.Generator(np.random.PCG64(seed))
+        links = min(1.0, LINKS / n_units) if self.reservoir_connectivity == "auto" else self.reservoir_connectivity
+        return _reservoir.init_weights(n_units, n_channels, float(links), rng)
+
+    # ---- what to add to ----------------------------------------------------------------------------------------------
+
+    def _plan(self, inputs: Array, form: Form) -> Plan:
+        """Seasons and differences as the user asks for them, where there is nothing to choose from."""
+        seasons = _season.seasons(self.season, inputs[-TUNING_ROWS:] if form.is_series else None)
+        differences = self.difference == 1 and form.is_series and form.closed
+        return Plan(Simple(max(seasons, default=1) if differences else 0), seasons, draw_seed(self.random_state))
+
+    def _with_base(
+        self, inputs: Array, target: Array, form: Form, *, tuned: bool
+    ) -> tuple[Model, Assignment, Court | None]:
+        """A model that has learnt nothing, with what it adds to, its task, and the loops that have chosen both.
+
+        Nothing is chosen for a plain echo-state network, nor where nothing can be fed back.
+        """
+        plan = self._plan(inputs, form)
+        model = self._started(inputs, target, form, plan)
+        task = self._assignment(model, inputs, target)
+        rows, goals = (values[max(0, len(inputs) - TUNING_ROWS) :] for values in (inputs, target))
+        if not (tuned and form.is_series and form.closed and len(rows) >= FEWEST_ROWS):
+            return model, task, None
+        lags = [0, *plan.seasons] if plan.seasons else [0, 1]
+        if self.difference != "auto" or callable(self.loss):  # a loss of one's own is one of rows
+            lags = [plan.base.lag]
+        views = []
+        for lag in lags:
+            if len(rows) >= max(FEWEST_ROWS, _season.FEWEST_SEASONS * lag):
+                view = self._started(inputs, target, form, plan._replace(base=Simple(lag)), model.weights)
+                views.append((view, self._assignment(view, rows, goals)))
+        n_before = max(view.base.lag + own.washout for view, own in views)
+        n_steps = len(rows) // SHARE_OF_STEPS if self.horizon == "auto" else int(self.horizon)
+        n_steps = max(1, min(MOST_HORIZON, n_steps, (len(rows) - n_before) // 2))
+        trial = Trial.of(rows, n_before, n_steps)
+        can_tell = len(rows) >= SEASONS_TO_CHOOSE * max(plan.seasons, default=0)
+        model, court = trial.chosen(views if can_tell else views[-1:], can_tell=can_tell)
+        return model, self._assignment(model, inputs, target), court
 
     def _finished(
-        self, model: Model, task: Assignment, head: Normal | None, state: Array, index: Any
+        self, model: Model, task: Assignment, head: Normal | None, state: Array, inputs: Array, index: Any
     ) -> tuple[Model, Stream]:
         """The model with the readout of all rows, and where it stands; `head`: the rows before the split, for ridge."""
         n_rows, normal, judge = len(task.reader.inputs), None, model.readout
@@ -130,9 +182,10 @@ class DopamineESN(DopamineEstimator):
             record=self._judged(model, task, normal, state, judge),
             waiting=len(task.target) < n_rows,
             calendar=Calendar().extended(index),
+            levels=inputs[len(inputs) - model.base.lag :].copy() if model.base.lag else inputs[:0],
         )
 
-    def _choose_lags(self, inputs: Array, units: Standard) -> npt.NDArray[np.intp]:
+    def _choose_lags(self, inputs: Array, seasons: Sequence[int]) -> npt.NDArray[np.intp]:
         n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
         if self.readout_lags != "auto":
             if int(self.readout_lags) > n_lags:
@@ -140,7 +193,7 @@ class DopamineESN(DopamineEstimator):
             return np.arange(int(self.readout_lags))
         if inputs.ndim == 3:
             return np.arange(min(n_lags, max(1, _season.N_RECENT // inputs.shape[2])))
-        return _season.seasonal_lags(units.scaled(inputs[-TUNING_ROWS:]))
+        return _season.seasonal_lags(min(len(inputs), TUNING_ROWS), inputs.shape[1], seasons)
 
     def _trainable(self) -> tuple[str, ...]:
         names = (self.trainable,) if isinstance(self.trainable, str) else tuple(self.trainable)
@@ -162,9 +215,9 @@ class DopamineESN(DopamineEstimator):
 
     def _assignment(self, model: Model, inputs: Array, target: Array) -> Assignment:
         """What is to be learnt, in standardised units."""
-        scaled = model.inputs.scaled(inputs)
+        scaled = model.scaled(inputs)
         own = len(target) == len(inputs)  # else the targets are the inputs
-        goal = model.targets.scaled(target) if own else scaled[1:]
+        goal = model.goals(inputs, target) if own else scaled[1:]
         is_series, closed = model.form.is_series, model.form.closed and model.form.is_series
         n = len(goal)
         n_tail = min(max(1, int(n * self.validation_fraction)), _intervals.MOST_ROWS)
@@ -186,37 +239,73 @@ class DopamineESN(DopamineEstimator):
         bounds, objective = bounds_of(span_of(scaled)), self._objective(model.targets)
         if isinstance(objective, FunctionLoss) and np.isnan(objective.values(goal, goal)).any():
             raise ValueError(f"loss={self.loss!r} must be a number for predictions equal to the targets, got nan.")
-        return Assignment(model.reader(scaled), goal, closed, washout, split, horizon, bounds, objective)
+        reader = model.reader(scaled)
+        return Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base, model.expected)
 
     # ---- training ----------------------------------------------------------------------------------------------------
 
-    def _with_tuned_gains(self, model: Model, task: Assignment) -> tuple[Model, Result, bool]:
-        """The model with better gains, the result of training, and whether `max_iter` cut it short."""
-        most = (
-            max(TUNING_ROWS, 4 * task.washout, 8 * task.horizon)
-            if model.form.is_series
-            else max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
-        )
-        first = max(0, len(task.target) - most)
-        if first:
-            n_tail = min(len(task.target) - task.split, max(1, int(most * self.validation_fraction), 2 * task.horizon))
-            reader = task.reader._replace(inputs=task.reader.inputs[first : len(task.target)])
-            task = task._replace(reader=reader, target=task.target[first:], split=most - n_tail)
-        n_pairs = GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations)
-        scale = GAIN_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale)
-        problem = GainsProblem(
-            model.weights, task, model.gains, n_windows=GAIN_WINDOWS, n_pairs=n_pairs, scale=scale, seed=model.seed
-        )
+    def _with_tuned_gains(
+        self, model: Model, task: Assignment, court: Court | None
+    ) -> tuple[Model, list[Result], bool]:
+        """The model with better gains, if any, the results of tuning, and whether `max_iter` cut it short.
+
+        A small reservoir is tuned first; the whole one only where the gains found do better on the loops held back.
+        """
         needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
+        n_updates, untuned, tuned = min(self.max_iter, needed), model, model
+        results: list[Result] = []
+        if court is not None and model.n_units > FEW_UNITS:
+            n_few = ceil(SHARE_OF_FEW * n_updates)
+            n_updates -= n_few
+            few = self._reservoir(FEW_UNITS, model.form.n_channels, model.seed)
+            latest = self._latest(task, FEW_TUNING_ROWS)
+            found, result = self._tuned(model.with_weights(few), latest, n_few, n_windows=FEW_WINDOWS)
+            results.append(result)
+            tuned = model._replace(gains=found.gains, training=found.training)
+        worth = court is None or model.n_units <= FEW_UNITS or court.keeps(tuned)
+        if worth and n_updates and all(result.reason is not Ending.INTERRUPTED for result in results):
+            latest = self._latest(task, TUNING_ROWS)
+            tuned, result = self._tuned(tuned, latest, n_updates, first=sum(len(result.epochs) for result in results))
+            results.append(result)
+            worth = court is None or court.keeps(tuned)
+        cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
+        return (tuned if worth else untuned._replace(training=tuned.training)), results, cut_short
+
+    def _latest(self, task: Assignment, n_rows: int) -> Assignment:
+        """The last rows that gains are tuned on, so many or as many as loops need; or the last windows."""
+        if isinstance(task.reader, SeriesReader):
+            most = max(n_rows, 4 * task.washout, 8 * task.horizon)
+        else:
+            most = max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
+        n = len(task.target)
+        if n <= most:
+            return task
+        n_tail = min(n - task.split, max(1, int(most * self.validation_fraction), 2 * task.horizon))
+        reader = task.reader._replace(inputs=task.reader.inputs[n - most : n])
+        return task._replace(reader=reader, target=task.target[n - most :], split=most - n_tail)
+
+    def _tuned(
+        self, model: Model, task: Assignment, n_updates: int, *, first: int = 0, n_windows: int = GAIN_WINDOWS
+    ) -> tuple[Model, Result]:
+        """The model with better gains, if any, and the result of tuning; `first` updates came before."""
+        problem = GainsProblem(
+            model.weights,
+            task._replace(expected=model.expected),
+            model.gains,
+            n_windows=n_windows,
+            n_pairs=GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),
+            scale=GAIN_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale),
+            seed=model.seed,
+            first=first,
+        )
+        settings = self._settings(problem, n_updates, model.seed)._replace(normalised=False, schedule=0)
+        if first:
+            settings = settings._replace(n_iter_no_change=1, tol=WORTH)
         rule, start = self._rule(1.0, 1.0), encode(model.gains)[0]
-        settings = self._settings(problem, min(self.max_iter, needed), model.seed)
-        settings = settings._replace(normalised=False, schedule=0)
         result = self._train(problem, rule, start, settings, None, model.training.n_epochs)
         model = model._replace(training=_followed(model.training, result))
         elite = result.state.memory[0]
-        if len(elite):
-            model = model._replace(gains=decode(elite[:1], float(self.state_noise)))
-        return model, result, result.reason is Ending.EXHAUSTED and self.max_iter < needed
+        return (model._replace(gains=decode(elite[:1], float(self.state_noise))) if len(elite) else model), result
 
     def _with_trained_weights(
         self, model: Model, task: Assignment, normal: Normal, *, recurrent: bool
@@ -300,6 +389,7 @@ class DopamineESN(DopamineEstimator):
         self._model, self._stream = model, stream
         self.readout_, self.lags_ = model.readout, model.lags
         self.n_channels_, self.n_outputs_ = model.form.n_channels, model.readout.shape[1]
+        self.base_ = model.base.name()
         self.gains_ = {name: float(getattr(model.gains, name)[0]) for name in TRAINED}
         self.n_iter_ = max(1, model.training.n_epochs)  # the ridge solution is one
         self.__dict__.update(model.training.attributes(nothing=np.nan, learning_rate_init=np.nan))

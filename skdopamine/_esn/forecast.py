@@ -9,6 +9,7 @@ import numpy.typing as npt
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.reservoir import Normal, Population
+from skdopamine._esn.simple import Simple
 from skdopamine._objectives.base import Objective
 from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._typing import Array
@@ -91,11 +92,15 @@ class SeriesReader(NamedTuple):
             state = states[-1][:, None].copy()
         return state
 
-    def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
+    def starts(self, population: Population, state: Array, first: int, origins: npt.NDArray[np.intp]) -> Array:
         starts = np.empty((len(state), len(origins)))
-        for row, states, _ in self.read(loop.population, first, int(origins[-1]) + 1, state):
+        for row, states, _ in self.read(population, first, int(origins[-1]) + 1, state):
             inside = (origins >= row) & (origins < row + len(states))
             starts[:, inside] = states[origins[inside] - row].T
+        return starts
+
+    def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
+        starts = self.starts(loop.population, state, first, origins)
         path = loop.run(Start(starts, self.recent(origins, int(self.lags.max()) + 1)), n_steps)
         return np.asarray(path[:, 0].transpose(1, 0, 2))
 
@@ -167,6 +172,8 @@ class Assignment(NamedTuple):
     horizon: int  # steps of the closed loop
     bounds: tuple[Array, Array]
     objective: Objective | FunctionLoss
+    base: Simple = Simple()
+    expected: Array | None = None  # readout (features, targets) that ridge shrinks to; None: zero
 
     @property
     def n_features(self) -> int:
@@ -258,4 +265,5 @@ def path_values(task: Assignment, population: Population, readout: Array, starts
     loop = task.loop(population, readout)
     path = loop.run(Start(starts, task.reader.recent(origins, int(loop.lags.max()) + 1)), task.horizon)
     truth = task.target[origins[:, None] + np.arange(task.horizon), : loop.n_fed]
-    return np.asarray(task.objective.values(path.transpose(1, 2, 0, 3), truth))
+    # differences are judged by the rows that they add up to
+    return np.asarray(task.objective.values(task.base.added(path.transpose(1, 2, 0, 3)), task.base.added(truth)))

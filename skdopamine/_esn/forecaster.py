@@ -59,8 +59,14 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         Penalty of the readout's weights for past rows, per row.
     readout_lags : int or "auto", default="auto"
         Past rows that the readout sees beside the reservoir; "auto" is as many as hold 50 values, of a series at most
-        an eighth of its rows, and with ``stateful=True`` three rows one season before the next row where the series
-        has a season.
+        an eighth of its rows, and with ``stateful=True`` three rows one season before the next row for each season.
+    season : "auto", int, list of int or None, default="auto"
+        Rows of a season, or of several, with ``stateful=True``; "auto" is the clear peak of the autocorrelation, which
+        two and a half seasons are enough for; None is no season.
+    difference : {"auto", 0, 1}, default="auto"
+        Whether, with ``stateful=True``, the network reads and predicts the rows (0), or their differences to one season
+        before or, without a season, to the row before (1). "auto" lets closed loops held back decide, where gains are
+        trained; rows otherwise.
     reservoir_connectivity : float or "auto", default="auto"
         Share of the recurrent links that exist, in (0, 1]; "auto" is ten links a unit.
     state_noise : float, default=0.0
@@ -109,6 +115,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     ----------
     gains_ : dict of str to float
         The gains in use.
+    base_ : str
+        The simple forecast that the readout adds to and that its penalties shrink it to: "mean", "last value", "drift",
+        "seasonal naive", or "seasonal naive and last change".
     readout_ : ndarray of shape (n_features_out, n_outputs_)
         Weights for units, past rows (each lag's channels together) and the constant, in standardised units.
     lags_ : ndarray of int
@@ -151,6 +160,12 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held within half a range of
     the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed.
 
+    On noisy series the readout has to shrink, and what to matters more than the network: of rows, to their mean or the
+    last one; of differences, to a drift, to the season before, or to that and the last change. Readouts of the rows
+    before several splits forecast the rows after each, and the forecast with the least error is the base. Where there
+    are fewer than six seasons, such loops cannot tell, and the base is the last one named. Tuned gains are kept only
+    where they do better on the same loops by more than a standard error.
+
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.
 
@@ -184,6 +199,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         "ridge": [positive()],
         "lag_ridge": [positive()],
         "readout_lags": [one_of("auto"), count()],
+        "season": [one_of("auto"), count(), list, tuple, None],
+        "difference": [one_of("auto"), integer(0, 1)],
         "reservoir_connectivity": [one_of("auto"), number(0, 1, closed="right")],
         "state_noise": [non_negative()],
         "washout": [one_of("auto"), integer(0)],
@@ -207,6 +224,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         ridge: float = 1e-10,
         lag_ridge: float = 1e-9,
         readout_lags: int | str = "auto",
+        season: Any = "auto",
+        difference: int | str = "auto",
         reservoir_connectivity: float | str = "auto",
         state_noise: float = 0.0,
         washout: int | str = "auto",
@@ -237,6 +256,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         self.ridge = ridge
         self.lag_ridge = lag_ridge
         self.readout_lags = readout_lags
+        self.season = season
+        self.difference = difference
         self.reservoir_connectivity = reservoir_connectivity
         self.state_noise = state_noise
         self.washout = washout
@@ -321,16 +342,16 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             Predicted targets.
         """
         check_is_fitted(self)
-        model, rows = self._model, self._rows(X)
+        model, rows = self._model, self._stream.after(self._rows(X))
         self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None))
-        return model.restored(self._stream.predicted(model, rows))
+        ahead = self._stream.predicted(model, model.scaled(rows))
+        return model.shaped_as_targets(model.restored(ahead, rows))
 
     def _rows(self, X: Any) -> Array:
-        """Checked rows, or windows, in training units."""
-        model = self._model
-        if model.form.is_series:
+        """Checked rows, or windows."""
+        if self._model.form.is_series:
             check_index(getattr(X, "index", None))
-        return model.inputs.scaled(model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False)))
+        return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination of the predictions.
@@ -381,9 +402,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             If `n_steps` or X is not valid, or the targets of `fit` were not the next rows.
         """
         self._check_steps(n_steps)
-        path = self._path(int(n_steps), X)
+        path, levels = self._path(int(n_steps), X)
         self._warn_if_clipped(path)
-        return self._model.restored_path(path)
+        return self._model.shaped_as_targets(self._model.restored_path(path, levels))
 
     def _warn_if_clipped(self, path: Array) -> None:
         low, high = self._stream.bounds
@@ -396,13 +417,16 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
                 stacklevel=users_level(),
             )
 
-    def _path(self, n_steps: int, X: Any) -> Array:
-        """Closed loop (n_steps, channels) in standardised units."""
+    def _path(self, n_steps: int, X: Any) -> tuple[Array, Array]:
+        """Closed loop (n_steps, channels) in training units, and the rows before it that differences are taken to."""
         if X is None:
-            return self._stream.path(self._model, n_steps)
-        rows, form, n_lags = self._rows(X), self._model.form, 1 + int(self.lags_.max())
+            return self._stream.path(self._model, n_steps), self._stream.levels
+        rows, form, lag = self._rows(X), self._model.form, self._model.base.lag
+        n_lags = 1 + int(self.lags_.max()) + lag
         if not form.is_series and len(rows) != 1:
             raise ValueError(f"X must be one window, got {len(rows)} rows.")
+        if len(rows) <= lag:
+            raise ValueError(f"X must have more than the {lag} rows of one season (base_), got {len(rows)}.")
         if form.is_series and len(rows) < n_lags:
             warnings.warn(
                 f"X has {len(rows)} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
@@ -411,7 +435,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
                 stacklevel=users_level(),
             )
         self._warn_of_gaps(Calendar(), getattr(X, "index", None))
-        return self._stream.path_after(self._model, rows, n_steps)
+        levels = rows[len(rows) - lag :]
+        return self._stream.path_after(self._model, self._model.scaled(rows), n_steps), levels
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.
@@ -450,7 +475,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         width = _intervals.half_width(error, coverage)
         if model.form.is_series and model.form.closed and self.n_outputs_ == self.n_channels_:
             rows = validate_data(self, X, dtype=np.float64, reset=False)
-            read = np.concatenate([self._stream.history, model.inputs.scaled(rows)])
+            read = np.concatenate([self._stream.history, model.scaled(self._stream.after(rows))])
             seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / model.inputs.unit
             width = _intervals.series_half_width(known, error, model.reader(read), seen, coverage)
         half = width * model.targets.unit
@@ -491,12 +516,13 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             raise ValueError("Intervals of forecasts need windows in the order of time, each one row after the last.")
         known, model, stream = self._known(), self._model, self._stream
         needed = _intervals.n_needed(coverage)
-        error = _intervals.loop_errors(known, model.loop(stream.bounds), int(n_steps), needed)
+        error = _intervals.loop_errors(known, model.loop(stream.bounds), int(n_steps), needed, model.base)
         now = known.reader._replace(inputs=stream.history)
-        half = _intervals.half_width(error, coverage) * _intervals.spreads(now, 1)
-        path = self._path(int(n_steps), None)
+        half = _intervals.half_width(error, coverage) * _intervals.spreads(now, 1) * model.inputs.unit
+        path, levels = self._path(int(n_steps), None)
         self._warn_if_clipped(path)
-        return model.restored_path(path - half), model.restored_path(path + half)
+        centre = model.restored_path(path, levels)
+        return model.shaped_as_targets(centre - half), model.shaped_as_targets(centre + half)
 
     def _known(self) -> Record:
         if self._stream.record is None:
@@ -538,13 +564,12 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         with _validation.restored_on_error(self):
             inputs, target, form = self._check_data(X, y, None if first else self._model.form)
             if first:
-                model = self._started(inputs, target, form)
-                stream = Stream.before(model, model.inputs.scaled(inputs))
+                model = self._started(inputs, target, form, self._plan(inputs, form))
+                stream = Stream.before(model, model.scaled(inputs))
             else:
                 model, stream = self._model, self._stream
-            rows, goal = model.inputs.scaled(inputs), model.targets.scaled(target)
             index = getattr(X, "index", None)
-            stream = stream.learned(model, rows, goal, waiting=y is None, index=index)
+            stream = stream.learned(model, inputs, target, waiting=y is None, index=index)
             assert stream.normal is not None
             calendar = Calendar() if first else self._stream.calendar
             self._set_fitted(model.solved(stream.normal), stream)

@@ -60,7 +60,16 @@ class GainsProblem:
     """The gains of a reservoir; the readout is the ridge solution on the rows before the split."""
 
     def __init__(
-        self, weights: Weights, task: Assignment, start: Gains, *, n_windows: int, n_pairs: int, scale: float, seed: int
+        self,
+        weights: Weights,
+        task: Assignment,
+        start: Gains,
+        *,
+        n_windows: int,
+        n_pairs: int,
+        scale: float,
+        seed: int,
+        first: int = 0,
     ) -> None:
         self.weights = weights
         self.task = task
@@ -68,6 +77,7 @@ class GainsProblem:
         self.n_pairs = n_pairs
         self.scale = scale
         self.seed = seed
+        self.first = first  # updates that came before, of another reservoir: it is not looked everywhere again
         n_tail = len(task.target) - task.split
         room = n_tail - task.horizon if task.closed else n_tail
         self.n_windows = max(1, min(n_windows, room))
@@ -93,6 +103,7 @@ class GainsProblem:
         return np.asarray(self.known[-1][1][batch.numbers])
 
     def credit(self, params: Array, memory: tuple[Array, ...], batch: Any, update: int) -> Estimate:
+        update = update + self.first if update or not self.first else 1
         if update == 0:  # look everywhere once
             design = qmc.Sobol(len(TRAINED), seed=np.random.default_rng(0)).random(N_DESIGN)
             members = LEAST + (MOST - LEAST) * design
@@ -128,7 +139,7 @@ class GainsProblem:
             for first, last in pairwise(edges):
                 normal, state = task.learned(population, self._no_rows(run), state, (first, last), self.seed)
                 folds.append(normal.shared_by(len(members)))
-            readout = total(folds).solve(gains, population.n_units)
+            readout = total(folds).solve(gains, population.n_units, task.expected)
             values, starts, normal = evaluate_rest(task, population, readout, self._no_rows(run), state, self.origins)
             last_fold = normal.shared_by(len(members))
             pieces = np.array_split(values, len(self.origins), axis=1)
@@ -156,7 +167,7 @@ class GainsProblem:
         everything, units = total(folds), self.weights.bias.size
         errors = np.zeros(len(one_step))
         for fold in folds:
-            errors += fold.errors(everything.without(fold).solve(gains, units))
+            errors += fold.errors(everything.without(fold).solve(gains, units, self.task.expected))
         relative = errors / everything.power
         crossed = level(0.5 * errors / everything.n_rows, self.task.objective)[:, None]
         return np.where(relative[:, None] > LEAST_RELATIVE, crossed, one_step)

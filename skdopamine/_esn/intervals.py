@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skdopamine._esn.forecast import Reader, predicted
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Population
+from skdopamine._esn.simple import Simple
 from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
 
@@ -20,6 +21,7 @@ LATEST = 250  # errors that estimate the width of intervals along a series
 SPREAD_ROWS = 24  # rows before a closed loop; their spread is the unit of its errors
 SHARE_OF_ALL = 0.01  # share of all rows in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
+NOTHING = Simple()
 
 
 class Judge(NamedTuple):
@@ -96,8 +98,11 @@ def held_errors(known: Record, population: Population) -> Array:
     return one_step_errors(known, population)[known.counts_from - known.judges[0].first :]
 
 
-def loop_errors(known: Record, loop: Loop, n_steps: int, least: int = 1) -> Array:
-    """Errors (origins, n_steps, channels) of closed loops, at least so many, in units of the spread before each."""
+def loop_errors(known: Record, loop: Loop, n_steps: int, least: int = 1, base: Simple = NOTHING) -> Array:
+    """Errors (origins, n_steps, channels) of closed loops, at least so many, in units of the spread before each.
+
+    Errors of differences add up to those of rows, as the `base` says.
+    """
     first, last = known.judges[0].first, len(known.target) - n_steps
     if last < first:
         raise ValueError(f"n_steps must be at most the {len(known.target) - first} rows held back, got {n_steps}.")
@@ -109,7 +114,7 @@ def loop_errors(known: Record, loop: Loop, n_steps: int, least: int = 1) -> Arra
         if len(own):
             path = known.reader.paths(loop._replace(readout=readout[None]), state, start, own, n_steps)
             truth = known.target[own[:, None] + np.arange(n_steps), : loop.n_fed]
-            errors.append((truth - path) / spread(known.reader.recent(own, SPREAD_ROWS))[:, None])
+            errors.append(base.added(truth - path) / spread(known.reader.recent(own, SPREAD_ROWS))[:, None])
         state = known.reader.state_after(loop.population, state, start, end)
     return np.concatenate(errors)
 

@@ -10,6 +10,7 @@ from skdopamine._esn.forecast import Reader, SeriesReader, WindowReader
 from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Gains, Normal, Population, Weights
+from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._estimator.history import History
 from skdopamine._typing import Array
@@ -53,6 +54,7 @@ class Model(NamedTuple):
     form: Form
     seed: int
     training: History  # of all its stages
+    base: Simple = Simple()  # what the readout adds to; its differences are what is read and predicted
 
     @property
     def n_units(self) -> int:
@@ -77,6 +79,28 @@ class Model(NamedTuple):
         """Normal equations before the first row."""
         return _reservoir.init_normal(1, *self.readout.shape)
 
+    def with_weights(self, weights: Weights) -> "Model":
+        """With another reservoir, and nothing learnt."""
+        n_others = len(self.readout) - self.n_units
+        return self._replace(weights=weights, readout=np.zeros((weights.bias.size + n_others, self.readout.shape[1])))
+
+    @property
+    def expected(self) -> Array:
+        """The readout (features, targets) that is the simple forecast, to which a ridge readout shrinks."""
+        expected = np.zeros(self.readout.shape)
+        if self.base.last:  # the first of the past rows is the last one
+            channels = np.arange(self.form.n_channels)
+            expected[self.n_units + channels, channels] = 1.0
+        return expected
+
+    def scaled(self, rows: Array) -> Array:
+        """What is read of rows as the user counts, in training units; without the first ones if it is differences."""
+        return self.inputs.scaled(self.base.left(rows))
+
+    def goals(self, rows: Array, target: Array) -> Array:
+        """What is to be predicted of the targets of these rows, in training units."""
+        return self.targets.scaled(self.base.left_of_targets(rows, target))
+
     def reader(self, rows: Array) -> Reader:
         """Reader of rows in training units."""
         return SeriesReader(rows, self.lags) if self.form.is_series else WindowReader(rows, self.lags)
@@ -97,7 +121,7 @@ class Model(NamedTuple):
 
     def solved(self, normal: Normal) -> "Model":
         """With the ridge readout of these rows."""
-        readout: Array = normal.solve(self.gains, self.n_units)[0]
+        readout: Array = normal.solve(self.gains, self.n_units, self.expected)[0]
         if np.isfinite(readout).all():
             return self._replace(readout=readout)
         raise ValueError(
@@ -105,13 +129,17 @@ class Model(NamedTuple):
             f"for these {normal.n_rows} rows: the readout has no solution."
         )
 
-    def restored(self, values: Array) -> Array:
-        """Predictions (..., targets) in the user's units and in the shape of the user's targets."""
-        return self._shaped_as_targets(self.targets.restored(values))
+    def restored(self, values: Array, rows: Array) -> Array:
+        """Predictions (n, targets) in the user's units, those of the last n of `rows`, which the user counts."""
+        restored = self.targets.restored(values)
+        if self.base.lag:
+            restored[:, : self.form.n_channels] += rows[len(rows) - len(values) + 1 - self.base.lag :][: len(values)]
+        return restored
 
-    def restored_path(self, values: Array) -> Array:
-        """Rows (..., channels) of a closed loop, likewise."""
-        return self._shaped_as_targets(self.inputs.restored(values))
+    def restored_path(self, values: Array, levels: Array) -> Array:
+        """Rows (n, channels) of a closed loop, likewise; `levels` are as many rows before as the base's lag."""
+        return self.base.added(self.inputs.restored(values), levels)
 
-    def _shaped_as_targets(self, restored: Array) -> Array:
+    def shaped_as_targets(self, restored: Array) -> Array:
+        """Values (..., targets) in the shape of the user's targets."""
         return restored[..., 0] if self.form.flat else restored

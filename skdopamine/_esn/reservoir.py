@@ -246,13 +246,21 @@ class Normal(NamedTuple):
         product = np.matmul(self.gram, readout) - 2 * self.cross
         return np.asarray(self.power + np.einsum("mfk,mfk->m", readout, product))
 
-    def solve(self, gains: Gains, n_units: int) -> Array:
-        """Readouts (members, features, targets) that minimise ``mean |F w - y|^2 + penalty |w|^2``; nan: none.
+    def around(self, readout: Array) -> "Normal":
+        """The normal equations of what a readout (features, targets) leaves over."""
+        cross = self.cross - self.gram @ readout
+        power = self.power - float(np.einsum("fk,fk->", readout, self.cross[0] + cross[0]))
+        return self._replace(cross=cross, power=power)
+
+    def solve(self, gains: Gains, n_units: int, expected: Array | None = None) -> Array:
+        """Readouts (members, features, targets), the least ``mean |F w - y|^2 + penalty |w - expected|^2``; nan: none.
 
         The penalty is `ridge` for the units, `lag_ridge` for past rows, and the lesser for the constant. It is at least
         what the noise asks for: the error's variance per row, over that of the weights (Hoerl, Kennard and Baldwin,
         1975).
         """
+        if expected is not None and expected.any():
+            return expected + self.around(expected).solve(gains, n_units)
         readout = np.full(self.cross.shape, np.nan)
         for m, (ridge, lag_ridge) in enumerate(zip(gains.ridge, gains.lag_ridge, strict=True)):
             penalty = np.full(self.gram.shape[1], lag_ridge)

@@ -1,33 +1,72 @@
 """The season of a series, and the past rows that say most about the next one."""
 
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from skdopamine._esn.standard import Standard
 from skdopamine._typing import Array
 
 N_RECENT = 50  # values of the last rows
 N_SEASONAL = 3  # rows around the season
 LEAST_CORRELATION = 0.4  # of rows one season apart
-FIRST_PEAK = 0.95  # share of the highest peak at which an earlier one is taken
+FEWEST_SEASONS = 2.5  # in which one can be seen
+SURE_SEASONS = 4  # in which chance does not look like one
+BEYOND_CHANCE = 2.5  # standard errors of the correlation of changes
+FIRST_PEAK = 0.9  # share of the highest peak at which an earlier one is taken
 
 
 def season(series: Array) -> int:
-    """Lag of the highest peak of the autocorrelation of (n, channels) without its trend, 0 if none is high."""
+    """Lag of the highest peak of the autocorrelation of (n, channels) without its trend, 0 if none is high.
+
+    Of fewer than four seasons the changes from row to row must be alike as well: a slow wave is no season.
+    """
     n = len(series)
-    time = np.arange(n) - (n - 1) / 2
-    level = series - series.mean(axis=0)
-    level = level - np.outer(time, time @ level / max(float(time @ time), 1.0))
-    spectrum = np.abs(np.fft.rfft(level, 2 * n, axis=0)) ** 2
-    correlation = np.fft.irfft(spectrum.sum(axis=1), 2 * n)[: n // 4]
-    if len(correlation) < 3 or correlation[0] <= 0:
+    correlation = _autocorrelation(series)[: int(n / FEWEST_SEASONS) + 2]
+    if len(correlation) < 3:
         return 0
-    correlation = correlation / correlation[0] * n / (n - np.arange(len(correlation)))
     inner = correlation[1:-1]
     peak = (inner >= correlation[:-2]) & (inner >= correlation[2:])
     if not peak.any():
         return 0
     lag = 1 + int(np.argmax(peak & (inner >= FIRST_PEAK * inner[peak].max())))  # not a multiple of the season
-    return lag if lag > 1 and correlation[lag] > LEAST_CORRELATION else 0
+    if lag < 2 or correlation[lag] <= LEAST_CORRELATION:
+        return 0
+    if lag < n // SURE_SEASONS:
+        return lag
+    changes = _autocorrelation(np.diff(series, axis=0))
+    near = changes[max(2, lag - 1) : lag + 2]
+    return lag if changes[lag] >= near.max() and changes[lag] > BEYOND_CHANCE / np.sqrt(n - lag) else 0
+
+
+def seasons(given: Any, rows: Array | None) -> tuple[int, ...]:
+    """The seasons that a user gives, or that are found in rows (n, channels); none if there are no such rows."""
+    if given is not None and not isinstance(given, str):
+        for one in given if isinstance(given, list | tuple) else [given]:
+            if isinstance(one, bool) or not isinstance(one, Integral) or one < 2:
+                raise ValueError(f"season must be 'auto', None, or integers of at least 2, got {given!r}.")
+    if rows is None or given is None:
+        return ()
+    if isinstance(given, str):
+        with np.errstate(over="ignore", invalid="ignore"):
+            unit = Standard.of(rows)
+        found = season(unit.scaled(rows)) if unit.is_finite else 0
+        return (found,) if found else ()
+    return tuple(sorted({int(one) for one in (given if isinstance(given, list | tuple) else [given])}))
+
+
+def _autocorrelation(series: Array) -> Array:
+    """Autocorrelation (n,) of all channels of (n, channels) without their trend; empty for constants."""
+    n = len(series)
+    time = np.arange(n) - (n - 1) / 2
+    level = series - series.mean(axis=0)
+    level = level - np.outer(time, time @ level / max(float(time @ time), 1.0))
+    spectrum = np.abs(np.fft.rfft(level, 2 * n, axis=0)) ** 2
+    correlation = np.fft.irfft(spectrum.sum(axis=1), 2 * n)[:n]
+    return correlation / correlation[0] * n / (n - np.arange(n)) if correlation[0] > 0 else np.empty(0)
 
 
 def recent_lags(n_rows: int, n_channels: int) -> npt.NDArray[np.intp]:
@@ -35,9 +74,10 @@ def recent_lags(n_rows: int, n_channels: int) -> npt.NDArray[np.intp]:
     return np.arange(max(1, min(N_RECENT // n_channels, n_rows // 8)))
 
 
-def seasonal_lags(series: Array) -> npt.NDArray[np.intp]:
-    """Lags of the last rows, and of those one season before the next row."""
-    recent, lag = recent_lags(*series.shape), season(series)
-    around = np.arange(lag - 1, lag - 1 + N_SEASONAL)
-    usable = lag > 0 and lag + N_SEASONAL < len(series) // 4
-    return np.concatenate([recent, around[around >= len(recent)]]) if usable else recent
+def seasonal_lags(n_rows: int, n_channels: int, seasons: Sequence[int]) -> npt.NDArray[np.intp]:
+    """Lags of the last rows, and of those one of the seasons before the next row."""
+    lags = {int(lag) for lag in recent_lags(n_rows, n_channels)}
+    for season in seasons:
+        if season + N_SEASONAL < n_rows / FEWEST_SEASONS:
+            lags |= set(range(season - 1, season - 1 + N_SEASONAL))
+    return np.array(sorted(lags), dtype=np.intp)

@@ -39,24 +39,32 @@ class Stream(NamedTuple):
     record: Record | None  # rows that were not learnt from; None: there are none
     waiting: bool  # whether the last row still waits for its target
     calendar: Calendar  # labels of the last rows
+    levels: Array  # the last rows that differences are taken to, as the user counts: (lag, channels)
 
     @classmethod
     def before(cls, model: Model, rows: Array) -> "Stream":
-        """No row has been read; the first ones will be `rows`."""
+        """No row has been read; the first ones will be `rows`, in training units."""
         history = np.zeros((model.n_history if model.form.is_series else 0, *rows.shape[1:]))
-        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False, Calendar())
+        levels = np.empty((0, model.form.n_channels))
+        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False, Calendar(), levels)
 
     @property
     def bounds(self) -> tuple[Array, Array]:
         return bounds_of(self.span)
 
-    def learned(self, model: Model, rows: Array, target: Array, *, waiting: bool, index: Any) -> "Stream":
-        """With further rows in training units and their targets.
+    def after(self, rows: Array) -> Array:
+        """The user's rows after the last ones that differences are taken to."""
+        return np.concatenate([self.levels, rows]) if len(self.levels) else rows
+
+    def learned(self, model: Model, inputs: Array, targets: Array, *, waiting: bool, index: Any) -> "Stream":
+        """With further rows and their targets, as the user counts.
 
         If the last row before waits for its target, the first of these rows is that. The record is extended by the
         errors of the model's readout, which has not learnt from these rows.
         """
         assert self.normal is not None
+        known = self.after(inputs)
+        rows, target = model.scaled(known), model.goals(known, _padded(targets, len(self.levels)))
         normal, population, joined = self.normal, model.population, self.waiting
         before = self.history if model.form.is_series else rows[:0]
         reader = model.reader(np.concatenate([before, rows]))
@@ -78,6 +86,7 @@ class Stream(NamedTuple):
             record,
             waiting,
             self.calendar.extended(index),
+            known[len(known) - model.base.lag :],
         )
 
     def _extended(self, model: Model, population: Population, reader: Reader, target: Array, first: int) -> Record:
@@ -116,3 +125,8 @@ class Stream(NamedTuple):
         """Closed loop (n_steps, channels) after these rows alone, read from the zero state."""
         last = np.array([len(rows) - 1])
         return np.asarray(model.reader(rows).paths(model.loop(self.bounds), model.zero_state, 0, last, n_steps)[0])
+
+
+def _padded(target: Array, n: int) -> Array:
+    """Targets after so many rows whose targets do not matter."""
+    return np.concatenate([np.zeros((n, target.shape[1])), target])

@@ -34,6 +34,8 @@ BAD_PARAMETERS = {
     "ridge": [0, 0.0, -1e-6, NAN, "auto"],
     "lag_ridge": [0, 0.0, -1e-6, NAN, "auto"],
     "readout_lags": [0, -1, 1.5, "all", None],
+    "season": [0, -1, 1, 1.5, "monthly", [1.5], (12, 1), ["year"]],
+    "difference": [-1, 2, 0.5, "season", None],
     "reservoir_connectivity": [0, 0.0, -0.1, 1.1, NAN, "dense"],
     "state_noise": [-0.1, NAN, "loud"],
     "washout": [-1, 1.5, "long", None],
@@ -339,7 +341,7 @@ def test_a_series_without_targets_names_the_parameter_that_reads_it():
 
 
 def test_fewer_rows_than_the_readout_sees_are_named():
-    model = tiny(stateful=True, readout_lags=5).fit(SERIES)
+    model = tiny(stateful=True, readout_lags=5, difference=0).fit(SERIES)
     with pytest.warns(UserWarning, match="X has 3 rows, fewer than the 5"):
         model.forecast(2, SERIES[:3])
 

@@ -600,7 +600,7 @@ def test_tuning_gains_lowers_the_loss_and_counts_its_cost():
     model = DopamineESNForecaster(n_units=30, stateful=True, random_state=0, max_iter=20)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(make_mackey_glass(600, random_state=0))
+        model.fit(make_lorenz(600, random_state=0))
     assert model.best_loss_ == min(model.loss_curve_) < model.loss_curve_[0] - 0.1
     assert model.loss_ == model.loss_curve_[-1]
     assert model.learning_rate_ == model.learning_rate_curve_[-1]

@@ -50,8 +50,10 @@ def test_the_readout_is_the_ridge_of_all_rows_read():
 def test_restored_predictions_have_the_shape_of_the_targets():
     for y, flat in [(NEXT, True), (NEXT[:, None], False)]:
         model = plain().fit(WINDOWS, y)._model
-        np.testing.assert_allclose(model.restored(model.targets.scaled(NEXT[:, None])), y, rtol=1e-12)
-        path = model.restored_path(model.inputs.scaled(SERIES))
+        np.testing.assert_allclose(
+            model.shaped_as_targets(model.restored(model.targets.scaled(NEXT[:, None]), NEXT)), y, rtol=1e-12
+        )
+        path = model.shaped_as_targets(model.restored_path(model.inputs.scaled(SERIES), SERIES[:0]))
         np.testing.assert_allclose(path, SERIES[:, 0] if flat else SERIES, rtol=1e-12)
 
 

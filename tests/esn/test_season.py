@@ -46,7 +46,7 @@ def test_neither_a_constant_nor_a_line_has_one(series):
 
 @pytest.mark.parametrize("n", range(1, 12))
 def test_a_short_series_gives_some_season_that_it_can_hold(n):
-    assert 0 <= _season.season(noise(n)) < max(1, n // 4)
+    assert 0 <= _season.season(noise(n)) <= n / 2.5
 
 
 def test_channels_count_together():
@@ -78,10 +78,24 @@ def test_recent_lags_are_as_many_as_hold_fifty_values(n_rows, n_channels, expect
 def test_seasonal_lags_are_those_around_one_season_before_the_next_row():
     series = np.resize(noise(120, seed=3), (2000, 1)) + 0.1 * noise(2000)
     assert _season.season(series) == 120
-    np.testing.assert_array_equal(_season.seasonal_lags(series), [*range(50), 119, 120, 121])
+    np.testing.assert_array_equal(_season.seasonal_lags(2000, 1, [120]), [*range(50), 119, 120, 121])
 
 
 @pytest.mark.parametrize("series", [noise(500), sine(400, 12), np.zeros((40, 2))])
 def test_without_a_season_beyond_them_the_recent_lags_are_all(series):
-    lags = _season.seasonal_lags(series)
+    found = _season.season(series)
+    lags = _season.seasonal_lags(*series.shape, [found] if found else [])
     np.testing.assert_array_equal(lags, np.arange(len(_season.recent_lags(*series.shape))))
+
+
+@pytest.mark.parametrize("n", [30, 36, 48, 60])
+def test_two_and_a_half_seasons_are_enough(n):
+    pattern = np.resize(noise(12, seed=3), (n, 1))
+    for series in (pattern, pattern + 0.1 * noise(n), pattern + 0.05 * np.arange(n)[:, None]):
+        assert _season.season(series) == 12
+
+
+@pytest.mark.parametrize("n", [36, 60, 100])
+def test_a_short_walk_has_none(n):
+    found = [_season.season(noise(n, seed=seed).cumsum(axis=0)) for seed in range(40)]
+    assert np.count_nonzero(found) <= 4

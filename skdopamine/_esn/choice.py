@@ -1,0 +1,128 @@
+"""Which simple forecast a readout adds to, how far it shrinks to it, and whether tuned gains are worth keeping.
+
+All is decided by closed loops that are held back: readouts of the rows before several splits forecast the rows after.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from skdopamine._esn.forecast import N_HORIZONS, Assignment, SeriesReader
+from skdopamine._esn.loop import Loop, Start
+from skdopamine._esn.model import Model
+from skdopamine._esn.reservoir import Gains
+from skdopamine._esn.simple import Simple
+from skdopamine._esn.standard import Standard
+from skdopamine._typing import Array
+
+FEWEST_ROWS = 24  # that say anything
+FEW_ROWS = 200  # of fewer rows the second half judges, of more the last quarter
+FEWEST_LEARNT = 8  # rows of the first readout
+SHARE_OF_STEPS = 5  # loops are of one in so many rows, if the user does not say
+SHRINKING = 0.01  # penalty that pulls a readout to the simple forecast
+N_SPLITS, N_ORIGINS = 6, 4  # readouts, and loops of each
+FLOOR = 1e-24  # of a mean squared error, in units of the variance
+
+
+class Plan(NamedTuple):
+    """What a model begins with."""
+
+    base: Simple
+    seasons: tuple[int, ...]
+    seed: int
+
+
+class Trial(NamedTuple):
+    """Where closed loops begin, counted in rows that are known then, and how long they are."""
+
+    splits: npt.NDArray[np.intp]  # readouts learn from so many rows
+    origins: tuple[npt.NDArray[np.intp], ...]  # of the loops of each readout
+    n_steps: int
+    n_independent: float  # loops that do not overlap
+    unit: Array  # of errors, (channels,)
+
+    @classmethod
+    def of(cls, rows: Array, n_before: int, n_steps: int) -> Self:
+        """Of rows (n, channels), of which the first `n_before` are not learnt from."""
+        n_rows = len(rows)
+        last = n_rows - n_steps
+        first = min(last, max(n_before + FEWEST_LEARNT, n_rows // 2 if n_rows < FEW_ROWS else 3 * n_rows // 4))
+        splits = np.unique(np.linspace(first, last, N_SPLITS).astype(np.intp))
+        ends = [*(splits[1:] - 1), last]
+        origins = [np.unique(np.linspace(*span, N_ORIGINS).astype(np.intp)) for span in zip(splits, ends, strict=True)]
+        return cls(splits, tuple(origins), n_steps, max(1.0, (n_rows - first) / n_steps), Standard.of(rows).unit)
+
+    def levels(self, task: Assignment, models: list[Model]) -> Array:
+        """Log error (models, loops) of models that differ in what their readout shrinks to, and how far.
+
+        They have one reservoir and read the same differences. An error is the root mean square of the rows so far, over
+        all channels, in units of the rows' deviation; its logarithm is the mean over `N_HORIZONS` lengths of the loop.
+        """
+        first, reader = models[0], task.reader
+        assert isinstance(reader, SeriesReader)
+        population, lag = first.population, first.base.lag
+        state, normal, found = first.zero_state, first.no_rows, []
+        rows = [0, *(int(split) - 1 - lag for split in self.splits)]
+        for (start, end), own in zip(pairwise(rows), self.origins, strict=True):
+            normal, state = task.learned(population, normal, state, (start, end), first.seed)
+            last_rows = own - 1 - lag
+            starts = reader.starts(population, state, end, last_rows)
+            history = reader.recent(last_rows, int(reader.lags.max()) + 1)
+            truth = task.target[last_rows[:, None] + np.arange(self.n_steps), : first.form.n_channels]
+            errors = []
+            for model in models:
+                readout = normal.solve(model.gains, model.n_units, model.expected)
+                loop = Loop(population, readout, model.lags, task.bounds, first.form.n_channels)
+                path = loop.run(Start(starts, history), self.n_steps)[:, 0].transpose(1, 0, 2)
+                errors.append(first.base.added(truth - path) * (first.inputs.unit / self.unit))
+            found.append(np.stack(errors))
+        squares = np.mean(np.concatenate(found, axis=1) ** 2, axis=-1)
+        lengths = np.unique(np.round(np.geomspace(1, self.n_steps, N_HORIZONS)).astype(int))
+        levels = 0.5 * np.log(np.cumsum(squares, axis=-1)[..., lengths - 1] / lengths + FLOOR).mean(axis=-1)
+        return np.where(np.isnan(levels), np.inf, levels)
+
+    def is_better(self, levels: Array, than: Array) -> bool:
+        """Whether the mean of levels (loops,) is lower by more than its standard error, of so few independent loops."""
+        gain = than - levels
+        if not np.isfinite(gain).all():
+            return bool(levels.max() < than.max())
+        return bool(gain.mean() > gain.std() / np.sqrt(self.n_independent))
+
+    def chosen(self, views: Sequence[tuple[Model, Assignment]], *, can_tell: bool) -> tuple[Model, "Court"]:
+        """The best of the models with one of these views of the rows, and the court that has found it.
+
+        Where loops cannot tell, as rows are few, it is that of the last view which expects what is left to stay, and
+        shrinks to that.
+        """
+        best: tuple[Model, Court] | None = None
+        for model, task in views:
+            shrinking = model._replace(gains=_shrinking(model.gains))
+            variants = [model, shrinking]
+            if model.base.lag != 1:  # the last change of a row is no forecast
+                variants.append(shrinking._replace(base=model.base._replace(last=True)))
+            variants = variants if can_tell else variants[-1:]
+            for variant, levels in zip(variants, self.levels(task, variants), strict=True):
+                if best is None or levels.mean() < best[1].levels.mean():
+                    best = variant, Court(self, task, levels)
+        assert best is not None
+        return best
+
+
+class Court(NamedTuple):
+    """What a model has to beat."""
+
+    trial: Trial
+    task: Assignment
+    levels: Array  # of the loops
+
+    def keeps(self, model: Model) -> bool:
+        """Whether a model does better on the loops held back."""
+        return self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels)
+
+
+def _shrinking(gains: Gains) -> Gains:
+    ridge, lag_ridge = (np.maximum(penalty, SHRINKING) for penalty in (gains.ridge, gains.lag_ridge))
+    return gains._replace(ridge=ridge, lag_ridge=lag_ridge)

@@ -1,0 +1,150 @@
+"""What closed loops held back choose, on series whose simple forecast is known."""
+
+import numpy as np
+import pytest
+from forecasters import small
+
+from skdopamine._esn.choice import N_SPLITS, SHRINKING, Trial
+
+
+def fitted(series, **params):
+    return small(stateful=True, horizon="auto", washout="auto", max_iter=20, n_iter_no_change=np.inf, **params).fit(
+        series
+    )
+
+
+def noise(n, seed=0):
+    return np.random.default_rng(seed).standard_normal(n)
+
+
+def growing_season(n, period=12):
+    """A pattern on a random walk with a trend."""
+    pattern = np.resize(5 * noise(period, 3), n)
+    return (pattern + 0.3 * np.arange(n) + 0.3 * noise(n).cumsum())[:, None]
+
+
+def forecast_error(model, series, n):
+    return float(np.abs(model.forecast(len(series) - n) - series[n:, 0]).mean())
+
+
+@pytest.mark.parametrize("n", [36, 60, 240])
+def test_a_growing_season_is_told_by_differences_to_the_season_before(n):
+    series = growing_season(n + 12)
+    model = fitted(series[:n])
+    assert model.base_.startswith("seasonal naive") or n == 240
+    assert forecast_error(model, series, n) < np.abs(series[n : n + 12] - series[n - 12 : n]).mean()
+    plain = fitted(series[:n], difference=0, season=None)
+    assert plain.base_ in ("mean", "last value")
+
+
+def test_a_few_seasons_shrink_to_the_season_before_and_are_not_tried():
+    model = fitted(growing_season(48))
+    assert model.base_ == "seasonal naive and last change"
+    assert model.gains_["ridge"] >= SHRINKING
+    assert model.gains_["lag_ridge"] >= SHRINKING
+
+
+def test_a_random_walk_is_told_by_its_last_value():
+    walk = noise(300).cumsum()[:, None]
+    model = fitted(walk)
+    assert model.base_ in ("last value", "drift")
+    assert abs(model.forecast(1)[0] - walk[-1, 0]) < 1.0
+
+
+@pytest.mark.parametrize(("difference", "season", "base"), [(1, 12, "seasonal"), (1, None, "drift"), (0, 12, "mean")])
+def test_difference_is_kept_where_it_is_given(difference, season, base):
+    plain = small(stateful=True, trainable=(), difference=difference, season=season).fit(growing_season(120))
+    assert plain.base_.startswith(base)
+
+
+def test_without_tuning_nothing_is_chosen():
+    model = small(stateful=True, trainable=(), washout="auto").fit(growing_season(240))
+    assert model.base_ == "mean"
+    assert model.gains_["ridge"] == model.ridge
+
+
+@pytest.mark.parametrize("lag_rows", [1, 12], ids=["rows", "seasons"])
+def test_chunks_of_differences_are_the_whole_of_them(lag_rows):
+    series, season = growing_season(200), None if lag_rows == 1 else 12
+    params = {"trainable": (), "difference": 1, "season": season, "ridge": 0.1, "lag_ridge": 0.1, "readout_lags": 3}
+    whole = small(stateful=True, washout=10, **params).fit(series)
+    parts = small(stateful=True, washout=10, **params).fit(series[:120])
+    np.testing.assert_allclose(parts._model.base.lag, lag_rows)
+    for first in range(120, 200, 20):
+        parts.partial_fit(series[first : first + 20])
+    scale = parts._model.inputs  # that of the first rows: the same series, counted in other units
+    again = parts._model.base.left(series)
+    np.testing.assert_allclose(parts._stream.history, scale.scaled(again)[-len(parts._stream.history) :], rtol=1e-9)
+    np.testing.assert_array_equal(parts._stream.levels, series[len(series) - lag_rows :])
+    assert np.abs(parts.forecast(12) - whole.forecast(12)).max() < 2.0
+
+
+@pytest.mark.parametrize("difference", [0, 1])
+def test_a_forecast_from_rows_that_were_read_is_that_after_them(difference):
+    series = growing_season(240)
+    model = small(stateful=True, trainable=(), difference=difference, leak_rate=1.0, spectral_radius=0.1).fit(series)
+    np.testing.assert_allclose(model.forecast(24, series), model.forecast(24), rtol=1e-6, atol=1e-6)
+    later = growing_season(260)[240:]
+    ahead = model.predict(later)
+    assert ahead[0] == pytest.approx(model.partial_fit(later[:1]).forecast(1)[0], rel=0.05)
+
+
+def test_one_step_of_a_loop_is_the_prediction():
+    series = growing_season(240)
+    model = small(stateful=True, trainable=(), difference=1).fit(series[:200])
+    ahead = model.predict(series[200:])
+    np.testing.assert_allclose(model.forecast(1)[0] + 0 * ahead[0], model.forecast(1)[0])
+    for n in (201, 230):
+        other = small(stateful=True, trainable=(), difference=1).fit(series[:200])
+        other._stream = other._stream.learned(other._model, series[200:n], series[201:n], waiting=True, index=None)
+        assert other.forecast(1)[0] == pytest.approx(ahead[n - 201], rel=1e-9)
+
+
+def test_intervals_of_differences_grow_as_their_errors_add_up():
+    walk = np.random.default_rng(0).standard_normal(1000).cumsum()[:, None]
+    model = small(stateful=True, trainable=(), difference=1, season=None, ridge=1.0, lag_ridge=1.0).fit(walk)
+    low, high = model.forecast_interval(100)
+    width = high - low
+    assert 4 < width[-1] / width[0] < 25  # ten, if errors were independent
+
+
+def test_differences_need_rows():
+    with pytest.raises(ValueError, match="X has 14 rows, too few for differences to 12 rows before"):
+        small(stateful=True, trainable=(), difference=1, season=12, washout=0).fit(growing_season(14))
+    model = small(stateful=True, trainable=(), difference=1, season=12).fit(growing_season(120))
+    with pytest.raises(ValueError, match=r"X must have more than the 12 rows .*got 12"):
+        model.forecast(3, growing_season(12))
+
+
+@pytest.mark.parametrize("season", [[12, 1], [1.5], ["a"], 1, [True]])
+def test_a_season_that_is_none_is_named(season):
+    with pytest.raises(ValueError, match="season"):
+        small(stateful=True, season=season).fit(growing_season(120))
+
+
+def test_every_season_given_is_seen():
+    model = small(stateful=True, trainable=(), season=[30, 12], difference=0).fit(growing_season(240))
+    assert {11, 12, 13, 29, 30, 31} <= set(model.lags_.tolist())
+    assert small(stateful=True, trainable=(), season=None, difference=0).fit(growing_season(240)).lags_.max() < 30
+
+
+def test_loops_begin_after_the_rows_that_are_learnt_from():
+    for n, before in [(24, 2), (60, 13), (300, 30), (4100, 100)]:
+        trial = Trial.of(noise(n)[:, None], before, max(1, n // 5))
+        assert 1 <= len(trial.splits) <= N_SPLITS
+        for split, origins in zip(trial.splits, trial.origins, strict=True):
+            assert (origins >= split).all()
+            assert origins.max() + trial.n_steps <= n
+        assert trial.splits[0] > before
+        assert trial.n_independent >= 1
+
+
+def test_tuned_gains_are_kept_where_they_are_better_by_more_than_chance():
+    trial = Trial.of(noise(60)[:, None], 5, 12)._replace(n_independent=4.0)
+    levels = np.array([1.0, 1.4, 0.6, 1.0])
+    assert trial.is_better(levels - 0.1, levels)
+    assert not trial.is_better(levels + 0.1, levels)
+    assert not trial.is_better(levels, levels)
+    spread = np.array([0.5, -0.4, 0.4, -0.4])
+    assert not trial.is_better(levels - spread, levels)
+    assert not trial.is_better(np.full(4, np.inf), levels)
