@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import inspect
 import pickle
 import sys
 import tracemalloc
@@ -25,8 +24,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @contextmanager
 def shallow_stack(depth):
     """Let the interpreter's stack bear only so many calls more."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(len(inspect.stack(0)) + depth)
+    before, frame = sys.getrecursionlimit(), sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    sys.setrecursionlimit(depth)
     try:
         yield
     finally:
