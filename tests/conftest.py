@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, Phase, settings
 from threadpoolctl import threadpool_limits
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._objectives import thresholds
 
-SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 0}
+# Without folds, which take most of the time of a fit: tests/mlp/test_folds.py is about them.
+SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 15, "early_stopping": False, "random_state": 0}
 # For tests about noise: units that share one loss difference, or an antithetic pair's sign would not matter.
 NOISY: dict[str, Any] = {"hidden_layer_sizes": (8, 8)}
 
@@ -36,13 +38,6 @@ TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "regression": lambda z: z[:, 0],
     "multioutput": lambda z: z[:, :2],
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark scikit-learn's checks of the default forecaster as slow; a small one has to pass all of them too."""
-    for item in items:
-        if item.nodeid.startswith("tests/test_common.py") and "DopamineESNForecaster()-" in item.nodeid:
-            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,6 +74,12 @@ def make_task() -> Callable[..., Task]:
 @pytest.fixture(scope="session")
 def noisy() -> dict[str, Any]:
     return NOISY
+
+
+@pytest.fixture
+def few_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let fits on a metric try few decision thresholds: each is a call of a scorer, which takes milliseconds."""
+    monkeypatch.setattr(thresholds, "N_THRESHOLDS", 5)
 
 
 @pytest.fixture(params=["binary", "regression"])

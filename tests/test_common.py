@@ -16,10 +16,13 @@ CLASSES = [DopamineMLPClassifier, DopamineMLPRegressor]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-# at their defaults, and smaller with other ways to train
-WEIGHT = [cls(hidden_layer_sizes=(20,), perturbation="weight") for cls in CLASSES]
-METRICS = [DopamineMLPClassifier((20,), loss="f1"), DopamineMLPRegressor((20,), loss="neg_mean_absolute_error")]
-FORECASTERS = [DopamineESNForecaster(), DopamineESNForecaster(50, trainable=())]
+# at their defaults, and smaller and for less with other ways to train
+OTHERS = {"hidden_layer_sizes": (20,), "max_iter": 40}
+WEIGHT = [cls(**OTHERS, perturbation="weight") for cls in CLASSES]
+LOSSES = {DopamineMLPClassifier: "f1", DopamineMLPRegressor: "neg_mean_absolute_error"}
+METRICS = [cls(**OTHERS, loss=loss) for cls, loss in LOSSES.items()]
+# 300 units and 200 epochs would take minutes
+FORECASTERS = [DopamineESNForecaster(30, max_iter=8), DopamineESNForecaster(50, trainable=())]
 
 
 @parametrize_with_checks([cls() for cls in CLASSES] + WEIGHT + METRICS + FORECASTERS)

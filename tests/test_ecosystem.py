@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from functools import cache
 
 import joblib
 import numpy as np
@@ -25,7 +26,8 @@ SERIES = np.sin(0.3 * np.arange(300))[:, None] + 0.1 * np.random.default_rng(0).
 
 
 def classifier(**params):
-    return DopamineMLPClassifier(**{"hidden_layer_sizes": (8,), "max_iter": 40, "tol": 0.1, "random_state": 0} | params)
+    short = {"hidden_layer_sizes": (8,), "max_iter": 40, "tol": 0.1, "early_stopping": False, "random_state": 0}
+    return DopamineMLPClassifier(**short | params)
 
 
 def regressor():
@@ -36,22 +38,30 @@ def forecaster(**params):
     return DopamineESNForecaster(**{"n_units": 15, "stateful": True, "max_iter": 16, "random_state": 0, **params})
 
 
+TRAINED = {"trainable": "readout", "loss": "pinball", "quantile": 0.9, "horizon": 10, "washout": 10, "max_iter": 4}
 FITTED = {
     "classifier": lambda: (classifier().fit(IRIS, SPECIES), "predict_proba", IRIS),
+    "folds": lambda: (classifier(early_stopping="auto").fit(IRIS, SPECIES), "predict_proba", IRIS),
     "early stopping": lambda: (classifier(early_stopping=True).fit(IRIS, SPECIES), "predict_proba", IRIS),
     "metric": lambda: (classifier(loss="balanced_accuracy").fit(IRIS, SPECIES), "predict_proba", IRIS),
     "stream": lambda: (classifier().partial_fit(IRIS, SPECIES, classes=[0, 1, 2]), "predict_proba", IRIS),
     "regressor": lambda: (regressor().fit(DIABETES, PROGRESSION), "predict", DIABETES),
     "forecaster": lambda: (forecaster().fit(SERIES), "predict", SERIES),
-    "trained readout": lambda: (forecaster(trainable="readout", max_iter=200).fit(SERIES), "predict", SERIES),
+    "trained readout": lambda: (forecaster(**TRAINED).fit(SERIES), "predict", SERIES),
     "windows": lambda: (forecaster(stateful=False).fit(IRIS, IRIS[:, 0]), "predict", IRIS),
 }
+
+
+@cache
+def fitted(name):
+    """A model, its method and its rows, which no test changes."""
+    return FITTED[name]()
 
 
 @pytest.mark.parametrize("name", FITTED)
 def test_skops_keeps_a_model_and_asks_for_trust_in_our_own_types_alone(name):
     io = pytest.importorskip("skops.io")
-    model, method, X = FITTED[name]()
+    model, method, X = fitted(name)
     data = io.dumps(model)
     untrusted = io.get_untrusted_types(data=data)
     assert [path for path in untrusted if not path.startswith("skdopamine.")] == []
@@ -59,23 +69,32 @@ def test_skops_keeps_a_model_and_asks_for_trust_in_our_own_types_alone(name):
     np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
 
 
-@pytest.mark.parametrize("name", ["classifier", "regressor", "forecaster"])
-@pytest.mark.parametrize("dump", [pickle.dump, joblib.dump], ids=["pickle", "joblib"])
-def test_a_model_that_was_kept_predicts_the_same_in_another_process(name, dump, tmp_path):
-    model, method, X = FITTED[name]()
-    with open(tmp_path / "model", "wb") as file:
-        dump(model, file)
-    np.save(tmp_path / "X.npy", X)
-    code = f"""
+KEPT = [(name, dump) for name in ("classifier", "regressor", "forecaster") for dump in (pickle.dump, joblib.dump)]
+PREDICT = """
 import joblib, numpy as np
+from pathlib import Path
 from threadpoolctl import threadpool_limits
 
-X, model = np.load("X.npy"), joblib.load("model")
-with threadpool_limits(1, "blas"):  # as here: more threads add up in another order
-    np.save("y.npy", model.{method}(X))
+for folder in Path().iterdir():
+    X, model, method = np.load(folder / "X.npy"), joblib.load(folder / "model"), (folder / "method").read_text()
+    with threadpool_limits(1, "blas"):  # as here: more threads add up in another order
+        np.save(folder / "y.npy", getattr(model, method)(X))
 """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), getattr(model, method)(X))
+
+
+def test_models_that_were_kept_predict_the_same_in_another_process(tmp_path):
+    for k, (name, dump) in enumerate(KEPT):
+        model, method, X = fitted(name)
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        with open(folder / "model", "wb") as file:
+            dump(model, file)
+        np.save(folder / "X.npy", X)
+        (folder / "method").write_text(method)
+    subprocess.run([sys.executable, "-c", PREDICT], cwd=tmp_path, check=True)
+    for k, (name, _) in enumerate(KEPT):
+        model, method, X = fitted(name)
+        np.testing.assert_array_equal(np.load(tmp_path / str(k) / "y.npy"), getattr(model, method)(X))
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

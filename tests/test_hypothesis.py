@@ -14,7 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 from skdopamine._mlp.activations import ACTIVATIONS
 
-THOROUGH = settings(REPEATABLE, max_examples=1000)
+THOROUGH = settings(REPEATABLE, max_examples=500)
+pytestmark = pytest.mark.usefixtures("few_thresholds")
 
 NUMBERS = {  # generator, shape -> values of about unit size; drawing them one by one would take longer than the fits
     "normal": lambda rng, shape: rng.standard_normal(shape),

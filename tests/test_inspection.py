@@ -29,7 +29,7 @@ def _closed():
 
 @pytest.fixture(scope="module")
 def classifier():
-    return DopamineMLPClassifier(random_state=0, max_iter=300).fit(*load_iris(return_X_y=True))
+    return DopamineMLPClassifier(random_state=0, max_iter=300, early_stopping=False).fit(*load_iris(return_X_y=True))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,8 @@ def forecaster():
 @pytest.fixture(scope="module")
 def search():
     X, y = load_iris(return_X_y=True)
-    pipe = make_pipeline(StandardScaler(), DopamineMLPClassifier(max_iter=150, tol=0.1, random_state=0))
+    mlp = DopamineMLPClassifier(max_iter=150, tol=0.1, early_stopping=False, random_state=0)
+    pipe = make_pipeline(StandardScaler(), mlp)
     grid = {
         "dopaminemlpclassifier__perturbation_scale": [1.0, 0.01, "auto", 0.1],
         "dopaminemlpclassifier__hidden_layer_sizes": [(3,), (10,)],

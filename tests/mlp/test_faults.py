@@ -20,10 +20,8 @@ def make_waves(seed, n=500):
 # ---- absurd rows ----
 
 TEST = make_waves(1000)
-SEEDS = pytest.mark.parametrize("seed", [0, 9])
 
 
-@SEEDS
 @pytest.mark.parametrize(
     "params",
     [
@@ -38,7 +36,7 @@ SEEDS = pytest.mark.parametrize("seed", [0, 9])
     ],
     ids=lambda params: "-".join(map(str, params.values())),
 )
-@pytest.mark.parametrize("n_absurd", [1, 3])
+@pytest.mark.parametrize(("seed", "n_absurd"), [(0, 3), (9, 1)])
 def test_an_absurd_target_is_not_taken_for_divergence(seed, params, n_absurd):
     X, y = make_waves(seed)
     model = DopamineMLPRegressor(random_state=seed, **{"hidden_layer_sizes": (20,), "max_iter": 40, **params})
@@ -52,15 +50,14 @@ def test_an_absurd_target_is_not_taken_for_divergence(seed, params, n_absurd):
 
 @pytest.mark.slow
 def test_an_absurd_target_costs_next_to_nothing():
-    for seed in range(10):
+    for seed in range(3):
         X, y = make_waves(seed)
         known = DopamineMLPRegressor(loss="absolute_error", random_state=seed).fit(X, y).score(*TEST)
         y[seed * 37 % 500] = 99999
         assert DopamineMLPRegressor(loss="absolute_error", random_state=seed).fit(X, y).score(*TEST) > known - 0.02
 
 
-@pytest.mark.parametrize("loss", ["absolute_error", "huber", absolute])
-@SEEDS
+@pytest.mark.parametrize(("loss", "seed"), [("absolute_error", 0), ("huber", 9), (absolute, 0)])
 def test_an_absurd_feature_is_not_taken_for_divergence(loss, seed):
     X, y = make_waves(seed)
     X[seed * 37 % 500, 2] = 1e5
@@ -69,7 +66,7 @@ def test_an_absurd_feature_is_not_taken_for_divergence(loss, seed):
 
 @pytest.mark.parametrize("loss", ["log_loss", "hinge"])
 def test_an_absurd_feature_behind_a_robust_scaler(loss):
-    for seed in range(10):
+    for seed in range(4):
         X, y = make_waves(seed)
         X[seed * 37 % 500, 2] = 1e6
         scaler = RobustScaler().fit(X)

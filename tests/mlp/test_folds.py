@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import absolute
 from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -195,6 +196,17 @@ def test_a_noisy_set_is_trained_for_less():
     assert min(model.validation_loss_curve_) < 0.5 * np.var(NOISY)  # halves of squares
     assert model.learning_rate_curve_[-1] < 0.3 * max(model.learning_rate_curve_)  # annealed within
     assert model.n_evaluations_ > model.n_iter_ * 100
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "pinball", "poisson", absolute, "log_loss", "hinge"])
+def test_folds_are_judged_by_each_loss(loss):
+    if loss in ("log_loss", "hinge"):
+        model = fitted(DopamineMLPClassifier, (NOISY > 0).astype(int), loss=loss, max_iter=30)
+    else:
+        model = fitted(target=np.exp(X[:, 0]), loss=loss, max_iter=30)
+    assert np.isfinite(model.validation_loss_curve_).all()
+    assert min(model.validation_loss_curve_) < 0.99 * model.validation_loss_curve_[0]
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
 def test_a_wild_row_does_not_end_the_training():

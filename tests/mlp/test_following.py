@@ -38,7 +38,7 @@ def batches(n, *, size=50, positive=False, seed=0):
 
 
 def make(**params):
-    return DopamineMLPRegressor(**{"hidden_layer_sizes": (20,), "random_state": 0, **params})
+    return DopamineMLPRegressor(**{"hidden_layer_sizes": (20,), "early_stopping": False, "random_state": 0, **params})
 
 
 def accuracy(model, *, positive=False):

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from contextlib import nullcontext
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,7 +34,8 @@ from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SMALL = {"hidden_layer_sizes": (10,), "max_iter": 60, "batch_size": 50, "random_state": 0}
+# the folds of tests/mlp/test_folds.py would take most of the time
+SMALL = {"hidden_layer_sizes": (10,), "max_iter": 60, "batch_size": 50, "early_stopping": False, "random_state": 0}
 PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
 
 
@@ -77,7 +79,8 @@ def classify(**params):
 
 
 def regress(**params):
-    return DopamineMLPRegressor(**{**SMALL, **params})
+    few = {"batch_size": 200} if params.get("loss") is median_all else {}  # likewise
+    return DopamineMLPRegressor(**{**SMALL, **few, **params})
 
 
 def finite_attributes(model):
@@ -110,7 +113,7 @@ def test_classifier_learns_under_each_loss(make_task, loss, perturbation):
 @pytest.mark.slow
 def test_a_scorer_that_is_a_function_is_learnt(make_task):
     _, X, y = make_task("binary", n=100)
-    model = classify(loss=f1_of).fit(X, y)
+    model = classify(loss=f1_of, n_perturbations=8).fit(X, y)
     assert model.score(X, y) > DummyClassifier().fit(X, y).score(X, y) + 0.2
 
 
@@ -355,16 +358,21 @@ NOTHING_SAID = [[0, 1], [-1, 1], [False, True], [0.0, 1.0]]
 
 def begun(method, labels, **params):
     X, y = imbalanced(100, share=0.3)
-    model = classify(**{"max_iter": 6, "batch_size": 50, "n_perturbations": 2, **params})
+    model = classify(**{"max_iter": 3, "batch_size": 50, "n_perturbations": 2, **params})
     known = {"classes": labels} if method == "partial_fit" else {}
     return getattr(model, method)(X, np.array(labels)[y], **known)
+
+
+@cache
+def begun_with_the_label_one(method, loss, perturbation="node"):
+    return begun(method, [0, 1], loss=loss, perturbation=perturbation)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("labels", NOTHING_SAID)
 @pytest.mark.parametrize("loss", OF_POSITIVES)
 def test_the_label_one_is_the_positive_class(assert_same_model, loss, labels, method):
-    assert_same_model(begun(method, labels, loss=loss), begun(method, [0, 1], loss=loss))
+    assert_same_model(begun(method, labels, loss=loss, perturbation="node"), begun_with_the_label_one(method, loss))
 
 
 @PERTURBATIONS
@@ -378,7 +386,7 @@ def test_without_the_label_one_the_second_class_is_positive_and_that_is_said(
     with pytest.warns(UserWarning, match=message) as record:
         model = begun(method, labels, loss=loss, perturbation=perturbation)
     assert [warning.filename for warning in record if issubclass(warning.category, UserWarning)][-1] == __file__
-    assert_same_model(model, begun(method, [0, 1], loss=loss, perturbation=perturbation))
+    assert_same_model(model, begun_with_the_label_one(method, loss, perturbation))
 
 
 def test_a_stream_says_once_which_class_is_positive():
@@ -397,9 +405,10 @@ def test_a_metric_without_a_positive_class_takes_any_labels(assert_same_model, l
 
 
 @PERTURBATIONS
+@pytest.mark.usefixtures("few_thresholds")
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_scorer_says_which_class_is_the_positive_one(assert_same_model, method, perturbation):
-    names, params = ["no", "yes"], {"perturbation": perturbation, "max_iter": 30}
+    names, params = ["no", "yes"], {"perturbation": perturbation, "max_iter": 9}
     chosen = {name: begun(method, names, loss=make_scorer(f1_score, pos_label=name), **params) for name in names}
     assert_same_model(chosen["yes"], begun(method, [0, 1], loss="f1", **params))
     assert_same_model(chosen["no"], begun(method, [1, 2], loss="f1", **params))  # 1 is the first class
@@ -413,7 +422,7 @@ def test_the_class_that_is_chosen_is_the_one_that_is_learnt():
     X, y = imbalanced(400, share=0.1)
     names = np.where(y == 1, "fault", "sound")
     losses = ["log_loss", *(make_scorer(f1_score, pos_label=name) for name in ("fault", "sound"))]
-    params = {"hidden_layer_sizes": (), "batch_size": "auto", "max_iter": 40, "n_perturbations": 2}
+    params = {"hidden_layer_sizes": (), "batch_size": "auto", "max_iter": 30, "n_perturbations": 2}
     models = [classify(loss=loss, **params).fit(X, names) for loss in losses]
     plain, fault, sound = (f1_score(names, model.predict(X), pos_label="fault") for model in models)
     assert fault > max(plain, sound) + 0.1
@@ -496,13 +505,14 @@ def test_classifier_refuses(make_task, kind, loss, message):
 
 @pytest.mark.parametrize("loss", ["f1", "hinge", "zero_one", brier_all], ids=named)
 def test_probabilities_are_probabilities_and_can_be_calibrated(loss):
-    X, y = imbalanced(400)
-    model = classify(loss=loss, max_iter=30).fit(X, y)
+    X, y = imbalanced(300)
+    params = {"loss": loss, "max_iter": 25, "batch_size": 100}
+    model = classify(**params).fit(X, y)
     p = model.predict_proba(X)
     assert ((p >= 0) & (p <= 1)).all()
     np.testing.assert_allclose(p.sum(axis=1), 1)
     np.testing.assert_array_equal(model.predict(X), p[:, 1] > 0.5)
-    calibrated = CalibratedClassifierCV(classify(loss=loss, max_iter=30), cv=3).fit(X, y)
+    calibrated = CalibratedClassifierCV(classify(**params), cv=3).fit(X, y)
     share = y.mean()
     assert brier_score_loss(y, calibrated.predict_proba(X)[:, 1]) < 0.9 * share * (1 - share)
 
@@ -515,10 +525,11 @@ def test_grid_search_over_losses():
     assert len(set(search.cv_results_["mean_test_score"])) > 4
 
 
+@pytest.mark.usefixtures("few_thresholds")
 @pytest.mark.parametrize("loss", ["f1", brier_rows, F1_SCORER], ids=named)
 def test_clone_pickle_and_repr(loss, assert_same_model):
     X, y = imbalanced(100)
-    model = classify(loss=loss, max_iter=3)
+    model = classify(loss=loss, max_iter=3, n_perturbations=2)
     copied = clone(model)
     assert repr(copied) == repr(model)
     assert "loss=" in repr(model)
@@ -535,17 +546,17 @@ def test_clone_pickle_and_repr(loss, assert_same_model):
 
 @pytest.mark.parametrize("loss", ["f1", "hinge", brier_rows, brier_all], ids=named)
 def test_warm_start_and_stream_go_on(loss):
-    X, y = imbalanced(200)
+    X, y = imbalanced(100, share=0.3)
     model = classify(loss=loss, max_iter=12, warm_start=True).fit(X, y)
     seen, before = model.t_, [coef.copy() for coef in model.coefs_]
     warm_up = 12 // 3 if loss in ("f1", brier_all) else 0
-    assert model.t_ == 200 * (model.n_iter_ + warm_up)
+    assert model.t_ == 100 * (model.n_iter_ + warm_up)
     model.fit(X, y)
     assert model.t_ > seen
     assert not np.array_equal(model.coefs_[0], before[0])
     seen = model.t_
     model.partial_fit(X, y)
-    assert model.t_ == seen + 200
+    assert model.t_ == seen + 100
     stream = classify(loss=loss)
     for _ in range(60):
         stream.partial_fit(X, y, classes=[0, 1])

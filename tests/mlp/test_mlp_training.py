@@ -39,7 +39,7 @@ def test_stream_of_batches_is_learned(make_task, kind, early_stopping, perturbat
     known = {"strings": ["no", "yes"], "binary": [0, 1]}.get(kind, [0, 1, 2])
     first_call = {"classes": known} if hasattr(model, "predict_proba") else {}
     evaluations = []
-    for step in range(120):
+    for step in range(60):
         rows = slice(step * 50 % 400, step * 50 % 400 + 50)
         model.partial_fit(X[rows], y[rows], **(first_call if step == 0 else {}))
         evaluations.append(model.n_evaluations_)

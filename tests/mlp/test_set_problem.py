@@ -128,7 +128,7 @@ def test_following_the_credit_lowers_the_objective(mode, name, task):
     subject, params = set_problem(mode, objective, target, weight=None)
     batch = subject.batch(slice(None))
     start, values, running = subject.losses(params, batch)[0], [], np.zeros_like(params)
-    for update in range(150):
+    for update in range(80):
         running = 0.9 * running + 0.1 * estimate(subject, params, update=update).credit
         params = params - 0.03 * running / (np.abs(running).mean() + 1e-12)
         values.append(subject.losses(params, batch)[0])
