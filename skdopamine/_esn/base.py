@@ -1,6 +1,7 @@
 """What the forecaster does below its public methods: checks, training, streams."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -117,7 +118,7 @@ class DopamineESN(DopamineEstimator):
         values = {name: np.array([float(getattr(self, name))]) for name in TRAINED}
         gains = Gains(**values, state_noise=np.array([float(self.state_noise)]))
         readout = np.zeros((int(self.n_units) + len(lags) * form.n_channels + 1, target.shape[1]))
-        return Model(weights, gains, readout, lags, read, goals, form, plan.seed, History(), base)
+        return Model(weights, gains, readout, lags, read, goals, form, plan.seed, History(), plan.seasons, base)
 
     def _reservoir(self, n_units: int, n_channels: int, seed: int) -> Weights:
         rng = np.random.Generator(np.random.PCG64(seed))
@@ -254,7 +255,7 @@ class DopamineESN(DopamineEstimator):
         needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
         n_updates, untuned, tuned = min(self.max_iter, needed), model, model
         results: list[Result] = []
-        if court is not None and model.n_units > FEW_UNITS:
+        if model.n_units > FEW_UNITS:
             n_few = ceil(SHARE_OF_FEW * n_updates)
             n_updates -= n_few
             few = self._reservoir(FEW_UNITS, model.form.n_channels, model.seed)
@@ -367,21 +368,27 @@ class DopamineESN(DopamineEstimator):
     def _judged(self, model: Model, task: Assignment, normal: Normal | None, state: Array, readout: Array) -> Record:
         """The errors that intervals are computed from.
 
-        They are those of `readout` on the rows held back from it or, where a ridge readout has learnt from few rows,
-        those on all folds.
+        They are those of `readout` on the rows held back from it or, where a ridge readout has learnt from few rows, of
+        readouts that learn from the rows before each of some pieces; of windows, from all but each piece.
         """
         judges, n_rows, population = [Judge(task.split, readout)], len(task.target), model.population
         if n_rows < FEW_ROWS and normal is not None:
-            edges = np.unique(np.linspace(task.washout, n_rows, 1 + N_FOLDS).astype(int))
+            is_series = model.form.is_series
+            edges = np.unique(np.linspace(task.washout, n_rows, 1 + N_FOLDS * (1 + is_series)).astype(int))
             start = after = task.reader.state_after(population, model.zero_state, 0, edges[0])
-            folds = []
+            folds, states = [], [start]
             for first, last in pairwise(edges):
                 fold, after = task.learned(population, model.no_rows, after, (first, last), model.seed)
                 folds.append(fold)
-            everything = _reservoir.total(folds)
-            readouts = [everything.without(fold).solve(model.gains, model.n_units)[0] for fold in folds]
-            if np.isfinite(readouts).all():
-                judges, state = [Judge(*pair) for pair in zip(edges, readouts, strict=False)], start
+                states.append(after)
+            judged = range(len(folds) // 2 if is_series else 0, len(folds))
+            learnt = [folds[:k] if is_series else [*folds[:k], *folds[k + 1 :]] for k in judged]
+            if all(learnt):
+                solve = partial(Normal.solve, gains=model.gains, n_units=model.n_units, expected=model.expected)
+                readouts = [solve(_reservoir.total(parts))[0] for parts in learnt]
+                if np.isfinite(readouts).all():
+                    judges = [Judge(int(edges[k]), own) for k, own in zip(judged, readouts, strict=True)]
+                    state = states[judged[0]]
         counts_from = task.split if model.form.is_series else judges[0].first  # windows need not be the latest
         return _intervals.record(task.reader, task.target, state, judges, counts_from, model.n_history)
 

@@ -21,6 +21,7 @@ from skdopamine._typing import Array
 
 __all__ = ["DopamineESNForecaster"]
 
+FEWEST_LOOPS = 2  # side by side, that an interval of a forecast may rest on without a warning
 MOST_UNITS = 2**15  # there is a matrix of units by units
 
 
@@ -515,14 +516,25 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         if not self._model.form.closed:
             raise ValueError("Intervals of forecasts need windows in the order of time, each one row after the last.")
         known, model, stream = self._known(), self._model, self._stream
-        needed = _intervals.n_needed(coverage)
-        error = _intervals.loop_errors(known, model.loop(stream.bounds), int(n_steps), needed, model.base)
-        now = known.reader._replace(inputs=stream.history)
-        half = _intervals.half_width(error, coverage) * _intervals.spreads(now, 1) * model.inputs.unit
+        needed, season = _intervals.n_needed(coverage), max(model.seasons, default=0)
+        loops = _intervals.loops(known, model.loop(stream.bounds), int(n_steps), needed, model.base, season)
+        low, high = loops.ends(coverage, int(n_steps))
+        if loops.n_independent(int(n_steps)) < FEWEST_LOOPS:
+            warnings.warn(
+                f"An interval {n_steps} steps ahead rests on {loops.n_rows} rows held back, in which fewer than "
+                f"{FEWEST_LOOPS} such forecasts have room side by side: it may be too narrow or too wide.",
+                UserWarning,
+                stacklevel=users_level(),
+            )
+        if season:
+            begin = np.array([len(known.target) - (not stream.waiting)])
+            unit = _intervals.Seasonal.of(known, model.population, season).at(begin, int(n_steps))[0]
+        else:
+            unit = _intervals.spreads(known.reader._replace(inputs=stream.history), 1)
         path, levels = self._path(int(n_steps), None)
         self._warn_if_clipped(path)
-        centre = model.restored_path(path, levels)
-        return model.shaped_as_targets(centre - half), model.shaped_as_targets(centre + half)
+        centre, unit = model.restored_path(path, levels), unit * model.inputs.unit
+        return model.shaped_as_targets(centre + low * unit), model.shaped_as_targets(centre + high * unit)
 
     def _known(self) -> Record:
         if self._stream.record is None:

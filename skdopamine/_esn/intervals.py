@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy import stats
 
 from skdopamine._esn.forecast import Reader, predicted
 from skdopamine._esn.loop import Loop
@@ -21,6 +22,10 @@ LATEST = 250  # errors that estimate the width of intervals along a series
 SPREAD_ROWS = 24  # rows before a closed loop; their spread is the unit of its errors
 SHARE_OF_ALL = 0.01  # share of all rows in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
+FEW_LOOPS, FEW_INDEPENDENT = 100, 20  # in fewer, errors above and below are taken to be alike
+LEAST_WORTH = 2.0  # degrees of freedom of a spread that few loops show
+PRIOR_SEASONS = 3.0  # of errors as they are at all times
+PHASES_APART = 24  # times of a season within one of so many parts count together
 NOTHING = Simple()
 
 
@@ -98,25 +103,107 @@ def held_errors(known: Record, population: Population) -> Array:
     return one_step_errors(known, population)[known.counts_from - known.judges[0].first :]
 
 
-def loop_errors(known: Record, loop: Loop, n_steps: int, least: int = 1, base: Simple = NOTHING) -> Array:
-    """Errors (origins, n_steps, channels) of closed loops, at least so many, in units of the spread before each.
+class Loops(NamedTuple):
+    """Errors of closed loops over rows held back, as far ahead as there are enough loops."""
 
-    Errors of differences add up to those of rows, as the `base` says.
+    errors: Array  # (origins, steps, channels), in the unit of the row that was forecast
+    n_rows: int  # held back, that loops end in
+
+    def n_independent(self, n_steps: int) -> float:
+        """Loops of so many steps that do not overlap."""
+        return self.n_rows / n_steps
+
+    def ends(self, coverage: Any, n_steps: int) -> tuple[Array, Array]:
+        """Least and greatest error (n_steps, channels) that a new one lies between with probability `coverage`.
+
+        Overlapping loops are worth as many as do not overlap: as with a standard deviation that so few values estimate,
+        the quantile is stretched by that of Student's distribution over that of the normal one. Beyond the longest
+        loops errors are taken to grow with the root of the steps.
+        """
+        known, needed = self.errors.shape[1], n_needed(coverage)
+        alike = len(self.errors) < FEW_LOOPS or self.n_independent(known) < FEW_INDEPENDENT
+        if len(self.errors) < needed:
+            raise ValueError(
+                f"coverage={coverage} needs at least {needed} errors of rows held back, got {len(self.errors)}."
+            )
+        if alike:
+            high = half_width(self.errors, coverage)
+            low = -high
+        else:
+            low, high = -_quantile(-self.errors, (1 + coverage) / 2), _quantile(self.errors, (1 + coverage) / 2)
+        steps = np.arange(1, n_steps + 1)
+        worth = np.maximum(self.n_rows / np.minimum(steps, known) - 1, LEAST_WORTH)
+        tail = (1 + float(coverage)) / 2
+        stretch = stats.t.ppf(tail, worth) / stats.norm.ppf(tail) * np.sqrt(np.maximum(steps / known, 1))
+        last = np.minimum(steps, known) - 1
+        return low[last] * stretch[:, None], high[last] * stretch[:, None]
+
+
+def _quantile(errors: Array, share: float) -> Array:
+    """Value that a new error is below with this probability, of errors (n, ...)."""
+    rank = min(len(errors), ceil((len(errors) + 1) * share - 1e-9))
+    return np.asarray(np.partition(errors, rank - 1, axis=0)[rank - 1])
+
+
+def loops(known: Record, loop: Loop, n_steps: int, least: int = 1, base: Simple = NOTHING, season: int = 0) -> Loops:
+    """Errors of closed loops of at most so many steps, at least so many loops.
+
+    Errors of differences add up to those of rows, as the `base` says. They are counted in units of the spread of the
+    rows before or, with a season, of errors at the time of the season that is forecast.
     """
-    first, last = known.judges[0].first, len(known.target) - n_steps
-    if last < first:
-        raise ValueError(f"n_steps must be at most the {len(known.target) - first} rows held back, got {n_steps}.")
-    n_origins = min(max(ORIGINS, least), last - first + 1)
-    origins = np.unique(np.linspace(first, last, n_origins).astype(np.intp))
+    first, n_rows = known.judges[0].first, len(known.target)
+    n_steps = max(1, min(n_steps, n_rows - first - least + 1, max(1, (n_rows - first) // 2)))
+    n_origins = min(max(ORIGINS, least), n_rows - n_steps - first + 1)
+    origins = np.unique(np.linspace(first, n_rows - n_steps, n_origins).astype(np.intp))
+    seasonal = Seasonal.of(known, loop.population, season) if season else None
     errors, state = [], known.state
     for readout, start, end in known.spans():
         own = origins[(origins >= start) & (origins < end)]
         if len(own):
             path = known.reader.paths(loop._replace(readout=readout[None]), state, start, own, n_steps)
-            truth = known.target[own[:, None] + np.arange(n_steps), : loop.n_fed]
-            errors.append(base.added(truth - path) / spread(known.reader.recent(own, SPREAD_ROWS))[:, None])
+            rows = own[:, None] + np.arange(n_steps)
+            error = base.added(known.target[rows, : loop.n_fed] - path)
+            before = known.reader.recent(own, SPREAD_ROWS)
+            unit = seasonal.at(own, n_steps) if seasonal else spread(before)[:, None]
+            errors.append(error / unit)
         state = known.reader.state_after(loop.population, state, start, end)
-    return np.concatenate(errors)
+    return Loops(np.concatenate(errors), n_rows - first)
+
+
+class Seasonal(NamedTuple):
+    """Unit of errors at a time of the season, after a row: the error one step ahead at that time, and lately."""
+
+    phases: Array  # (season, channels), that of target 0 being the first
+    lately: Array  # (targets from the first judged one on + 1, channels): the factor of forecasts that begin with each
+    first: int  # target that is judged first
+
+    @classmethod
+    def of(cls, known: Record, population: Population, season: int) -> Self:
+        """Of the errors one step ahead, root mean squares.
+
+        A time of the season counts with those around, and both means with some errors of all times.
+        """
+        first = known.judges[0].first
+        squares = one_step_errors(known, population)[:, : known.reader.inputs.shape[-1]] ** 2
+        mean = np.maximum(squares.mean(axis=0), np.finfo(float).tiny)
+        phase = np.arange(first, first + len(squares)) % season
+        total = np.stack([np.bincount(phase, column, season) for column in squares.T], axis=1)
+        near = np.arange(-(season // PHASES_APART), season // PHASES_APART + 1)
+        around = (np.arange(season)[:, None] + near) % season
+        total, count = total[around].sum(axis=1), np.bincount(phase, minlength=season)[around].sum(axis=1)[:, None]
+        phases = (total + PRIOR_SEASONS * mean) / (count + PRIOR_SEASONS)
+        n = max(SPREAD_ROWS, 2 * season)
+        sums = np.concatenate([np.zeros((1, squares.shape[1])), np.cumsum(squares / phases[phase], axis=0)])
+        ends = np.arange(len(sums))
+        begins = np.maximum(ends - n, 0)
+        lately = (sums[ends] - sums[begins] + SPREAD_ROWS) / ((ends - begins)[:, None] + SPREAD_ROWS)
+        return cls(np.sqrt(phases), np.sqrt(lately), first)
+
+    def at(self, begins: Array, n_steps: int) -> Array:
+        """Units (forecasts, n_steps, channels) of forecasts whose first target has this number."""
+        times = begins[:, None] + np.arange(n_steps)
+        lately = self.lately[np.clip(begins - self.first, 0, len(self.lately) - 1)]
+        return np.asarray(self.phases[times % len(self.phases)] * lately[:, None])
 
 
 def spread(rows: Array) -> Array:

@@ -54,6 +54,7 @@ class Model(NamedTuple):
     form: Form
     seed: int
     training: History  # of all its stages
+    seasons: tuple[int, ...] = ()
     base: Simple = Simple()  # what the readout adds to; its differences are what is read and predicted
 
     @property
