@@ -74,11 +74,14 @@ class DopamineESN(DopamineEstimator):
     def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Result], bool]:
         """Fit, and return the result of each stage of training, and whether `max_iter` cut one short."""
         trainable = self._trainable()
-        model, task, court = self._with_base(inputs, target, form, tuned="gains" in trainable)
+        model = self._started(inputs, target, form, self._plan(inputs, form))
+        task = self._assignment(model, inputs, target)
         results: list[Result] = []
         cut_short = False
         if "gains" in trainable:
+            court = self._court(model, inputs, target)
             model, results, cut_short = self._with_tuned_gains(model, task, court)
+            task = self._assignment(model, inputs, target)
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
         ridge = model.readout
@@ -133,34 +136,29 @@ class DopamineESN(DopamineEstimator):
         differences = self.difference == 1 and form.is_series and form.closed
         return Plan(Simple(max(seasons, default=1) if differences else 0), seasons, draw_seed(self.random_state))
 
-    def _with_base(
-        self, inputs: Array, target: Array, form: Form, *, tuned: bool
-    ) -> tuple[Model, Assignment, Court | None]:
-        """A model that has learnt nothing, with what it adds to, its task, and the loops that have chosen both.
+    def _court(self, model: Model, inputs: Array, target: Array) -> Court | None:
+        """The best model with untuned gains and a simple forecast to add to, which tuned gains have to beat.
 
-        Nothing is chosen for a plain echo-state network, nor where nothing can be fed back.
+        None where nothing can be fed back.
         """
-        plan = self._plan(inputs, form)
-        model = self._started(inputs, target, form, plan)
-        task = self._assignment(model, inputs, target)
+        form, lag = model.form, model.base.lag
         rows, goals = (values[max(0, len(inputs) - TUNING_ROWS) :] for values in (inputs, target))
-        if not (tuned and form.is_series and form.closed and len(rows) >= FEWEST_ROWS):
-            return model, task, None
-        lags = [0, *plan.seasons] if plan.seasons else [0, 1]
+        if not (form.is_series and form.closed and len(rows) >= FEWEST_ROWS):
+            return None
+        lags = [0, *model.seasons] if model.seasons else [0, 1]
         if self.difference != "auto" or callable(self.loss):  # a loss of one's own is one of rows
-            lags = [plan.base.lag]
+            lags = [lag]
         views = []
-        for lag in lags:
-            if len(rows) >= max(FEWEST_ROWS, _season.FEWEST_SEASONS * lag):
-                view = self._started(inputs, target, form, plan._replace(base=Simple(lag)), model.weights)
+        for own in lags:
+            if own == lag or len(rows) >= max(FEWEST_ROWS, _season.FEWEST_SEASONS * own):
+                plan = Plan(Simple(own), model.seasons, model.seed)
+                view = model if own == lag else self._started(inputs, target, form, plan, model.weights)
                 views.append((view, self._assignment(view, rows, goals)))
-        n_before = max(view.base.lag + own.washout for view, own in views)
+        n_before = max(view.base.lag + task.washout for view, task in views)
         n_steps = len(rows) // SHARE_OF_STEPS if self.horizon == "auto" else int(self.horizon)
         n_steps = max(1, min(MOST_HORIZON, n_steps, (len(rows) - n_before) // 2))
-        trial = Trial.of(rows, n_before, n_steps)
-        can_tell = len(rows) >= SEASONS_TO_CHOOSE * max(plan.seasons, default=0)
-        model, court = trial.chosen(views if can_tell else views[-1:], can_tell=can_tell)
-        return model, self._assignment(model, inputs, target), court
+        can_tell = len(rows) >= SEASONS_TO_CHOOSE * max(model.seasons, default=0)
+        return Trial.of(rows, n_before, n_steps).held(views, can_tell=can_tell)
 
     def _finished(
         self, model: Model, task: Assignment, head: Normal | None, state: Array, inputs: Array, index: Any
@@ -248,12 +246,12 @@ class DopamineESN(DopamineEstimator):
     def _with_tuned_gains(
         self, model: Model, task: Assignment, court: Court | None
     ) -> tuple[Model, list[Result], bool]:
-        """The model with better gains, if any, the results of tuning, and whether `max_iter` cut it short.
+        """The model with tuned gains, or that of the court, the results of tuning, and whether `max_iter` cut it short.
 
-        A small reservoir is tuned first; the whole one only where the gains found do better on the loops held back.
+        A small reservoir is tuned first; the whole one only where its gains do better on the loops held back.
         """
         needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
-        n_updates, untuned, tuned = min(self.max_iter, needed), model, model
+        n_updates, worth = min(self.max_iter, needed), True
         results: list[Result] = []
         if model.n_units > FEW_UNITS:
             n_few = ceil(SHARE_OF_FEW * n_updates)
@@ -262,28 +260,24 @@ class DopamineESN(DopamineEstimator):
             latest = self._latest(task, FEW_TUNING_ROWS)
             found, result = self._tuned(model.with_weights(few), latest, n_few, n_windows=FEW_WINDOWS)
             results.append(result)
-            tuned = model._replace(gains=found.gains, training=found.training)
-        worth = court is None or model.n_units <= FEW_UNITS or court.keeps(tuned)
+            model = model._replace(gains=found.gains, training=found.training)
+            worth = court is None or court.is_beaten_by(model)
         if worth and n_updates and all(result.reason is not Ending.INTERRUPTED for result in results):
-            latest = self._latest(task, TUNING_ROWS)
-            tuned, result = self._tuned(tuned, latest, n_updates, first=sum(len(result.epochs) for result in results))
+            latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
+            model, result = self._tuned(model, latest, n_updates, first=n_before)
             results.append(result)
-            worth = court is None or court.keeps(tuned)
+            worth = court is None or court.is_beaten_by(model)
         cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
-        return (tuned if worth else untuned._replace(training=tuned.training)), results, cut_short
+        if court is not None and not worth:
+            model = court.model._replace(training=model.training)
+        return model, results, cut_short
 
     def _latest(self, task: Assignment, n_rows: int) -> Assignment:
         """The last rows that gains are tuned on, so many or as many as loops need; or the last windows."""
         if isinstance(task.reader, SeriesReader):
-            most = max(n_rows, 4 * task.washout, 8 * task.horizon)
-        else:
-            most = max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
-        n = len(task.target)
-        if n <= most:
-            return task
-        n_tail = min(n - task.split, max(1, int(most * self.validation_fraction), 2 * task.horizon))
-        reader = task.reader._replace(inputs=task.reader.inputs[n - most : n])
-        return task._replace(reader=reader, target=task.target[n - most :], split=most - n_tail)
+            return task.latest(max(n_rows, 4 * task.washout, 8 * task.horizon), float(self.validation_fraction))
+        most = max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
+        return task.latest(most, float(self.validation_fraction))
 
     def _tuned(
         self, model: Model, task: Assignment, n_updates: int, *, first: int = 0, n_windows: int = GAIN_WINDOWS

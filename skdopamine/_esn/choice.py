@@ -91,35 +91,36 @@ class Trial(NamedTuple):
             return bool(levels.max() < than.max())
         return bool(gain.mean() > gain.std() / np.sqrt(self.n_independent))
 
-    def chosen(self, views: Sequence[tuple[Model, Assignment]], *, can_tell: bool) -> tuple[Model, "Court"]:
-        """The best of the models with one of these views of the rows, and the court that has found it.
+    def held(self, views: Sequence[tuple[Model, Assignment]], *, can_tell: bool) -> "Court":
+        """The court with the best of the models that have one of these views of the rows; the first is that to tune.
 
         Where loops cannot tell, as rows are few, it is that of the last view which expects what is left to stay, and
         shrinks to that.
         """
-        best: tuple[Model, Court] | None = None
-        for model, task in views:
+        best: tuple[Model, Array] | None = None
+        for model, task in views if can_tell else views[-1:]:
             shrinking = model._replace(gains=_shrinking(model.gains))
             variants = [model, shrinking]
             if model.base.lag != 1:  # the last change of a row is no forecast
                 variants.append(shrinking._replace(base=model.base._replace(last=True)))
             variants = variants if can_tell else variants[-1:]
             for variant, levels in zip(variants, self.levels(task, variants), strict=True):
-                if best is None or levels.mean() < best[1].levels.mean():
-                    best = variant, Court(self, task, levels)
+                if best is None or levels.mean() < best[1].mean():
+                    best = variant, levels
         assert best is not None
-        return best
+        return Court(self, views[0][1], *best)
 
 
 class Court(NamedTuple):
-    """What a model has to beat."""
+    """What a model with tuned gains has to beat."""
 
     trial: Trial
-    task: Assignment
-    levels: Array  # of the loops
+    task: Assignment  # of the model that is tuned
+    model: Model
+    levels: Array  # of its loops
 
-    def keeps(self, model: Model) -> bool:
-        """Whether a model does better on the loops held back."""
+    def is_beaten_by(self, model: Model) -> bool:
+        """Whether a model does better on the loops held back, by more than chance."""
         return self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels)
 
 

@@ -180,6 +180,15 @@ class Assignment(NamedTuple):
         """Of the readout, without the units."""
         return len(self.reader.lags) * int(self.reader.inputs.shape[-1]) + 1
 
+    def latest(self, n_rows: int, share: float) -> "Assignment":
+        """The last rows alone, of which this share judges, and no fewer than two loops need."""
+        n = len(self.target)
+        if n <= n_rows:
+            return self
+        n_tail = min(n - self.split, max(1, int(n_rows * share), 2 * self.horizon))
+        reader = self.reader._replace(inputs=self.reader.inputs[n - n_rows : n])
+        return self._replace(reader=reader, target=self.target[n - n_rows :], split=n_rows - n_tail)
+
     def loop(self, population: Population, readout: Array) -> Loop:
         """Closed loops of reservoirs with readouts (members, features, targets)."""
         return Loop(population, readout, self.reader.lags, self.bounds, int(self.reader.inputs.shape[-1]))

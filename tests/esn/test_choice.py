@@ -101,7 +101,7 @@ def test_one_step_of_a_loop_is_the_prediction():
 
 
 def test_intervals_of_differences_grow_as_their_errors_add_up():
-    walk = np.random.default_rng(0).standard_normal(1000).cumsum()[:, None]
+    walk = np.random.default_rng(0).standard_normal(4000).cumsum()[:, None]
     model = small(stateful=True, trainable=(), difference=1, season=None, ridge=1.0, lag_ridge=1.0).fit(walk)
     low, high = model.forecast_interval(100)
     width = high - low

@@ -367,9 +367,13 @@ def test_coverage_beyond_the_rows_held_back_tells_how_many_are_needed(series_mod
         series_model.predict_interval(SERIES, 0.99)
 
 
-def test_an_interval_beyond_the_rows_held_back_is_refused(series_model):
-    with pytest.raises(ValueError, match="n_steps must be at most"):
-        series_model.forecast_interval(300)
+def test_an_interval_beyond_the_rows_held_back_warns_and_widens(series_model):
+    with pytest.warns(
+        UserWarning, match="An interval 300 steps ahead rests on .* rows held back, in which fewer than 2"
+    ):
+        low, high = series_model.forecast_interval(300)
+    assert np.isfinite([low, high]).all()
+    assert (high - low)[-50:].mean() > (high - low)[100:150].mean()
 
 
 def test_intervals_need_rows_held_back():

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from reservoirs import one_reservoir
+from scipy import stats
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import SeriesReader, WindowReader
-from skdopamine._esn.intervals import Judge, Record
+from skdopamine._esn.intervals import Judge, Loops, Record
 from skdopamine._esn.loop import Loop
 
 RNG = np.random.default_rng(0)
@@ -71,7 +72,7 @@ def test_each_row_is_judged_by_its_readout():
 
 def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
     reservoir, known = one_reservoir(7), series_record()
-    found = _intervals.loop_errors(known, closed_loop(reservoir), 6)
+    found = _intervals.loops(known, closed_loop(reservoir), 6).errors
     assert found.shape == (59 - 6 - 10 + 1, 6, 2)
     for row in (10, 29, 30, 53):
         weights = known.judges[row >= 30].readout
@@ -88,7 +89,7 @@ def test_a_closed_loop_of_windows_slides_them():
         WindowReader(windows, LAGS), ROWS[5:], np.zeros((7, 1)), (Judge(0, readout(0)),), 0, np.empty((0, 2))
     )
     reservoir = one_reservoir(7)
-    found = _intervals.loop_errors(known, closed_loop(reservoir), 3)
+    found = _intervals.loops(known, closed_loop(reservoir), 3).errors
     window, expected = windows[4], []
     for _ in range(3):
         state = _reservoir.read_windows(reservoir, window[None])
@@ -118,9 +119,9 @@ def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypat
     np.testing.assert_allclose(found, expected[-most:], atol=1e-12)
     assert len(known.target) <= 24 + most
     np.testing.assert_array_equal(_intervals.held_errors(known, reservoir), np.concatenate(given)[-most:])
-    paths = _intervals.loop_errors(known, closed_loop(reservoir), 4)
+    paths = _intervals.loops(known, closed_loop(reservoir), 4).errors
     np.testing.assert_allclose(
-        paths, _intervals.loop_errors(whole, closed_loop(reservoir), 4)[-len(paths) :], atol=1e-12
+        paths, _intervals.loops(whole, closed_loop(reservoir), 4).errors[-len(paths) :], atol=1e-12
     )
 
 
@@ -149,3 +150,47 @@ def test_widths_along_a_series_are_those_of_the_latest_errors(monkeypatch):
 def test_the_spread_is_never_zero_and_about_one_for_standardised_rows():
     assert _intervals.spread(np.ones((24, 1))) == pytest.approx(0.1)
     assert _intervals.spread(RNG.standard_normal((5000, 1))) == pytest.approx(1, abs=0.05)
+
+
+def test_overlapping_loops_are_worth_those_that_do_not_overlap():
+    error = np.random.default_rng(0).standard_normal((200, 10, 1))
+    low, few = Loops(error, 30).ends(0.9, 10)
+    np.testing.assert_array_equal(low, -few)  # of so few loops side by side
+    plain, normal = _intervals.half_width(error, 0.9), stats.norm.ppf(0.95)
+    np.testing.assert_allclose(few[0] / plain[0], stats.t.ppf(0.95, 29) / normal, rtol=1e-9)
+    np.testing.assert_allclose(few[9] / plain[9], stats.t.ppf(0.95, 2) / normal, rtol=1e-9)
+    beyond = Loops(error, 30).ends(0.9, 40)[1]
+    np.testing.assert_allclose(beyond[:10], few)
+    np.testing.assert_allclose(beyond[39], 2 * few[9])  # with the root of the steps
+
+
+def test_many_loops_tell_errors_above_from_those_below():
+    error = np.random.default_rng(0).exponential(1.0, (4000, 5, 1))
+    low, high = Loops(error, 4000).ends(0.9, 5)
+    np.testing.assert_allclose(low, -np.log(0.95) * np.ones((5, 1)), rtol=0.2)
+    np.testing.assert_allclose(high, -np.log(0.05) * np.ones((5, 1)), rtol=0.1)
+
+
+def test_an_error_is_counted_in_units_of_its_time_of_the_season():
+    reservoir, season = one_reservoir(7), 4
+    known = series_record()
+    loud = np.where(np.arange(10, 59) % season == 1, 10.0, 0.1)[:, None] * np.ones(2)
+    known = known._replace(errors=loud)
+    seasonal = _intervals.Seasonal.of(known, reservoir, season)
+    units = seasonal.at(np.array([59, 60]), 8)
+    assert units.shape == (2, 8, 2)
+    times = np.array([59, 60])[:, None] + np.arange(8)
+    assert units[times % season == 1].min() > 1.5 * units[times % season != 1].max()
+    plain = _intervals.loops(known, closed_loop(reservoir), 3).errors
+    counted = _intervals.loops(known, closed_loop(reservoir), 3, season=season).errors
+    before = np.array([_intervals.spread(ROWS[None, max(0, row - 23) : row + 1])[0] for row in range(23, 57)])
+    own = seasonal.at(np.arange(23, 57), 3)
+    np.testing.assert_allclose(counted[13:] * own, plain[13:] * before[:, None], rtol=1e-9)
+
+
+def test_lately_larger_errors_widen_what_comes():
+    known = series_record()
+    rising = np.concatenate([np.full((25, 2), 0.1), np.full((24, 2), 1.0)])
+    seasonal = _intervals.Seasonal.of(known._replace(errors=rising), one_reservoir(7), 4)
+    assert (seasonal.lately[-1] > 1.1).all()
+    assert (seasonal.lately[20] < 0.9).all()
