@@ -6,18 +6,23 @@ counts as 0, which is what predicting the mean gets: a rival that is lost on one
 
     python benchmarks/tabular.py                    # writes results/tabular.md
     python benchmarks/tabular.py --hidden 100,50    # both with these layers: results/tabular_100_50.md
+    python benchmarks/tabular.py --anchors          # beside models of other kinds, too: results/tabular_anchors*.md
     python benchmarks/tabular.py --quick            # one seed of small sets, prints only
 
-With --hidden, a run on fewer seeds or on tables below a number of rows also writes its file, which tells so.
+A run on three seeds and more writes its file. With --hidden and --anchors, so does one on fewer seeds, or on tables
+below a number of rows, which the file then tells. --anchors takes the tables below 2,000 rows unless told otherwise by
+--below, and needs the extra `anchors` for RealMLP-TD-S, without which no file is written.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import _anchors
 import _harness
 import numpy as np
 from _data import NAMES, NOISY, Table, load, preprocessor
 from sklearn.base import BaseEstimator
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -30,7 +35,9 @@ SIDES = {
     "classification": {"ours": DopamineMLPClassifier, "mlp": MLPClassifier},
     "regression": {"ours": DopamineMLPRegressor, "mlp": MLPRegressor},
 }
+METRICS = {"classification": accuracy_score, "regression": r2_score}
 N_FOLDS = 3
+LEAST_SEEDS = 3  # that a table at the defaults is made of
 SMALL = 2000  # rows; below it, folds choose how long ours trains
 MANY_CLASSES = 10
 SCORES = ("set", "rows", "features", "classes", "ours", "MLP", "difference")
@@ -51,6 +58,7 @@ class Targets(NamedTuple):
 
 DEFAULTS = Targets(mean=0.8, worst=-1.0, time_small=1.2, time_large=0.45)
 OTHER_LAYERS = Targets(mean=1.0, median=0.3, worst=-1.5, time=0.7)
+MEAN_OVER_REALMLP, TIME_OF_REALMLP, WORST_OVER_LINEAR = -0.1, 0.1, -2.0
 
 
 class Line(NamedTuple):
@@ -109,7 +117,7 @@ def run_set(name: str, n_seeds: int, make: Callable[[str, int], dict[str, Any]],
             models = make(task, seed)
             fits = {side: (lambda m=m, X=X_train, y=y_train: m.fit(X, y)) for side, m in models.items()}
             for side, (timed,) in _harness.alternate(fits, start=seed * N_FOLDS + fold).items():
-                score[side][seed, fold] = 100 * timed.result.score(X_test, y_test)
+                score[side][seed, fold] = 100 * METRICS[task](y_test, timed.result.predict(X_test))
                 seconds[side][seed, fold] = timed.seconds
                 epochs[side][seed, fold] = np.max(getattr(timed.result, "n_iter_", np.nan))
     total = {side: value.sum(axis=1) for side, value in seconds.items()}
@@ -202,15 +210,89 @@ def summary(lines: list[Line], targets: Targets) -> list[str]:
     return [*notes, *time_notes(lines, targets), *lost(lines, {"ours": "ours", "mlp": "MLP"})]
 
 
+def anchor_cells(lines: list[Line], rival: str) -> list[str]:
+    """Ours beside one rival, over all sets and over the small noisy ones."""
+    cells = []
+    for some in (lines, [line for line in lines if line.name in NOISY]):
+        if not some:
+            cells += ["-"] * 3
+            continue
+        worst = min(some, key=lambda line: line.over(rival))
+        of_some = [line.over(rival) for line in some]
+        cells += [f"{value:+.2f}" for value in (np.mean(of_some), np.median(of_some))]
+        cells += [f"{worst.over(rival):+.2f} ({worst.name})"]
+    return [*cells, f"{_harness.geometric_mean([line.ratios[rival] for line in lines]):.2f}"]
+
+
+def anchor_notes(lines: list[Line], titles: dict[str, str]) -> list[str]:
+    """Set ours beside the network with torch and, on small noisy sets, the linear models."""
+    notes = []
+    if (realmlp := _anchors.REALMLP) in titles:
+        mean = float(np.mean([line.over(realmlp) for line in lines]))
+        ratio = _harness.geometric_mean([line.ratios[realmlp] for line in lines])
+        notes = [
+            _harness.verdict(f"Mean difference to {realmlp}", mean, at_least=MEAN_OVER_REALMLP, **POINTS),
+            _harness.verdict(f"Our time over that of {realmlp}, geometric mean", ratio, at_most=TIME_OF_REALMLP),
+        ]
+    noisy = [line for line in lines if line.name in NOISY]
+    if noisy:
+        worst = min(noisy, key=lambda line: line.over(_anchors.LINEAR))
+        behind = [line.name for line in noisy if line.over(_anchors.LINEAR) < WORST_OVER_LINEAR]
+        label = f"Worst small noisy set beside the linear model, {worst.name}"
+        verdict = _harness.verdict(label, worst.over(_anchors.LINEAR), at_least=WORST_OVER_LINEAR, **POINTS)
+        notes.append(f"{verdict}; sets below: {', '.join(behind) or 'none'}")
+    return [*notes, *lost(lines, titles)]
+
+
+def beside_anchors(names: list[str], below: int, n_seeds: int, save: bool) -> None:
+    """Print ours beside each anchor, and the scores of all on each set."""
+    if not _anchors.HAS_REALMLP:
+        _harness.progress(f"{_anchors.REALMLP} is left out and no file is written: pytabkit is not installed")
+    _anchors.warm_up()
+
+    def make(task: str, seed: int) -> dict[str, Any]:
+        return {**estimators(task, random_state=seed), **_anchors.make(task, seed)}
+
+    lines = run_sets(names, below, n_seeds, make)
+    titles = {side: "MLP" if side == "mlp" else side for side in lines[0].score}
+    rivals = [side for side in titles if side != "ours"]
+    runs = f"sets below {below:,} rows: {len(lines)}; medians over the seeds, seeds: {n_seeds}"
+    notes = [
+        *anchor_notes(lines, titles),
+        "linear: logistic regression or ridge, the penalty by cross-validation; all get the same numbers, categories "
+        f"one-hot; anchors: {_anchors.versions()}",
+    ]
+    over = [[titles[rival], *anchor_cells(lines, rival)] for rival in rivals]
+    columns = ("beside", "mean", "median", "worst", "noisy: mean", "noisy: median", "noisy: worst", "our time over its")
+    save = save and _anchors.HAS_REALMLP
+    title = f"Ours at the defaults beside models of other kinds, points by which ours is better; {runs}"
+    _harness.write_table("tabular_anchors", title, columns, over, notes, save=save)
+    cells = [
+        [line.name, line.rows, line.features, line.classes or "-"]
+        + [f"{line.score[side]:.2f}" for side in titles]
+        + [f"{line.seconds[side]:.2f}" for side in titles]
+        for line in lines
+    ]
+    columns = ("set", "rows", "features", "classes", *titles.values(), *(f"{side} (s)" for side in titles.values()))
+    title = f"Scores in points and time of {N_FOLDS} fits beside models of other kinds; {runs}"
+    _harness.write_table("tabular_anchors_sets", title, columns, cells, save=save)
+
+
 def main() -> None:
     parser = _harness.parser(__doc__, seeds=5, sets=NAMES)
     parser.add_argument("--hidden", help="hidden layer sizes of both sides, as 100,50 (default: their defaults)")
     parser.add_argument("--below", type=int, metavar="ROWS", help="only sets with fewer rows (default: all)")
+    parser.add_argument("--anchors", action="store_true", help="beside RealMLP-TD-S, trees and linear models, too")
     args = _harness.parse(parser)
+    if args.anchors and args.hidden:
+        parser.error("--anchors is at the defaults, without --hidden")
     params: dict[str, Any] = {}
     if args.hidden:
         params["hidden_layer_sizes"] = tuple(int(units) for units in args.hidden.split(","))
     names = list(QUICK) if args.quick and args.sets == NAMES else args.sets
+    if args.anchors:
+        beside_anchors(names, args.below or SMALL, args.seeds, args.whole)
+        return
     lines = run_sets(names, args.below, args.seeds, lambda task, seed: estimators(task, random_state=seed, **params))
     hidden = params.get("hidden_layer_sizes", ())
     setting = f"hidden layers {hidden}" if params else "defaults of both"
@@ -218,7 +300,7 @@ def main() -> None:
     medians = f"medians over the seeds, seeds: {args.seeds}"
     title = f"Tables: scores in points, time of {N_FOLDS} fits, {setting}; {some}{medians}"
     # one seed, or the smaller sets, of other layers is a table of its own
-    save = args.whole if params else args.save and not args.below
+    save = args.whole and bool(params or (args.seeds >= LEAST_SEEDS and not args.below))
     table = "_".join(["tabular", *map(str, hidden)])
     notes = summary(lines, OTHER_LAYERS if params else DEFAULTS)
     _harness.write_table(table, title, COLUMNS, [line.cells() for line in lines], notes, save=save)
