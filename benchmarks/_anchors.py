@@ -59,14 +59,14 @@ def warm_up() -> None:
     if HAS_REALMLP:
         import torch
 
-        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # four lines for each fit
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
         torch.set_num_threads(1)
     random = check_random_state(0)
     X, y = random.normal(size=(100, 3)), random.normal(size=100)
     for task, target in (("classification", (y > 0).astype(int)), ("regression", y)):
         for model in make(task, 0).values():
             model.fit(X, target).predict(X)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # four lines for each fit; import sets its own level
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
 
 
 def versions() -> str:
