@@ -133,7 +133,8 @@ REGRESSION = {
     "salaries": lambda: _table("Salaries", "salary", package="carData"),
     "cps1985": lambda: _table("CPS1985", "wage", package="AER"),
     "hitters": lambda: _table("Hitters", "Salary", package="ISLR"),  # its row names, the players, go with `rownames`
-    # prof is an id; the same professor may stand in both parts of a split, as the table has several courses of each
+    # prof is an id. The table has several courses of one professor, who may stand in both parts of a split and is told
+    # by age and beauty, which suits flexible models more than linear ones.
     "teaching_ratings": lambda: _table("TeachingRatings", "eval", package="AER", drop=("prof",)),
     "house_prices": lambda: _table("HousePrices", "price", package="AER"),
     "friedman1_300": lambda: skd.make_friedman1(300, noise=3.0, random_state=0),
