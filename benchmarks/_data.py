@@ -45,6 +45,17 @@ def _fair() -> tuple[pd.DataFrame, np.ndarray]:
     return frame.drop(columns="affairs"), (frame["affairs"] > 0).to_numpy().astype(int)
 
 
+def _affairs() -> tuple[pd.DataFrame, np.ndarray]:
+    frame, affairs = _table("Affairs", "affairs", package="AER")
+    return frame, (affairs > 0).astype(int)
+
+
+def _pima() -> tuple[pd.DataFrame, np.ndarray]:
+    parts = [_table(f"Pima.{part}", "type", package="MASS") for part in ("tr", "te")]
+    frames, targets = zip(*parts, strict=True)
+    return pd.concat(frames, ignore_index=True), np.concatenate(targets)
+
+
 def _randhie() -> tuple[pd.DataFrame, np.ndarray]:
     import statsmodels.api as sm
 
@@ -94,6 +105,18 @@ CLASSIFICATION = {
     "lending_club": lambda: _table("lending_club", "Class"),
     "fair": _fair,
     "mnist1d": _mnist1d,
+    # Small and noisy, from here on. Chosen by what they are, before any score on them was known.
+    "birthwt": lambda: _table("birthwt", "low", package="MASS", drop=("bwt",)),  # low is bwt < 2500
+    "pima": _pima,  # the complete rows: both parts, as R has them
+    "oj": lambda: _table("OJ", "Purchase", package="ISLR"),
+    "mroz": lambda: _table(
+        "Mroz", "lfp", package="carData", drop=("lwg",)
+    ),  # computed where lfp is no, measured if yes
+    "swiss_labor": lambda: _table("SwissLabor", "participation", package="AER"),
+    "titanic": lambda: _table("TitanicSurvival", "survived", package="carData"),
+    "affairs": _affairs,
+    "flip_400x20": lambda: _clf(n_samples=400, n_features=20, n_informative=5, flip_y=0.2),
+    "flip_1000x10": lambda: _clf(n_samples=1000, n_features=10, n_informative=4, n_classes=3, flip_y=0.3),
 }
 REGRESSION = {
     "diabetes": lambda: skd.load_diabetes(return_X_y=True),
@@ -106,8 +129,21 @@ REGRESSION = {
     "deliveries": lambda: _table("deliveries", "time_to_delivery"),
     "randhie": _randhie,
     "diamonds": lambda: _table("diamonds", "price", package="ggplot2"),
+    # Small and noisy, from here on. Chosen by what they are, before any score on them was known.
+    "salaries": lambda: _table("Salaries", "salary", package="carData"),
+    "cps1985": lambda: _table("CPS1985", "wage", package="AER"),
+    "hitters": lambda: _table("Hitters", "Salary", package="ISLR"),  # its row names, the players, go with `rownames`
+    # prof is an id. The table has several courses of one professor, who may stand in both parts of a split and is told
+    # by age and beauty, which suits flexible models more than linear ones.
+    "teaching_ratings": lambda: _table("TeachingRatings", "eval", package="AER", drop=("prof",)),
+    "house_prices": lambda: _table("HousePrices", "price", package="AER"),
+    "friedman1_300": lambda: skd.make_friedman1(300, noise=3.0, random_state=0),
 }
 NAMES = [*CLASSIFICATION, *REGRESSION]
+NOISY = (
+    *("birthwt", "pima", "oj", "mroz", "swiss_labor", "titanic", "affairs", "flip_400x20", "flip_1000x10"),
+    *("salaries", "cps1985", "hitters", "teaching_ratings", "house_prices", "friedman1_300"),
+)
 
 
 def load(name: str) -> tuple[Table, np.ndarray, str]:

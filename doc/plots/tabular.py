@@ -8,7 +8,7 @@ names = [row["set"] for row in rows]
 differences = [float(row["difference"]) for row in rows]
 ratios = [float(row["ratio"]) for row in rows]
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(8, 6.2), sharey=True, layout="constrained")
+fig, (left, right) = plt.subplots(1, 2, figsize=(8, 8.8), sharey=True, layout="constrained")
 left.barh(names, differences, color=[OURS if d >= 0 else RIVAL for d in differences])
 left.axvline(0, color="0.3", lw=0.8)
 left.set(xlabel="score: ours - scikit-learn (points)")
