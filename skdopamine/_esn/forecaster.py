@@ -161,11 +161,11 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held within half a range of
     the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed.
 
-    On noisy series the readout has to shrink, and what to matters more than the network: of rows, to their mean or the
+    On noisy series the readout has to shrink, and to what matters more than the network: of rows, to their mean or the
     last one; of differences, to a drift, to the season before, or to that and the last change. Readouts of the rows
-    before several splits forecast the rows after each, and the forecast with the least error is the base. Where there
-    are fewer than six seasons, such loops cannot tell, and the base is the last one named. Tuned gains are kept only
-    where they do better on the same loops by more than a standard error.
+    before several splits forecast the rows after each, and the base with the least error is taken, gains as they are.
+    In fewer than six seasons such loops cannot tell, and the last base named is taken. Tuned gains, which are those of
+    the rows as they are, have to do better on the same loops by more than a standard error.
 
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.
@@ -487,8 +487,12 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """Forecast intervals, each step's by itself, after the last row of X that was learnt from.
 
         As `predict_interval`, from the errors of closed loops in rows that the readout has not learnt from, the last
-        4,000 at most. They are counted in units of the spread of the 24 rows before, as restless times are harder to
-        forecast [1]_. In fewer than 400 rows, four-fold cross-validation takes the place of the last rows.
+        4,000 at most; in fewer than 400 rows, by readouts of the rows before each of four pieces of the second half.
+        They are counted in units of the spread of the 24 rows before, as restless times are harder to forecast [1]_ or,
+        with a season, in units of the errors one step ahead at that time of the season and lately. Where many loops
+        have room side by side, errors above and below are told apart. Where few have, intervals are wider, as loops
+        that overlap are worth less, and `forecast_interval` warns below two. Beyond the longest loops intervals widen
+        with the root of the steps.
 
         Parameters
         ----------
