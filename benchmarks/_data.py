@@ -220,3 +220,25 @@ def load_series(name: str) -> Series:
     """Load a series: its rows, period and number of test rows."""
     rows, period, n_test = SERIES[name]
     return Series(np.asarray(rows(), dtype=np.float64).reshape(-1, 1), period, n_test)
+
+
+def everyday() -> dict[str, tuple[np.ndarray, int, int]]:
+    """Yearly, quarterly, monthly, weekly and daily series: rows, season (0 for none) and horizon of each."""
+    import statsmodels.api as sm
+
+    co2 = sm.datasets.co2.load_pandas().data["co2"].resample("MS").mean().interpolate()
+    elnino = sm.datasets.elnino.load_pandas().data
+    elnino = elnino.drop(columns=[column for column in elnino if str(column).upper() == "YEAR"])
+    found = {
+        "co2": (co2, 12, 24),
+        "AirPassengers": (_column("datasets", "AirPassengers", "value"), 12, 24),
+        "a10": (_column("fpp2", "a10", "value"), 12, 24),
+        "elnino": (elnino.to_numpy().ravel(), 12, 12),
+        "ausbeer": (_column("fpp2", "ausbeer", "value"), 4, 8),
+        "realgdp": (sm.datasets.macrodata.load_pandas().data["realgdp"], 4, 8),
+        "sunspots, yearly": (sm.datasets.sunspots.load_pandas().data["SUNACTIVITY"], 0, 12),
+        "nile": (sm.datasets.nile.load_pandas().data["volume"], 0, 6),
+        "elecdaily": (_column("fpp2", "elecdaily", "Demand"), 7, 14),
+        "gasoline": (_column("fpp2", "gasoline", "value"), 52, 26),
+    }
+    return {name: (np.asarray(rows, dtype=np.float64), season, n) for name, (rows, season, n) in found.items()}
