@@ -108,7 +108,7 @@ class Trial(NamedTuple):
                 if best is None or levels.mean() < best[1].mean():
                     best = variant, levels
         assert best is not None
-        return Court(self, views[0][1], *best)
+        return Court(self, views[0][1], can_tell, *best)
 
 
 class Court(NamedTuple):
@@ -116,12 +116,13 @@ class Court(NamedTuple):
 
     trial: Trial
     task: Assignment  # of the model that is tuned
+    can_tell: bool  # whether there are rows enough for loops to judge
     model: Model
     levels: Array  # of its loops
 
     def is_beaten_by(self, model: Model) -> bool:
         """Whether a model does better on the loops held back, by more than chance."""
-        return self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels)
+        return self.can_tell and self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels)
 
 
 def _shrinking(gains: Gains) -> Gains:

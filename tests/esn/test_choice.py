@@ -39,6 +39,7 @@ def test_a_growing_season_is_told_by_differences_to_the_season_before(n):
 
 def test_a_few_seasons_shrink_to_the_season_before_and_are_not_tried():
     model = fitted(growing_season(48))
+    assert {model.gains_[name] for name in ("spectral_radius", "leak_rate")} == {model.spectral_radius, model.leak_rate}
     assert model.base_ == "seasonal naive and last change"
     assert model.gains_["ridge"] >= SHRINKING
     assert model.gains_["lag_ridge"] >= SHRINKING
