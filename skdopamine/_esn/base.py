@@ -187,9 +187,7 @@ class DopamineESN(DopamineEstimator):
     def _choose_lags(self, inputs: Array, seasons: Sequence[int]) -> npt.NDArray[np.intp]:
         n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
         if self.readout_lags != "auto":
-            if int(self.readout_lags) > n_lags:
-                raise ValueError(f"readout_lags must be at most the {n_lags} rows there are, got {self.readout_lags}.")
-            return np.arange(int(self.readout_lags))
+            return _season.given_lags(self.readout_lags, n_lags)
         if inputs.ndim == 3:
             return np.arange(min(n_lags, max(1, _season.N_RECENT // inputs.shape[2])))
         return _season.seasonal_lags(min(len(inputs), TUNING_ROWS), inputs.shape[1], seasons)

@@ -101,7 +101,7 @@ class Trial(NamedTuple):
         for model, task in views if can_tell else views[-1:]:
             shrinking = model._replace(gains=_shrinking(model.gains))
             variants = [model, shrinking]
-            if model.base.lag != 1:  # the last change of a row is no forecast
+            if model.base.lag != 1 and model.lags[0] == 0:  # the last change of a row is no forecast
                 variants.append(shrinking._replace(base=model.base._replace(last=True)))
             variants = variants if can_tell else variants[-1:]
             for variant, levels in zip(variants, self.levels(task, variants), strict=True):

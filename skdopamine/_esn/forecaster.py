@@ -58,9 +58,10 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         Penalty of the readout's weights for units, per row.
     lag_ridge : float, default=1e-9
         Penalty of the readout's weights for past rows, per row.
-    readout_lags : int or "auto", default="auto"
-        Past rows that the readout sees beside the reservoir; "auto" is as many as hold 50 values, of a series at most
-        an eighth of its rows, and with ``stateful=True`` three rows one season before the next row for each season.
+    readout_lags : int, list of int or "auto", default="auto"
+        Past rows that the readout sees beside the reservoir: the last ones, as many as this, or those that lie so far
+        back, 0 being the last; "auto" is as many as hold 50 values, of a series at most an eighth of its rows, and with
+        ``stateful=True`` three rows one season before the next row for each season.
     season : "auto", int, list of int or None, default="auto"
         Rows of a season, or of several, with ``stateful=True``; "auto" is the clear peak of the autocorrelation, which
         two and a half seasons are enough for; None is no season.
@@ -199,7 +200,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         "bias_scaling": [non_negative()],
         "ridge": [positive()],
         "lag_ridge": [positive()],
-        "readout_lags": [one_of("auto"), count()],
+        "readout_lags": [one_of("auto"), count(), list, tuple],
         "season": [one_of("auto"), count(), list, tuple, None],
         "difference": [one_of("auto"), integer(0, 1)],
         "reservoir_connectivity": [one_of("auto"), number(0, 1, closed="right")],
@@ -224,7 +225,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         bias_scaling: float = 1.0,
         ridge: float = 1e-10,
         lag_ridge: float = 1e-9,
-        readout_lags: int | str = "auto",
+        readout_lags: Any = "auto",
         season: Any = "auto",
         difference: int | str = "auto",
         reservoir_connectivity: float | str = "auto",

@@ -46,7 +46,7 @@ def seasons(given: Any, rows: Array | None) -> tuple[int, ...]:
     """The seasons that a user gives, or that are found in rows (n, channels); none if there are no such rows."""
     if given is not None and not isinstance(given, str):
         for one in given if isinstance(given, list | tuple) else [given]:
-            if isinstance(one, bool) or not isinstance(one, Integral) or one < 2:
+            if isinstance(one, bool) or not isinstance(one, Integral) or int(one) < 2:
                 raise ValueError(f"season must be 'auto', None, or integers of at least 2, got {given!r}.")
     if rows is None or given is None:
         return ()
@@ -72,6 +72,19 @@ def _autocorrelation(series: Array) -> Array:
 def recent_lags(n_rows: int, n_channels: int) -> npt.NDArray[np.intp]:
     """Lags of the last rows, as many as `N_RECENT` values, and no more than there are rows for."""
     return np.arange(max(1, min(N_RECENT // n_channels, n_rows // 8)))
+
+
+def given_lags(lags: Any, n_rows: int) -> npt.NDArray[np.intp]:
+    """Lags that a user gives, as the number of last rows or one by one, of so many rows."""
+    if isinstance(lags, Integral):
+        if int(lags) > n_rows:
+            raise ValueError(f"readout_lags must be at most the {n_rows} rows there are, got {lags}.")
+        return np.arange(int(lags))
+    if not lags or not all(isinstance(lag, Integral) and not isinstance(lag, bool) and int(lag) >= 0 for lag in lags):
+        raise ValueError(f"readout_lags must be 'auto', a number of rows, or integers of at least 0, got {lags!r}.")
+    if max(lags) >= n_rows:
+        raise ValueError(f"readout_lags must lie within the {n_rows} rows there are, got {lags!r}.")
+    return np.array(sorted({int(lag) for lag in lags}), dtype=np.intp)
 
 
 def seasonal_lags(n_rows: int, n_channels: int, seasons: Sequence[int]) -> npt.NDArray[np.intp]:

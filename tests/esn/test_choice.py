@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from forecasters import small
 
+from skdopamine import make_windows
 from skdopamine._esn.choice import N_SPLITS, SHRINKING, Trial
 
 
@@ -149,3 +150,21 @@ def test_tuned_gains_are_kept_where_they_are_better_by_more_than_chance():
     spread = np.array([0.5, -0.4, 0.4, -0.4])
     assert not trial.is_better(levels - spread, levels)
     assert not trial.is_better(np.full(4, np.inf), levels)
+
+
+@pytest.mark.parametrize("stateful", [True, False])
+def test_lags_may_be_given_one_by_one(stateful):
+    series = growing_season(120)
+    X, y = (series, None) if stateful else make_windows(series[:, 0], 14)
+    model = small(stateful=stateful, trainable=(), readout_lags=[11, 0, 12, 0], difference=0).fit(X, y)
+    assert model.lags_.tolist() == [0, 11, 12]
+    by_number = small(stateful=stateful, trainable=(), readout_lags=3, difference=0).fit(X, y)
+    one_by_one = small(stateful=stateful, trainable=(), readout_lags=(0, 1, 2), difference=0).fit(X, y)
+    np.testing.assert_array_equal(by_number.readout_, one_by_one.readout_)
+
+
+def test_without_the_last_row_no_base_needs_it():
+    model = fitted(growing_season(240), readout_lags=[1, 11])
+    assert "last" not in model.base_
+    assert np.isfinite(model.forecast(12)).all()
+    fitted(growing_season(48), readout_lags=[1, 11])

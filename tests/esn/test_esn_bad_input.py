@@ -33,7 +33,7 @@ BAD_PARAMETERS = {
     "bias_scaling": [-1, NAN, "big"],
     "ridge": [0, 0.0, -1e-6, NAN, "auto"],
     "lag_ridge": [0, 0.0, -1e-6, NAN, "auto"],
-    "readout_lags": [0, -1, 1.5, "all", None],
+    "readout_lags": [0, -1, 1.5, "all", None, [], [-1], [0, 1.5], (True,), ["last"], [0, 10**6]],
     "season": [0, -1, 1, 1.5, "monthly", [1.5], (12, 1), ["year"]],
     "difference": [-1, 2, 0.5, "season", None],
     "reservoir_connectivity": [0, 0.0, -0.1, 1.1, NAN, "dense"],
