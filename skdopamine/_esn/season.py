@@ -1,7 +1,6 @@
 """The season of a series, and the past rows that say most about the next one."""
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,7 @@ def seasons(given: Any, rows: Array | None) -> tuple[int, ...]:
     """The seasons that a user gives, or that are found in rows (n, channels); none if there are no such rows."""
     if given is not None and not isinstance(given, str):
         for one in given if isinstance(given, list | tuple) else [given]:
-            if isinstance(one, bool) or not isinstance(one, Integral) or int(one) < 2:
+            if not _is_integer(one, least=2):
                 raise ValueError(f"season must be 'auto', None, or integers of at least 2, got {given!r}.")
     if rows is None or given is None:
         return ()
@@ -74,13 +73,17 @@ def recent_lags(n_rows: int, n_channels: int) -> npt.NDArray[np.intp]:
     return np.arange(max(1, min(N_RECENT // n_channels, n_rows // 8)))
 
 
+def _is_integer(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= least
+
+
 def given_lags(lags: Any, n_rows: int) -> npt.NDArray[np.intp]:
     """Lags that a user gives, as the number of last rows or one by one, of so many rows."""
-    if isinstance(lags, Integral):
+    if _is_integer(lags, least=1):
         if int(lags) > n_rows:
             raise ValueError(f"readout_lags must be at most the {n_rows} rows there are, got {lags}.")
         return np.arange(int(lags))
-    if not lags or not all(isinstance(lag, Integral) and not isinstance(lag, bool) and int(lag) >= 0 for lag in lags):
+    if not lags or not all(_is_integer(lag, least=0) for lag in lags):
         raise ValueError(f"readout_lags must be 'auto', a number of rows, or integers of at least 0, got {lags!r}.")
     if max(lags) >= n_rows:
         raise ValueError(f"readout_lags must lie within the {n_rows} rows there are, got {lags!r}.")
