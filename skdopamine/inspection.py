@@ -250,9 +250,7 @@ class ForecastDisplay:
         if not hasattr(estimator, "forecast"):
             raise TypeError(f"estimator must be a forecaster, got {type(estimator).__name__}.")
         shown = _channel(history, channel, "history")
-        last = estimator._model.inputs.restored(estimator._stream.history.reshape(-1, estimator.n_channels_)[-1])[
-            channel
-        ]
+        last = estimator._stream.last_row(estimator._model)[channel]
         if not np.isclose(shown[-1], last, rtol=1e-6):
             warnings.warn(
                 f"history must end with the last row that the estimator has read, {last:.6g}, for the forecast to "

@@ -52,6 +52,12 @@ class Stream(NamedTuple):
     def bounds(self) -> tuple[Array, Array]:
         return bounds_of(self.span)
 
+    def last_row(self, model: Model) -> Array:
+        """The last row (channels,) that was read, as the user counts."""
+        if len(self.levels):
+            return np.asarray(self.levels[-1])
+        return model.inputs.restored(self.history.reshape(-1, model.form.n_channels)[-1])
+
     def after(self, rows: Array) -> Array:
         """The user's rows after the last ones that differences are taken to."""
         return np.concatenate([self.levels, rows]) if len(self.levels) else rows

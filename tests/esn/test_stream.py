@@ -184,3 +184,11 @@ def test_a_pickled_stream_goes_on_bit_for_bit():
     for one in (model, copy):
         one.partial_fit(SERIES[200:])
     np.testing.assert_array_equal(copy.forecast(5), model.forecast(5))
+
+
+@pytest.mark.parametrize("params", [{}, {"difference": 1, "season": None}, {"difference": 1, "season": 21}])
+def test_the_last_row_is_that_which_was_read(params):
+    fitted = stream(**params).fit(TWO[:250])
+    np.testing.assert_allclose(fitted._stream.last_row(fitted._model), TWO[249], rtol=1e-12)
+    fitted.partial_fit(TWO[250:252])
+    np.testing.assert_allclose(fitted._stream.last_row(fitted._model), TWO[251], rtol=1e-12)
