@@ -14,6 +14,7 @@ N_SEASONAL = 3  # rows around the season
 LEAST_CORRELATION = 0.4  # of rows one season apart
 FEWEST_SEASONS = 2.5  # in which one can be seen
 SURE_SEASONS = 4  # in which chance does not look like one
+ROUNDING = 1e-20  # share of the squares that is left of a line
 BEYOND_CHANCE = 2.5  # standard errors of the correlation of changes
 FIRST_PEAK = 0.9  # share of the highest peak at which an earlier one is taken
 
@@ -58,14 +59,16 @@ def seasons(given: Any, rows: Array | None) -> tuple[int, ...]:
 
 
 def _autocorrelation(series: Array) -> Array:
-    """Autocorrelation (n,) of all channels of (n, channels) without their trend; empty for constants."""
+    """Autocorrelation (n,) of all channels of (n, channels) without their trend; empty for constants and lines."""
     n = len(series)
     time = np.arange(n) - (n - 1) / 2
-    level = series - series.mean(axis=0)
-    level = level - np.outer(time, time @ level / max(float(time @ time), 1.0))
+    centred = series - series.mean(axis=0)
+    level = centred - np.outer(time, time @ centred / max(float(time @ time), 1.0))
+    if (level**2).sum() <= ROUNDING * (centred**2).sum():
+        return np.empty(0)
     spectrum = np.abs(np.fft.rfft(level, 2 * n, axis=0)) ** 2
     correlation = np.fft.irfft(spectrum.sum(axis=1), 2 * n)[:n]
-    return correlation / correlation[0] * n / (n - np.arange(n)) if correlation[0] > 0 else np.empty(0)
+    return np.asarray(correlation / correlation[0] * n / (n - np.arange(n)))
 
 
 def recent_lags(n_rows: int, n_channels: int) -> npt.NDArray[np.intp]:

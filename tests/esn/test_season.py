@@ -38,7 +38,10 @@ def test_white_noise_has_none(seed):
     assert _season.season(noise(500, seed=seed)) == 0
 
 
-@pytest.mark.parametrize("series", [np.zeros((100, 1)), np.full((100, 2), 7.0), np.arange(100.0)[:, None]])
+LINES = [slope * np.arange(float(n))[:, None] + 0.1 for n in (12, 30, 60, 100, 333) for slope in (1.0, -0.7, 1e-5, 3e7)]
+
+
+@pytest.mark.parametrize("series", [np.zeros((100, 1)), np.full((100, 2), 7.0), *LINES])
 def test_neither_a_constant_nor_a_line_has_one(series):
     season = _season.season(series)
     assert season == 0
