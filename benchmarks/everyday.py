@@ -1,9 +1,9 @@
 """Everyday series, whole and cut to three to five years, beside naive forecasts, AutoETS and FLAIR.
 
 Each case is a series up to an origin: whole series have three origins, a horizon apart, and monthly ones are cut to 36,
-48 and 60 rows in several places. Everybody forecasts the rows that follow, at the defaults; rivals are told the season,
-ours finds it. Errors are MASE: mean absolute errors over the horizon, in units of the mean change of a season in the
-rows before. Means are geometric means of ratios. Coverage is that of intervals of 90 %.
+48 and 60 rows in several places. Everybody forecasts the rows that follow, at the defaults; rivals are told the season
+(AutoETS up to 24 rows), ours finds it. Errors are MASE: mean absolute errors over the horizon, in units of the mean
+change of a season in the rows before. Means are geometric means of ratios. Coverage is that of intervals of 90 %.
 
     python benchmarks/everyday.py            # writes results/everyday.md
     python benchmarks/everyday.py --quick    # cuts of two series, prints only

@@ -141,10 +141,18 @@ def test_a_loss_that_fails_leaves_the_process_as_it_was(k, n_jobs):
         regressor(AtCall(k, fail), n_jobs=n_jobs)
 
 
+@pytest.fixture
+def feels_ctrl_c():
+    """A process that was started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("k", [20, 150, 163, 290])
 @pytest.mark.filterwarnings("ignore:Training was interrupted")
-@pytest.mark.usefixtures("unchanged")
+@pytest.mark.usefixtures("unchanged", "feels_ctrl_c")
 def test_an_interrupt_leaves_the_process_as_it_was(k, n_jobs):
     loss = AtCall(k, interrupt)
     with suppress(KeyboardInterrupt):  # early ones pass through

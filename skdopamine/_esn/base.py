@@ -1,6 +1,7 @@
 """What the forecaster does below its public methods: checks, training, streams."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from math import ceil
@@ -14,7 +15,7 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import season as _season
 from skdopamine._esn.calendar import Calendar, check_index
-from skdopamine._esn.choice import FEWEST_ROWS, SHARE_OF_STEPS, Court, Plan, Trial
+from skdopamine._esn.choice import FEWEST_ROWS, Court, Plan, Trial
 from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import TRAINED, GainsProblem, decode, encode
 from skdopamine._esn.intervals import Judge, Record
@@ -37,7 +38,6 @@ from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
 
 TRAINABLE = ("gains", "recurrent", "readout")
-LINKS = 10  # recurrent links of a unit
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
 MOST_STEPS = 10**8  # of a forecast
@@ -105,7 +105,7 @@ class DopamineESN(DopamineEstimator):
         base = plan.base
         if base.lag and len(inputs) < base.lag + FEWEST_DIFFERENCES:
             raise ValueError(
-                f"X has {len(inputs)} rows, too few for differences to {base.lag} rows before (difference, season)."
+                f"X has {len(inputs)} rows, too few for differences over {base.lag} rows (difference, season)."
             )
         inputs, target = base.left(inputs), base.left_of_targets(inputs, target)
         flat = inputs.reshape(-1, inputs.shape[-1])
@@ -116,25 +116,24 @@ class DopamineESN(DopamineEstimator):
                 raise ValueError(f"{name} must have a finite variance, got values up to {np.abs(rows).max()}.")
         if form.closed:  # what is fed back has the units of the inputs
             goals = goals.starting_as(read)
-        lags = self._choose_lags(inputs, () if base.lag > 1 else plan.seasons)
-        weights = weights or self._reservoir(int(self.n_units), form.n_channels, plan.seed)
+        lags = self._choose_lags(inputs, [season for season in plan.seasons if season != base.lag])
+        weights = weights or _reservoir.drawn(
+            int(self.n_units), form.n_channels, self.reservoir_connectivity, plan.seed
+        )
         values = {name: np.array([float(getattr(self, name))]) for name in TRAINED}
         gains = Gains(**values, state_noise=np.array([float(self.state_noise)]))
         readout = np.zeros((int(self.n_units) + len(lags) * form.n_channels + 1, target.shape[1]))
         return Model(weights, gains, readout, lags, read, goals, form, plan.seed, History(), plan.seasons, base)
 
-    def _reservoir(self, n_units: int, n_channels: int, seed: int) -> Weights:
-        rng = np.random.Generator(np.random.PCG64(seed))
-        links = min(1.0, LINKS / n_units) if self.reservoir_connectivity == "auto" else self.reservoir_connectivity
-        return _reservoir.init_weights(n_units, n_channels, float(links), rng)
-
     # ---- what to add to ----------------------------------------------------------------------------------------------
 
     def _plan(self, inputs: Array, form: Form) -> Plan:
         """Seasons and differences as the user asks for them, where there is nothing to choose from."""
+        if callable(self.loss) and self.difference == 1:
+            raise ValueError("difference must be 0 or 'auto' with a loss of your own, which counts rows, got 1.")
         seasons = _season.seasons(self.season, inputs[-TUNING_ROWS:] if form.is_series else None)
-        differences = self.difference == 1 and form.is_series and form.closed
-        return Plan(Simple(max(seasons, default=1) if differences else 0), seasons, draw_seed(self.random_state))
+        lag = max(seasons, default=1) if self.difference == 1 and form.is_series and form.closed else 0
+        return Plan(Simple(lag), seasons, draw_seed(self.random_state))
 
     def _court(self, model: Model, inputs: Array, target: Array) -> Court | None:
         """The best model with untuned gains and a simple forecast to add to, which tuned gains have to beat.
@@ -148,17 +147,17 @@ class DopamineESN(DopamineEstimator):
         lags = [0, *model.seasons] if model.seasons else [0, 1]
         if self.difference != "auto" or callable(self.loss):  # a loss of one's own is one of rows
             lags = [lag]
-        views = []
-        for own in lags:
-            if own == lag or len(rows) >= max(FEWEST_ROWS, _season.FEWEST_SEASONS * own):
+        views = [(model, self._assignment(model, rows, goals))]
+        for own in set(lags) - {lag}:
+            with suppress(ValueError):  # rows are too few for differences
                 plan = Plan(Simple(own), model.seasons, model.seed)
-                view = model if own == lag else self._started(inputs, target, form, plan, model.weights)
-                views.append((view, self._assignment(view, rows, goals)))
+                view = self._started(inputs, target, form, plan, model.weights)
+                if len(rows) >= max(FEWEST_ROWS, _season.FEWEST_SEASONS * own):
+                    views.append((view, self._assignment(view, rows, goals)))
+        views.sort(key=lambda view: view[0].base.lag)
         n_before = max(view.base.lag + task.washout for view, task in views)
-        n_steps = len(rows) // SHARE_OF_STEPS if self.horizon == "auto" else int(self.horizon)
-        n_steps = max(1, min(MOST_HORIZON, n_steps, (len(rows) - n_before) // 2))
-        can_tell = len(rows) >= SEASONS_TO_CHOOSE * max(model.seasons, default=0)
-        return Trial.of(rows, n_before, n_steps).held(views, can_tell=can_tell)
+        trial = Trial.of(rows, n_before, len(rows) if self.horizon == "auto" else int(self.horizon))
+        return trial.held(views, can_tell=len(inputs) >= SEASONS_TO_CHOOSE * views[-1][0].base.lag)
 
     def _finished(
         self, model: Model, task: Assignment, head: Normal | None, state: Array, inputs: Array, index: Any
@@ -181,7 +180,7 @@ class DopamineESN(DopamineEstimator):
             record=self._judged(model, task, normal, state, judge),
             waiting=len(task.target) < n_rows,
             calendar=Calendar().extended(index),
-            levels=inputs[len(inputs) - model.base.lag :].copy() if model.base.lag else inputs[:0],
+            levels=inputs[len(inputs) - model.base.lag :].copy(),
         )
 
     def _choose_lags(self, inputs: Array, seasons: Sequence[int]) -> npt.NDArray[np.intp]:
@@ -190,7 +189,7 @@ class DopamineESN(DopamineEstimator):
             return _season.given_lags(self.readout_lags, n_lags)
         if inputs.ndim == 3:
             return np.arange(min(n_lags, max(1, _season.N_RECENT // inputs.shape[2])))
-        return _season.seasonal_lags(min(len(inputs), TUNING_ROWS), inputs.shape[1], seasons)
+        return _season.seasonal_lags(len(inputs), inputs.shape[1], seasons)
 
     def _trainable(self) -> tuple[str, ...]:
         names = (self.trainable,) if isinstance(self.trainable, str) else tuple(self.trainable)
@@ -254,7 +253,7 @@ class DopamineESN(DopamineEstimator):
         if model.n_units > FEW_UNITS:
             n_few = ceil(SHARE_OF_FEW * n_updates)
             n_updates -= n_few
-            few = self._reservoir(FEW_UNITS, model.form.n_channels, model.seed)
+            few = _reservoir.drawn(FEW_UNITS, model.form.n_channels, self.reservoir_connectivity, model.seed)
             latest = self._latest(task, FEW_TUNING_ROWS)
             found, result = self._tuned(model.with_weights(few), latest, n_few, n_windows=FEW_WINDOWS)
             results.append(result)
@@ -273,8 +272,9 @@ class DopamineESN(DopamineEstimator):
     def _latest(self, task: Assignment, n_rows: int) -> Assignment:
         """The last rows that gains are tuned on, so many or as many as loops need; or the last windows."""
         if isinstance(task.reader, SeriesReader):
-            return task.latest(max(n_rows, 4 * task.washout, 8 * task.horizon), float(self.validation_fraction))
-        most = max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
+            most = max(n_rows, 4 * task.washout, 8 * task.horizon)
+        else:
+            most = max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
         return task.latest(most, float(self.validation_fraction))
 
     def _tuned(
@@ -381,7 +381,8 @@ class DopamineESN(DopamineEstimator):
                 if np.isfinite(readouts).all():
                     judges = [Judge(int(edges[k]), own) for k, own in zip(judged, readouts, strict=True)]
                     state = states[judged[0]]
-        counts_from = task.split if model.form.is_series else judges[0].first  # windows need not be the latest
+        # windows need not be the latest
+        counts_from = max(task.split, judges[0].first) if model.form.is_series else judges[0].first
         return _intervals.record(task.reader, task.target, state, judges, counts_from, model.n_history)
 
     def _set_fitted(self, model: Model, stream: Stream) -> None:

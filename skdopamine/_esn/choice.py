@@ -21,9 +21,10 @@ from skdopamine._typing import Array
 FEWEST_ROWS = 24  # that say anything
 FEW_ROWS = 200  # of fewer rows the second half judges, of more the last quarter
 FEWEST_LEARNT = 8  # rows of the first readout
-SHARE_OF_STEPS = 5  # loops are of one in so many rows, if the user does not say
+SHARE_OF_STEPS, MOST_STEPS = 5, 200  # loops are as long as one in so many rows
 SHRINKING = 0.01  # penalty that pulls a readout to the simple forecast
 N_SPLITS, N_ORIGINS = 6, 4  # readouts, and loops of each
+HALF = float(np.log(2.0))  # lower log error that counts even where loops can hardly tell
 FLOOR = 1e-24  # of a mean squared error, in units of the variance
 
 
@@ -46,8 +47,9 @@ class Trial(NamedTuple):
 
     @classmethod
     def of(cls, rows: Array, n_before: int, n_steps: int) -> Self:
-        """Of rows (n, channels), of which the first `n_before` are not learnt from."""
+        """Of rows (n, channels), of which the first `n_before` are not learnt from; of so many steps at most."""
         n_rows = len(rows)
+        n_steps = max(1, min(MOST_STEPS, n_steps, n_rows // SHARE_OF_STEPS, (n_rows - n_before) // 2))
         last = n_rows - n_steps
         first = min(last, max(n_before + FEWEST_LEARNT, n_rows // 2 if n_rows < FEW_ROWS else 3 * n_rows // 4))
         splits = np.unique(np.linspace(first, last, N_SPLITS).astype(np.intp))
@@ -84,31 +86,35 @@ class Trial(NamedTuple):
         levels = 0.5 * np.log(np.cumsum(squares, axis=-1)[..., lengths - 1] / lengths + FLOOR).mean(axis=-1)
         return np.where(np.isnan(levels), np.inf, levels)
 
-    def is_better(self, levels: Array, than: Array) -> bool:
-        """Whether the mean of levels (loops,) is lower by more than its standard error, of so few independent loops."""
+    def is_better(self, levels: Array, than: Array, by: float = 0.0) -> bool:
+        """Whether the mean of levels (loops,) is lower, `by` so much and more than its standard error.
+
+        That error is one of the independent loops alone.
+        """
         gain = than - levels
         if not np.isfinite(gain).all():
             return bool(levels.max() < than.max())
-        return bool(gain.mean() > gain.std() / np.sqrt(self.n_independent))
+        return bool(gain.mean() - by > gain.std() / np.sqrt(self.n_independent))
 
     def held(self, views: Sequence[tuple[Model, Assignment]], *, can_tell: bool) -> "Court":
         """The court with the best of the models that have one of these views of the rows; the first is that to tune.
 
-        Where loops cannot tell, as rows are few, it is that of the last view which expects what is left to stay, and
-        shrinks to that.
+        Where loops can hardly tell, as rows are few, it is that of the last view which expects what is left to stay,
+        and shrinks to that, unless another is better by half of the error.
         """
-        best: tuple[Model, Array] | None = None
-        for model, task in views if can_tell else views[-1:]:
+        found: list[tuple[Model, Array]] = []
+        for model, task in views:
             shrinking = model._replace(gains=_shrinking(model.gains))
             variants = [model, shrinking]
             if model.base.lag != 1 and model.lags[0] == 0:  # the last change of a row is no forecast
                 variants.append(shrinking._replace(base=model.base._replace(last=True)))
-            variants = variants if can_tell else variants[-1:]
-            for variant, levels in zip(variants, self.levels(task, variants), strict=True):
-                if best is None or levels.mean() < best[1].mean():
-                    best = variant, levels
-        assert best is not None
-        return Court(self, views[0][1], can_tell, *best)
+            found += zip(variants, self.levels(task, variants), strict=True)
+        by, candidates = 0.0, found
+        if not can_tell:
+            by, usual = HALF, found[-1][1]
+            candidates = [pair for pair in found if self.is_better(pair[1], usual, by)] or found[-1:]
+        model, levels = min(candidates, key=lambda pair: float(pair[1].mean()))
+        return Court(self, views[0][1], by, model, levels)
 
 
 class Court(NamedTuple):
@@ -116,13 +122,13 @@ class Court(NamedTuple):
 
     trial: Trial
     task: Assignment  # of the model that is tuned
-    can_tell: bool  # whether there are rows enough for loops to judge
+    by: float  # how much lower the log error must be, beyond chance
     model: Model
     levels: Array  # of its loops
 
     def is_beaten_by(self, model: Model) -> bool:
         """Whether a model does better on the loops held back, by more than chance."""
-        return self.can_tell and self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels)
+        return self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels, self.by)
 
 
 def _shrinking(gains: Gains) -> Gains:

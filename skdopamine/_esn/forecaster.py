@@ -160,13 +160,15 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     With y the rows after those of X, or None, predictions can be fed back: see `forecast`.
 
     Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held within half a range of
-    the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed.
+    the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed. Where the
+    network predicts differences, that range is of the differences.
 
     On noisy series the readout has to shrink, and to what matters more than the network: of rows, to their mean or the
     last one; of differences, to a drift, to the season before, or to that and the last change. Readouts of the rows
-    before several splits forecast the rows after each, and the base with the least error is taken, gains as they are.
-    In fewer than six seasons such loops cannot tell, and the last base named is taken. Tuned gains, which are those of
-    the rows as they are, have to do better on the same loops by more than a standard error.
+    before several splits forecast the rows after each, and the base with the least root mean square error is taken,
+    whatever `loss` is, with gains as they are. In fewer than six seasons such loops can hardly tell, and the last base
+    named is taken, unless another halves the error. Tuned gains, which are those of rows or, with ``difference=1``, of
+    differences, have to do better on the same loops by more than a standard error.
 
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.
@@ -314,6 +316,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
                 cut_short=cut_short,
             )
         self._warn_of_gaps(Calendar(), index)
+        if self.difference == 1 and not self._model.base.lag:
+            message = _ending.without_effect("difference", 1, "stateful=True and y the next rows of X")
+            warnings.warn(message, UserWarning, stacklevel=users_level())
         if self.quantile != 0.5 and self.loss != "pinball":
             message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")
             warnings.warn(message, UserWarning, stacklevel=users_level())
@@ -412,9 +417,10 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         low, high = self._stream.bounds
         held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
         if held:
+            changes = "' changes" if self._model.base.lag else ""
             warnings.warn(
-                f"The forecast left the range of the training rows by more than half of that range and was clipped in "
-                f"{held} of {len(path)} steps.",
+                f"The forecast left the range of the training rows{changes} by more than half of that range and was "
+                f"clipped in {held} of {len(path)} steps.",
                 UserWarning,
                 stacklevel=users_level(),
             )
@@ -428,7 +434,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         if not form.is_series and len(rows) != 1:
             raise ValueError(f"X must be one window, got {len(rows)} rows.")
         if len(rows) <= lag:
-            raise ValueError(f"X must have more than the {lag} rows of one season (base_), got {len(rows)}.")
+            raise ValueError(f"X must have more than the {lag} rows that differences are taken over, got {len(rows)}.")
         if form.is_series and len(rows) < n_lags:
             warnings.warn(
                 f"X has {len(rows)} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
@@ -522,7 +528,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             raise ValueError("Intervals of forecasts need windows in the order of time, each one row after the last.")
         known, model, stream = self._known(), self._model, self._stream
         needed, season = _intervals.n_needed(coverage), max(model.seasons, default=0)
-        loops = _intervals.loops(known, model.loop(stream.bounds), int(n_steps), needed, model.base, season)
+        seasonal = _intervals.Seasonal.of(known, model.population, season) if season else None
+        loops = _intervals.loops(known, model.loop(stream.bounds), int(n_steps), needed, model.base, seasonal)
         low, high = loops.ends(coverage, int(n_steps))
         if loops.n_independent(int(n_steps)) < FEWEST_LOOPS:
             warnings.warn(
@@ -531,11 +538,10 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
                 UserWarning,
                 stacklevel=users_level(),
             )
-        if season:
-            begin = np.array([len(known.target) - (not stream.waiting)])
-            unit = _intervals.Seasonal.of(known, model.population, season).at(begin, int(n_steps))[0]
-        else:
+        if seasonal is None:
             unit = _intervals.spreads(known.reader._replace(inputs=stream.history), 1)
+        else:
+            unit = seasonal.at(np.array([len(known.target) - (not stream.waiting)]), int(n_steps))[0]
         path, levels = self._path(int(n_steps), None)
         self._warn_if_clipped(path)
         centre, unit = model.restored_path(path, levels), unit * model.inputs.unit
@@ -553,8 +559,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """Learn from further rows; the readout is then the ridge solution of all rows so far.
 
         The normal equations are accumulated and solved again, so that the cost does not depend on how many rows came
-        before. Gains and scales stay those of `fit` or, if there was none, the parameters and the scales of the first
-        rows. Intervals also learn from the new rows: from the errors on them before the readout learns from them.
+        before. Gains, season, base and scales stay those of `fit` or, if there was none, the parameters and what the
+        first rows show. Intervals also learn from the new rows: from the errors on them before the readout does.
 
         Parameters
         ----------

@@ -145,7 +145,9 @@ def _quantile(errors: Array, share: float) -> Array:
     return np.asarray(np.partition(errors, rank - 1, axis=0)[rank - 1])
 
 
-def loops(known: Record, loop: Loop, n_steps: int, least: int = 1, base: Simple = NOTHING, season: int = 0) -> Loops:
+def loops(
+    known: Record, loop: Loop, n_steps: int, least: int = 1, base: Simple = NOTHING, seasonal: "Seasonal | None" = None
+) -> Loops:
     """Errors of closed loops of at most so many steps, at least so many loops.
 
     Errors of differences add up to those of rows, as the `base` says. They are counted in units of the spread of the
@@ -155,7 +157,6 @@ def loops(known: Record, loop: Loop, n_steps: int, least: int = 1, base: Simple 
     n_steps = max(1, min(n_steps, n_rows - first - least + 1, max(1, (n_rows - first) // 2)))
     n_origins = min(max(ORIGINS, least), n_rows - n_steps - first + 1)
     origins = np.unique(np.linspace(first, n_rows - n_steps, n_origins).astype(np.intp))
-    seasonal = Seasonal.of(known, loop.population, season) if season else None
     errors, state = [], known.state
     for readout, start, end in known.spans():
         own = origins[(origins >= start) & (origins < end)]
@@ -188,9 +189,8 @@ class Seasonal(NamedTuple):
         mean = np.maximum(squares.mean(axis=0), np.finfo(float).tiny)
         phase = np.arange(first, first + len(squares)) % season
         total = np.stack([np.bincount(phase, column, season) for column in squares.T], axis=1)
-        near = np.arange(-(season // PHASES_APART), season // PHASES_APART + 1)
-        around = (np.arange(season)[:, None] + near) % season
-        total, count = total[around].sum(axis=1), np.bincount(phase, minlength=season)[around].sum(axis=1)[:, None]
+        count = np.bincount(phase, minlength=season)[:, None]
+        total, count = (_around(values, season // PHASES_APART) for values in (total, count))
         phases = (total + PRIOR_SEASONS * mean) / (count + PRIOR_SEASONS)
         n = max(SPREAD_ROWS, 2 * season)
         sums = np.concatenate([np.zeros((1, squares.shape[1])), np.cumsum(squares / phases[phase], axis=0)])
@@ -204,6 +204,13 @@ class Seasonal(NamedTuple):
         times = begins[:, None] + np.arange(n_steps)
         lately = self.lately[np.clip(begins - self.first, 0, len(self.lately) - 1)]
         return np.asarray(self.phases[times % len(self.phases)] * lately[:, None])
+
+
+def _around(values: Array, n: int) -> Array:
+    """Sums of values (season, columns) over the n times of the season before each, itself, and the n after."""
+    turned = np.concatenate([values[len(values) - n :], values, values[:n]])
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(turned, axis=0)])
+    return np.asarray(sums[2 * n + 1 :] - sums[: len(values)])
 
 
 def spread(rows: Array) -> Array:

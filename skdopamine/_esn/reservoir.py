@@ -18,6 +18,7 @@ from scipy.sparse.linalg import ArpackError, eigs
 
 from skdopamine._typing import Array
 
+LINKS = 10  # recurrent links of a unit
 CHUNK_BYTES = 2**23  # states that are held at once
 N_LARGEST = 12  # eigenvalues to compute
 LEAST_RELATIVE = 1e-8  # relative squared error below which rounding in the normal equations hides it
@@ -76,6 +77,12 @@ class Population(NamedTuple):
     @property
     def n_units(self) -> int:
         return int(self.inputs.shape[1])
+
+
+def drawn(n_units: int, n_channels: int, connectivity: float | str, seed: int) -> Weights:
+    """Draw a reservoir; "auto" connectivity is `LINKS` links a unit."""
+    share = min(1.0, LINKS / n_units) if isinstance(connectivity, str) else float(connectivity)
+    return init_weights(n_units, n_channels, share, np.random.Generator(np.random.PCG64(seed)))
 
 
 def init_weights(n_units: int, n_channels: int, connectivity: float, rng: np.random.Generator) -> Weights:

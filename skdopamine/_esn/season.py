@@ -82,7 +82,7 @@ def _is_integer(value: Any, least: int) -> bool:
 
 def given_lags(lags: Any, n_rows: int) -> npt.NDArray[np.intp]:
     """Lags that a user gives, as the number of last rows or one by one, of so many rows."""
-    if _is_integer(lags, least=1):
+    if not isinstance(lags, list | tuple):
         if int(lags) > n_rows:
             raise ValueError(f"readout_lags must be at most the {n_rows} rows there are, got {lags}.")
         return np.arange(int(lags))
@@ -97,6 +97,6 @@ def seasonal_lags(n_rows: int, n_channels: int, seasons: Sequence[int]) -> npt.N
     """Lags of the last rows, and of those one of the seasons before the next row."""
     lags = {int(lag) for lag in recent_lags(n_rows, n_channels)}
     for season in seasons:
-        if season + N_SEASONAL < n_rows / FEWEST_SEASONS:
+        if FEWEST_SEASONS * season <= n_rows:
             lags |= set(range(season - 1, season - 1 + N_SEASONAL))
     return np.array(sorted(lags), dtype=np.intp)

@@ -92,7 +92,7 @@ class Stream(NamedTuple):
             record,
             waiting,
             self.calendar.extended(index),
-            known[len(known) - model.base.lag :],
+            known[len(known) - model.base.lag :].copy(),
         )
 
     def _extended(self, model: Model, population: Population, reader: Reader, target: Array, first: int) -> Record:

@@ -182,7 +182,7 @@ def test_an_error_is_counted_in_units_of_its_time_of_the_season():
     times = np.array([59, 60])[:, None] + np.arange(8)
     assert units[times % season == 1].min() > 1.5 * units[times % season != 1].max()
     plain = _intervals.loops(known, closed_loop(reservoir), 3).errors
-    counted = _intervals.loops(known, closed_loop(reservoir), 3, season=season).errors
+    counted = _intervals.loops(known, closed_loop(reservoir), 3, seasonal=seasonal).errors
     before = np.array([_intervals.spread(ROWS[None, max(0, row - 23) : row + 1])[0] for row in range(23, 57)])
     own = seasonal.at(np.arange(23, 57), 3)
     np.testing.assert_allclose(counted[13:] * own, plain[13:] * before[:, None], rtol=1e-9)
@@ -194,3 +194,13 @@ def test_lately_larger_errors_widen_what_comes():
     seasonal = _intervals.Seasonal.of(known._replace(errors=rising), one_reservoir(7), 4)
     assert (seasonal.lately[-1] > 1.1).all()
     assert (seasonal.lately[20] < 0.9).all()
+
+
+@pytest.mark.parametrize("season", [2, 30, 50])
+def test_times_around_count_together(season):
+    values = np.random.default_rng(0).standard_normal((season, 2))
+    n = season // _intervals.PHASES_APART
+    found = _intervals._around(values, n)
+    for k in range(season):
+        expected = values[[(k + d) % season for d in range(-n, n + 1)]].sum(axis=0)
+        np.testing.assert_allclose(found[k], expected, atol=1e-12)
