@@ -72,6 +72,8 @@ def classifier(loss, **params):
     return DopamineMLPClassifier((8,), loss=loss, perturbation="weight", **params).fit(X, RARE)
 
 
+# numpy 1 counts in one place for all threads whether errors are to be looked up at all
+SHARES_ERRORS = np.lib.NumpyVersion(np.__version__) < "2.0.0"
 FITS = {
     "squared error": lambda **params: regressor("squared_error", **params),
     "metric": lambda **params: classifier("f1", **params),
@@ -92,7 +94,7 @@ def test_threads_of_the_fit_change_neither_model_nor_process(name, assert_same_m
 @pytest.mark.parametrize("n_jobs", [None, 2])
 @pytest.mark.usefixtures("unchanged")
 def test_four_fits_in_four_threads_are_those_one_after_the_other(n_jobs, assert_same_model):
-    makes = [FITS[name] for name in ("squared error", "metric", "number", "rows")]
+    makes = [FITS[name] for name in ("squared error", "metric", "number", *([] if SHARES_ERRORS else ["rows"]))]
     expected = [make(random_state=seed) for seed, make in enumerate(makes)]
     with ThreadPoolExecutor(4) as threads:
         fits = [threads.submit(make, random_state=seed, n_jobs=n_jobs) for seed, make in enumerate(makes)]

@@ -47,9 +47,9 @@ TUNING_WINDOWS = 400  # but no fewer windows than these
 FEWEST_DIFFERENCES = 4  # that a forecast of differences is learnt from
 SEASONS_TO_CHOOSE = 6  # in fewer, loops held back cannot tell one simple forecast from another
 FEW_WINDOWS = 15  # closed loops that judge the small reservoir
-FEW_UNITS, SHARE_OF_FEW = 100, 0.75  # gains are tuned on a small reservoir first, for this share of the updates
+FEW_UNITS, SHARE_OF_FEW = 100, 0.5  # gains are tuned on a small reservoir first, for this share of the updates
 FEW_TUNING_ROWS = 2000  # the last ones, for the small reservoir
-WORTH = 0.02  # gain of the log error below which tuning the whole reservoir ends
+WORTH = 0.01  # gain of the log error below which tuning the whole reservoir ends
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WINDOW_BATCH = 200  # rows of a minibatch where each row is a window
@@ -258,7 +258,7 @@ class DopamineESN(DopamineEstimator):
             found, result = self._tuned(model.with_weights(few), latest, n_few, n_windows=FEW_WINDOWS)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
-            worth = court is None or court.is_beaten_by(model)
+            worth = court is None or court.is_worth(model)
         if worth and n_updates and all(result.reason is not Ending.INTERRUPTED for result in results):
             latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
             model, result = self._tuned(model, latest, n_updates, first=n_before)

@@ -126,6 +126,10 @@ class Court(NamedTuple):
     model: Model
     levels: Array  # of its loops
 
+    def is_worth(self, model: Model) -> bool:
+        """Whether to tune a model further: rows are many, or it does better on the loops held back."""
+        return self.by == 0 or bool(self.trial.levels(self.task, [model])[0].mean() < self.levels.mean())
+
     def is_beaten_by(self, model: Model) -> bool:
         """Whether a model does better on the loops held back, by more than chance."""
         return self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels, self.by)
