@@ -245,10 +245,10 @@ class DopamineESN(DopamineEstimator):
     ) -> tuple[Model, list[Result], bool]:
         """The model with tuned gains, or that of the court, the results of tuning, and whether `max_iter` cut it short.
 
-        A small reservoir is tuned first; the whole one only where its gains do better on the loops held back.
+        A small reservoir is tuned first, and the whole one as the court sees fit; whatever has come of it is judged.
         """
         needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
-        n_updates, worth = min(self.max_iter, needed), True
+        n_updates, further = min(self.max_iter, needed), True
         results: list[Result] = []
         if model.n_units > FEW_UNITS:
             n_few = ceil(SHARE_OF_FEW * n_updates)
@@ -258,14 +258,13 @@ class DopamineESN(DopamineEstimator):
             found, result = self._tuned(model.with_weights(few), latest, n_few, n_windows=FEW_WINDOWS)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
-            worth = court is None or court.is_worth(model)
-        if worth and n_updates and all(result.reason is not Ending.INTERRUPTED for result in results):
+            further = court is None or court.is_worth(model)
+        if further and n_updates and all(result.reason is not Ending.INTERRUPTED for result in results):
             latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
             model, result = self._tuned(model, latest, n_updates, first=n_before)
             results.append(result)
-            worth = court is None or court.is_beaten_by(model)
         cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
-        if court is not None and not worth:
+        if court is not None and not court.is_beaten_by(model):
             model = court.model._replace(training=model.training)
         return model, results, cut_short
 
@@ -367,8 +366,8 @@ class DopamineESN(DopamineEstimator):
         if n_rows < FEW_ROWS and normal is not None:
             is_series = model.form.is_series
             edges = np.unique(np.linspace(task.washout, n_rows, 1 + N_FOLDS * (1 + is_series)).astype(int))
-            start = after = task.reader.state_after(population, model.zero_state, 0, edges[0])
-            folds, states = [], [start]
+            after = task.reader.state_after(population, model.zero_state, 0, edges[0])
+            folds, states = [], [after]
             for first, last in pairwise(edges):
                 fold, after = task.learned(population, model.no_rows, after, (first, last), model.seed)
                 folds.append(fold)

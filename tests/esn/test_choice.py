@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skdopamine import DopamineESNForecaster, make_windows
 from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.choice import N_SPLITS, SHRINKING, Trial
+from skdopamine._esn.gains_problem import GainsProblem
 from skdopamine.datasets import make_lorenz
 
 
@@ -278,3 +279,24 @@ def test_differences_that_cannot_be_are_named():
     ):
         with pytest.warns(UserWarning, match="difference=1 .*stateful=True and y the next rows"):
             model.fit(X, y)
+
+
+@pytest.mark.parametrize("cut_short", ["one update", "interrupt"])
+def test_gains_that_were_tuned_for_a_moment_are_judged_too(cut_short, monkeypatch):
+    """They are found on few loops of a small reservoir, and noise has nothing to be tuned to."""
+    params = {"stateful": True, "random_state": 0, "max_iter": 1 if cut_short == "one update" else 8}
+    if cut_short == "interrupt":
+        calls, losses = [], GainsProblem.member_losses
+
+        def interrupted(self, members):
+            calls.append(len(members))
+            if len(calls) > 2:
+                raise KeyboardInterrupt
+            return losses(self, members)
+
+        monkeypatch.setattr(GainsProblem, "member_losses", interrupted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of the end that was too early
+        model = DopamineESNForecaster(120, **params).fit(noise(400)[:, None])
+    assert model.n_iter_ <= 2
+    assert model.gains_["spectral_radius"] == model.spectral_radius
