@@ -236,7 +236,7 @@ class DopamineESN(DopamineEstimator):
         if isinstance(objective, FunctionLoss) and np.isnan(objective.values(goal, goal)).any():
             raise ValueError(f"loss={self.loss!r} must be a number for predictions equal to the targets, got nan.")
         reader = model.reader(scaled)
-        return Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base, model.expected)
+        return Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
 
     # ---- training ----------------------------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class DopamineESN(DopamineEstimator):
         """The model with better gains, if any, and the result of tuning; `first` updates came before."""
         problem = GainsProblem(
             model.weights,
-            task._replace(expected=model.expected),
+            task,
             model.gains,
             n_windows=n_windows,
             n_pairs=GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),

@@ -173,7 +173,6 @@ class Assignment(NamedTuple):
     bounds: tuple[Array, Array]
     objective: Objective | FunctionLoss
     base: Simple = Simple()
-    expected: Array | None = None  # readout (features, targets) that ridge shrinks to; None: zero
 
     @property
     def n_features(self) -> int:

@@ -319,6 +319,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         if self.difference == 1 and not self._model.base.lag:
             message = _ending.without_effect("difference", 1, "stateful=True and y the next rows of X")
             warnings.warn(message, UserWarning, stacklevel=users_level())
+        if self.season not in (None, "auto") and not self.stateful:
+            message = _ending.without_effect("season", self.season, "stateful=True")
+            warnings.warn(message, UserWarning, stacklevel=users_level())
         if self.quantile != 0.5 and self.loss != "pinball":
             message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")
             warnings.warn(message, UserWarning, stacklevel=users_level())

@@ -139,7 +139,7 @@ class GainsProblem:
             for first, last in pairwise(edges):
                 normal, state = task.learned(population, self._no_rows(run), state, (first, last), self.seed)
                 folds.append(normal.shared_by(len(members)))
-            readout = total(folds).solve(gains, population.n_units, task.expected)
+            readout = total(folds).solve(gains, population.n_units)
             values, starts, normal = evaluate_rest(task, population, readout, self._no_rows(run), state, self.origins)
             last_fold = normal.shared_by(len(members))
             pieces = np.array_split(values, len(self.origins), axis=1)
@@ -167,7 +167,7 @@ class GainsProblem:
         everything, units = total(folds), self.weights.bias.size
         errors = np.zeros(len(one_step))
         for fold in folds:
-            errors += fold.errors(everything.without(fold).solve(gains, units, self.task.expected))
+            errors += fold.errors(everything.without(fold).solve(gains, units))
         relative = errors / everything.power
         crossed = level(0.5 * errors / everything.n_rows, self.task.objective)[:, None]
         return np.where(relative[:, None] > LEAST_RELATIVE, crossed, one_step)

@@ -300,3 +300,9 @@ def test_gains_that_were_tuned_for_a_moment_are_judged_too(cut_short, monkeypatc
         model = DopamineESNForecaster(120, **params).fit(noise(400)[:, None])
     assert model.n_iter_ <= 2
     assert model.gains_["spectral_radius"] == model.spectral_radius
+
+
+def test_a_season_of_windows_is_named():
+    model = small(trainable=(), season=12)
+    with pytest.warns(UserWarning, match=r"season=12 .*stateful=True"):
+        model.fit(*make_windows(growing_season(120)[:, 0], 14))
