@@ -76,11 +76,13 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "activations": set(),
     },
     "_esn": {
-        "forecaster": {"base", "calendar", "intervals", "stream"},
+        "forecaster": {"ahead", "calendar", "frames", "intervals", "stream"},
+        "ahead": {"base", "calendar", "frames", "intervals"},
         "base": {
             "calendar",
             "choice",
             "forecast",
+            "frames",
             "gains_problem",
             "intervals",
             "model",
@@ -92,7 +94,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "stream",
         },
         "choice": {"forecast", "loop", "model", "reservoir", "simple", "standard"},
-        "stream": {"calendar", "forecast", "intervals", "loop", "model", "reservoir"},
+        "stream": {"calendar", "forecast", "frames", "intervals", "loop", "model", "reservoir"},
         "model": {"forecast", "intervals", "loop", "reservoir", "simple", "standard"},
         "gains_problem": {"forecast", "reservoir"},
         "reservoir_weights_problem": {"forecast", "reservoir"},
@@ -103,6 +105,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "season": {"standard"},
         "simple": set(),
         "standard": set(),
+        "frames": {"calendar"},
         "calendar": set(),
     },
 }

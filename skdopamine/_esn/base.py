@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import season as _season
-from skdopamine._esn.calendar import Calendar, check_index
+from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.choice import FEWEST_ROWS, Court, Plan, Trial
 from skdopamine._esn.forecast import Assignment, SeriesReader
+from skdopamine._esn.frames import as_rows
 from skdopamine._esn.gains_problem import TRAINED, GainsProblem, decode, encode
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
@@ -402,7 +403,7 @@ class DopamineESN(DopamineEstimator):
         """
         is_series = bool(self.stateful) if form is None else form.is_series
         if is_series:
-            check_index(getattr(X, "index", None))
+            X = as_rows(X)
         self._trainable()
         self._check_loss()
         if y is None and not is_series:

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._esn import intervals as _intervals
-from skdopamine._esn.base import DopamineESN
-from skdopamine._esn.calendar import Calendar, check_index
-from skdopamine._esn.intervals import Record
+from skdopamine._esn.ahead import ForecastingESN
+from skdopamine._esn.calendar import Calendar
+from skdopamine._esn.frames import Frame
 from skdopamine._esn.stream import Stream
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
@@ -21,11 +21,10 @@ from skdopamine._typing import Array
 
 __all__ = ["DopamineESNForecaster"]
 
-FEWEST_LOOPS = 2  # side by side, that an interval of a forecast may rest on without a warning
 MOST_UNITS = 2**15  # there is a matrix of units by units
 
 
-class DopamineESNForecaster(RegressorMixin, DopamineESN):
+class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     """Echo-state network that tunes itself on its own forecasts, without backpropagation.
 
     A fixed random recurrent network, the reservoir, reads the series; a ridge readout of its state, and of the last
@@ -305,10 +304,11 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         ValueError
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
-        index = getattr(X, "index", None)
+        index, frame = getattr(X, "index", None), Frame.of(X)
         with _ending.interruptible(self):
             with _validation.restored_on_error(self):
                 results, cut_short = self._fit(*self._check_data(X, y, None), index)
+                self._stream = self._stream._replace(frame=frame)
             _ending.warn(
                 results,
                 max_iter=self.max_iter,
@@ -327,15 +327,6 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             warnings.warn(message, UserWarning, stacklevel=users_level())
         return self
 
-    def _warn_of_gaps(self, calendar: Calendar, index: Any) -> None:
-        fault = calendar.fault(index) if self._model.form.is_series else None
-        if fault is not None:
-            warnings.warn(
-                f"X is read as rows that follow each other, and those of fit, without a gap, but {fault}.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
-
     # ---- prediction --------------------------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
@@ -352,16 +343,10 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             Predicted targets.
         """
         check_is_fitted(self)
-        model, rows = self._model, self._stream.after(self._rows(X))
+        model, rows = self._model, self._stream.after(self._read(X))
         self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None))
         ahead = self._stream.predicted(model, model.scaled(rows))
         return model.shaped_as_targets(model.restored(ahead, rows))
-
-    def _rows(self, X: Any) -> Array:
-        """Checked rows, or windows."""
-        if self._model.form.is_series:
-            check_index(getattr(X, "index", None))
-        return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination of the predictions.
@@ -382,74 +367,14 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         """
         check_is_fitted(self)
         if y is None and self._model.form.is_series:
-            rows = validate_data(self, X, dtype=np.float64, reset=False, ensure_min_samples=3)
+            rows = self._read(X, ensure_min_samples=3)
             weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
             return float(r2_score(rows[1:], self.predict(X)[:-1], sample_weight=weight))
         if y is None:
             raise ValueError("y must be given with stateful=False, got None.")
         return float(super().score(X, y, sample_weight))
 
-    def forecast(self, n_steps: int, X: Any = None) -> Array:
-        """Forecast rows by feeding predictions back.
-
-        Parameters
-        ----------
-        n_steps : int
-            Rows to forecast.
-        X : array-like of shape (n_samples, n_channels) or (1, n_features_in_), default=None
-            Rows, or one window, to read first, from the zero state; None goes on after the last row of X that was
-            learnt from, even where its target was given. Give at least as many as the longest of `lags_`; missing
-            earlier rows are taken to be the mean.
-
-        Returns
-        -------
-        path : ndarray of shape (n_steps,) or (n_steps, n_channels)
-            The rows that follow; one-dimensional where the targets of `fit` were.
-
-        Raises
-        ------
-        ValueError
-            If `n_steps` or X is not valid, or the targets of `fit` were not the next rows.
-        """
-        self._check_steps(n_steps)
-        path, levels = self._path(int(n_steps), X)
-        self._warn_if_clipped(path)
-        return self._model.shaped_as_targets(self._model.restored_path(path, levels))
-
-    def _warn_if_clipped(self, path: Array) -> None:
-        low, high = self._stream.bounds
-        held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
-        if held:
-            changes = "' changes" if self._model.base.lag else ""
-            warnings.warn(
-                f"The forecast left the range of the training rows{changes} by more than half of that range and was "
-                f"clipped in {held} of {len(path)} steps.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
-
-    def _path(self, n_steps: int, X: Any) -> tuple[Array, Array]:
-        """Closed loop (n_steps, channels) in training units, and the rows before it that differences are taken to."""
-        if X is None:
-            return self._stream.path(self._model, n_steps), self._stream.levels
-        rows, form, lag = self._rows(X), self._model.form, self._model.base.lag
-        n_lags = 1 + int(self.lags_.max()) + lag
-        if not form.is_series and len(rows) != 1:
-            raise ValueError(f"X must be one window, got {len(rows)} rows.")
-        if len(rows) <= lag:
-            raise ValueError(f"X must have more than the {lag} rows that differences are taken over, got {len(rows)}.")
-        if form.is_series and len(rows) < n_lags:
-            warnings.warn(
-                f"X has {len(rows)} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
-                "taken to be the mean.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
-        self._warn_of_gaps(Calendar(), getattr(X, "index", None))
-        levels = rows[len(rows) - lag :]
-        return self._stream.path_after(self._model, self._model.scaled(rows), n_steps), levels
-
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
+    def predict_interval(self, X: Any, coverage: Any = 0.9) -> tuple[Array, Array]:
         """Predict intervals that hold the targets with a given probability.
 
         Split-conformal: as wide as the quantile of the absolute errors on rows that the readout has not learnt from,
@@ -462,13 +387,13 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         ----------
         X : array-like of shape (n_samples, n_features_in_)
             Rows, as for `predict`.
-        coverage : float, default=0.9
-            Share of the targets that an interval is to hold, in (0, 1).
+        coverage : float or list of float, default=0.9
+            Share of the targets that an interval is to hold, in (0, 1); several for several intervals.
 
         Returns
         -------
         lower, upper : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
-            Ends of the intervals.
+            Ends of the intervals, with a last axis for several coverages.
 
         Raises
         ------
@@ -480,80 +405,20 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         .. [1] Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018). Distribution-free predictive inference for
            regression. https://arxiv.org/abs/1604.04173
         """
-        center = self.predict(X)
+        (coverages, several), center = _intervals.given_shares("coverage", coverage), self.predict(X)
         known, model = self._known(), self._model
-        error = _intervals.held_errors(known, model.population)
-        width = _intervals.half_width(error, coverage)
-        if model.form.is_series and model.form.closed and self.n_outputs_ == self.n_channels_:
-            rows = validate_data(self, X, dtype=np.float64, reset=False)
-            read = np.concatenate([self._stream.history, model.scaled(self._stream.after(rows))])
-            seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / model.inputs.unit
-            width = _intervals.series_half_width(known, error, model.reader(read), seen, coverage)
-        half = width * model.targets.unit
-        half = half[..., 0] if model.form.flat else half
+        error, width = _intervals.held_errors(known, model.population), []
+        for one in coverages:
+            _intervals.check_enough("coverage", coverage, one, len(error))
+            half = np.broadcast_to(_intervals.half_width(error, one), (len(center), error.shape[1]))
+            if model.form.is_series and model.form.closed and self.n_outputs_ == self.n_channels_:
+                rows = self._read(X)
+                read = np.concatenate([self._stream.history, model.scaled(self._stream.after(rows))])
+                seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / model.inputs.unit
+                half = _intervals.series_half_width(known, error, model.reader(read), seen, one)
+            width.append(model.shaped_as_targets(half * model.targets.unit))
+        half, center = (np.stack(width, axis=-1), center[..., None]) if several else (width[0], center)
         return center - half, center + half
-
-    def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
-        """Forecast intervals, each step's by itself, after the last row of X that was learnt from.
-
-        As `predict_interval`, from the errors of closed loops in rows that the readout has not learnt from, the last
-        4,000 at most; in fewer than 400 rows, by readouts of the rows before each of four pieces of the second half.
-        They are counted in units of the spread of the 24 rows before, as restless times are harder to forecast [1]_ or,
-        with a season, in units of the errors one step ahead at that time of the season and lately. Where many loops
-        have room side by side, errors above and below are told apart. Where few have, intervals are wider, as loops
-        that overlap are worth less, and `forecast_interval` warns below two. Beyond the longest loops intervals widen
-        with the root of the steps.
-
-        Parameters
-        ----------
-        n_steps : int
-            Rows to forecast.
-        coverage : float, default=0.9
-            Share of the rows that an interval is to hold, in (0, 1).
-
-        Returns
-        -------
-        lower, upper : ndarray of shape (n_steps,) or (n_steps, n_channels)
-            Ends of the intervals.
-
-        Raises
-        ------
-        ValueError
-            If an argument is not valid, or too few errors are known.
-
-        References
-        ----------
-        .. [1] Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018). Distribution-free predictive inference for
-           regression, 5.2. https://arxiv.org/abs/1604.04173
-        """
-        self._check_steps(n_steps)
-        if not self._model.form.closed:
-            raise ValueError("Intervals of forecasts need windows in the order of time, each one row after the last.")
-        known, model, stream = self._known(), self._model, self._stream
-        needed, season = _intervals.n_needed(coverage), max(model.seasons, default=0)
-        seasonal = _intervals.Seasonal.of(known, model.population, season) if season else None
-        loops = _intervals.loops(known, model.loop(stream.bounds), int(n_steps), needed, model.base, seasonal)
-        low, high = loops.ends(coverage, int(n_steps))
-        if loops.n_independent(int(n_steps)) < FEWEST_LOOPS:
-            warnings.warn(
-                f"An interval {n_steps} steps ahead rests on {loops.n_rows} rows held back, in which fewer than "
-                f"{FEWEST_LOOPS} such forecasts have room side by side: it may be too narrow or too wide.",
-                UserWarning,
-                stacklevel=users_level(),
-            )
-        if seasonal is None:
-            unit = _intervals.spreads(known.reader._replace(inputs=stream.history), 1)
-        else:
-            unit = seasonal.at(np.array([len(known.target) - (not stream.waiting)]), int(n_steps))[0]
-        path, levels = self._path(int(n_steps), None)
-        self._warn_if_clipped(path)
-        centre, unit = model.restored_path(path, levels), unit * model.inputs.unit
-        return model.shaped_as_targets(centre + low * unit), model.shaped_as_targets(centre + high * unit)
-
-    def _known(self) -> Record:
-        if self._stream.record is None:
-            raise ValueError("Intervals need rows that were not learnt from: there are none after one partial_fit.")
-        return self._stream.record
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
@@ -598,7 +463,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             stream = stream.learned(model, inputs, target, waiting=y is None, index=index)
             assert stream.normal is not None
             calendar = Calendar() if first else self._stream.calendar
-            self._set_fitted(model.solved(stream.normal), stream)
+            frame = Frame.of(X, None if first else self._stream.frame)
+            self._set_fitted(model.solved(stream.normal), stream._replace(frame=frame))
         self._warn_of_gaps(calendar, index)
         return self
 

@@ -25,6 +25,7 @@ ROWS_AT_ONCE = 2000
 FEW_LOOPS, FEW_INDEPENDENT = 100, 20  # in fewer, errors above and below are taken to be alike
 LEAST_WORTH = 2.0  # degrees of freedom of a spread that few loops show
 PRIOR_SEASONS = 3.0  # of errors as they are at all times
+MIDDLE = 0.5  # the share of a median
 PHASES_APART = 24  # times of a season within one of so many parts count together
 NOTHING = Simple()
 
@@ -113,30 +114,53 @@ class Loops(NamedTuple):
         """Loops of so many steps that do not overlap."""
         return self.n_rows / n_steps
 
-    def ends(self, coverage: Any, n_steps: int) -> tuple[Array, Array]:
-        """Least and greatest error (n_steps, channels) that a new one lies between with probability `coverage`.
+    @property
+    def alike(self) -> bool:
+        """Whether loops are so few that errors above and below are taken to be alike."""
+        n_steps = self.errors.shape[1]
+        return len(self.errors) < FEW_LOOPS or self.n_independent(n_steps) < FEW_INDEPENDENT
+
+    def quantiles(self, shares: Array, n_steps: int) -> Array:
+        """Errors (n_steps, channels, k) that a new one is below with each of these probabilities.
 
         Overlapping loops are worth as many as do not overlap: as with a standard deviation that so few values estimate,
-        the quantile is stretched by that of Student's distribution over that of the normal one. Beyond the longest
-        loops errors are taken to grow with the root of the steps.
+        a quantile is stretched by that of Student's distribution over that of the normal one.
         """
-        known, needed = self.errors.shape[1], n_needed(coverage)
-        alike = len(self.errors) < FEW_LOOPS or self.n_independent(known) < FEW_INDEPENDENT
-        if len(self.errors) < needed:
-            raise ValueError(
-                f"coverage={coverage} needs at least {needed} errors of rows held back, got {len(self.errors)}."
-            )
-        if alike:
-            high = half_width(self.errors, coverage)
-            low = -high
-        else:
-            low, high = -_quantile(-self.errors, (1 + coverage) / 2), _quantile(self.errors, (1 + coverage) / 2)
-        steps = np.arange(1, n_steps + 1)
+        last, growth, worth = self._ahead(n_steps)
+        values = np.empty((n_steps, self.errors.shape[2], len(shares)))
+        for k, share in enumerate(shares):
+            tail = max(share, 1 - share)
+            if tail == MIDDLE and self.alike:
+                values[..., k] = 0.0
+                continue
+            if self.alike:
+                error = half_width(self.errors, 2 * tail - 1)
+            else:
+                error = _quantile(self.errors if share >= MIDDLE else -self.errors, tail)
+            stretch = stats.t.ppf(tail, worth) / stats.norm.ppf(tail) if tail > MIDDLE else np.ones(n_steps)
+            values[..., k] = (error if share >= MIDDLE else -error)[last] * (stretch * growth)[:, None]
+        order = np.argsort(shares)
+        values[..., order] = np.sort(values, axis=-1)
+        return values
+
+    def paths(self, n_steps: int, n_paths: int, rng: np.random.Generator) -> Array:
+        """Errors (n_paths, n_steps, channels) of whole loops, drawn at random and stretched as quantiles are."""
+        last, growth, worth = self._ahead(n_steps)
+        errors = self.errors[rng.integers(len(self.errors), size=n_paths)]
+        if self.alike:
+            errors = errors * rng.choice([-1.0, 1.0], size=(n_paths, 1, 1))
+        # Student's distribution is the normal one over the root of a mean of squares, here one for a whole path
+        stretch = np.sqrt(worth / stats.chi2.ppf(rng.random((n_paths, 1)), worth))
+        return np.asarray(errors[:, last] * (stretch * growth)[..., None])
+
+    def _ahead(self, n_steps: int) -> tuple[Any, Array, Array]:
+        """Of each step (n_steps,): which one's errors are known, how much larger its are, and what loops are worth.
+
+        Beyond the longest loops errors are taken to grow with the root of the steps.
+        """
+        steps, known = np.arange(1, n_steps + 1), self.errors.shape[1]
         worth = np.maximum(self.n_rows / np.minimum(steps, known) - 1, LEAST_WORTH)
-        tail = (1 + float(coverage)) / 2
-        stretch = stats.t.ppf(tail, worth) / stats.norm.ppf(tail) * np.sqrt(np.maximum(steps / known, 1))
-        last = np.minimum(steps, known) - 1
-        return low[last] * stretch[:, None], high[last] * stretch[:, None]
+        return np.minimum(steps, known) - 1, np.sqrt(np.maximum(steps / known, 1)), worth
 
 
 def _quantile(errors: Array, share: float) -> Array:
@@ -228,19 +252,35 @@ def spreads(reader: Reader, n_rows: int) -> Array:
     return spread(reader.recent(np.arange(n - n_rows, n), SPREAD_ROWS))
 
 
-def n_needed(coverage: Any) -> int:
+def given_shares(name: str, given: Any) -> tuple[list[float], bool]:
+    """Shares in (0, 1) that the argument `name` gives, and whether it may give several."""
+    several = isinstance(given, list | tuple | np.ndarray)
+    shares = list(given) if several and np.ndim(given) else [given]
+    if not shares:
+        raise ValueError(f"{name} must hold at least one number, got {plain(given)!r}.")
+    for share in shares:
+        if not isinstance(share, int | float | np.integer | np.floating) or not 0 < share < 1:
+            raise ValueError(f"{name} must be between 0 and 1, got {plain(share)!r}.")
+    return [float(share) for share in shares], several and np.ndim(given) > 0
+
+
+def n_needed(coverage: float) -> int:
     """Errors that an interval of this coverage needs at least."""
-    if not isinstance(coverage, int | float | np.floating) or not 0 < coverage < 1:
-        raise ValueError(f"coverage must be between 0 and 1, got {plain(coverage)!r}.")
-    return ceil(float(coverage) / (1 - float(coverage)) - 1e-9)
+    return max(1, ceil(coverage / (1 - coverage) - 1e-9))
 
 
-def half_width(error: Array, coverage: Any) -> Array:
+def check_enough(name: str, given: Any, coverage: float, n_errors: int) -> None:
+    """Refuse what an interval of this coverage would be read from, where errors are too few for it."""
+    if n_errors < n_needed(coverage):
+        raise ValueError(
+            f"{name}={plain(given)} needs at least {n_needed(coverage)} errors of rows held back, got {n_errors}."
+        )
+
+
+def half_width(error: Array, coverage: float) -> Array:
     """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
-    n, needed = len(error), n_needed(coverage)
-    if n < needed:
-        raise ValueError(f"coverage={coverage} needs at least {needed} errors of rows held back, got {n}.")
-    rank = ceil((n + 1) * float(coverage) - 1e-9)
+    check_enough("coverage", coverage, coverage, len(error))
+    rank = ceil((len(error) + 1) * coverage - 1e-9)
     return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
 
 

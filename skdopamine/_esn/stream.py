@@ -8,6 +8,7 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.forecast import Reader, learn, predicted
+from skdopamine._esn.frames import Frame
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Start
 from skdopamine._esn.model import Model
@@ -40,6 +41,7 @@ class Stream(NamedTuple):
     waiting: bool  # whether the last row still waits for its target
     calendar: Calendar  # labels of the last rows
     levels: Array  # the last rows that differences are taken to, as the user counts: (lag, channels)
+    frame: Frame = Frame()  # what the last rows came in
 
     @classmethod
     def before(cls, model: Model, rows: Array) -> "Stream":

@@ -21,6 +21,7 @@ from skdopamine._esn import base as _base
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.ahead import ForecastingESN
 from skdopamine._esn.forecast import SeriesReader, learn
 from skdopamine._esn.gains_problem import GainsProblem
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem
@@ -114,12 +115,16 @@ CALLS = {  # of everything public that changes nothing
     "forecast of rows": lambda model, X, y: model.forecast(5, X if model.stateful else X[:1]),
     "predict_interval": lambda model, X, y: model.predict_interval(X, 0.8),
     "forecast_interval": lambda model, X, y: model.forecast_interval(5, 0.8),
+    "forecast_interval of rows": lambda model, X, y: model.forecast_interval(5, 0.8, X if model.stateful else X[:1]),
+    "forecast_quantiles": lambda model, X, y: model.forecast_quantiles(5, [0.3, 0.6]),
+    "sample_paths": lambda model, X, y: model.sample_paths(5, 3),
     "score": lambda model, X, y: model.score(X, y),
 }
 
 
 def test_every_method_is_called():
-    methods = {name for name in vars(DopamineESNForecaster) if not name.startswith(("_", "set_"))}
+    defined = {**vars(ForecastingESN), **vars(DopamineESNForecaster)}
+    methods = {name for name in defined if not name.startswith(("_", "set_"))}
     assert {call.split()[0] for call in CALLS} == methods - {"fit", "partial_fit"}
 
 
