@@ -170,10 +170,12 @@ class ForecastDisplay:
         The rows before the forecast, of one channel.
     forecast : array-like of shape (n_steps,)
         The rows that were forecast.
-    lower, upper : array-like of shape (n_steps,), default=None
-        Ends of the interval.
+    lower, upper : array-like of shape (n_steps,) or (n_steps, n_coverages), default=None
+        Ends of the interval, or of several, which are drawn as a fan.
     truth : array-like of shape (n_rows,), default=None
         The rows that came.
+    times : array-like of shape (n_history + n_steps,), default=None
+        When the rows were, and will be; None counts the steps, 0 being the last row before the forecast.
 
     Attributes
     ----------
@@ -184,7 +186,9 @@ class ForecastDisplay:
     lines_ : list of matplotlib Line2D
         History, truth where there is one, and forecast.
     band_ : matplotlib FillBetweenPolyCollection or None
-        The interval.
+        The interval, the widest of several.
+    bands_ : list of matplotlib FillBetweenPolyCollection
+        All intervals, the widest first.
 
     See Also
     --------
@@ -202,12 +206,22 @@ class ForecastDisplay:
     3
     """
 
-    def __init__(self, *, history: Any, forecast: Any, lower: Any = None, upper: Any = None, truth: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        history: Any,
+        forecast: Any,
+        lower: Any = None,
+        upper: Any = None,
+        truth: Any = None,
+        times: Any = None,
+    ) -> None:
         self.history = history
         self.forecast = forecast
         self.lower = lower
         self.upper = upper
         self.truth = truth
+        self.times = times
 
     @classmethod
     def from_estimator(
@@ -217,7 +231,7 @@ class ForecastDisplay:
         n_steps: int,
         *,
         truth: Any = None,
-        coverage: float | None = 0.9,
+        coverage: Any = 0.9,
         channel: int = 0,
         ax: Any = None,
     ) -> Self:
@@ -227,15 +241,15 @@ class ForecastDisplay:
         ----------
         estimator : DopamineESNForecaster
             Fitted to a series.
-        history : array-like of shape (n_history, n_channels) or (n_history,)
+        history : array-like, Series or frame of shape (n_history, n_channels) or (n_history,)
             The rows up to the last of `fit` and `partial_fit`, as many as are to be shown; at most four times `n_steps`
-            of them are.
+            of them are. Where `history` and the rows of `fit` were of pandas with dates, the axis shows them.
         n_steps : int
             Rows to forecast.
         truth : array-like of shape (n_rows, n_channels) or (n_rows,), default=None
             The rows that came.
-        coverage : float or None, default=0.9
-            Share of the rows that the interval is to hold; None draws no interval.
+        coverage : float, list of float or None, default=0.9
+            Share of the rows that the interval is to hold, or several for a fan; None draws no interval.
         channel : int, default=0
             Which channel to show.
         ax : matplotlib Axes, default=None
@@ -258,19 +272,20 @@ class ForecastDisplay:
                 UserWarning,
                 stacklevel=2,
             )
-        ends = (None, None) if coverage is None else estimator.forecast_interval(n_steps, coverage)
-        lower, upper = (None if end is None else _channel(end, channel, "forecast") for end in ends)
+        lower, upper = (None, None) if coverage is None else _ends(estimator, n_steps, coverage, channel)
+        ahead, shown = estimator.forecast(n_steps), shown[-N_HISTORY * n_steps :]
         display = cls(
-            history=shown[-N_HISTORY * n_steps :],
-            forecast=_channel(estimator.forecast(n_steps), channel, "forecast"),
+            history=shown,
+            forecast=_channel(ahead, channel, "forecast"),
             lower=lower,
             upper=upper,
             truth=None if truth is None else _channel(truth, channel, "truth")[:n_steps],
+            times=_times(history, ahead, len(shown)),
         )
         return display.plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Plot the series and the forecast; 0 is the last row before it.
+        """Plot the series and the forecast.
 
         Parameters
         ----------
@@ -285,15 +300,24 @@ class ForecastDisplay:
         if ax is None:
             ax = _pyplot().subplots(figsize=(8, 3), layout="constrained")[1]
         self.ax_, self.figure_ = ax, ax.figure
-        ahead = np.arange(1, 1 + len(self.forecast))
-        self.lines_ = ax.plot(np.arange(1 - len(self.history), 1), self.history, color="0.5", label="History")
+        n_before, n_steps = len(self.history), len(self.forecast)
+        times = np.arange(1 - n_before, 1 + n_steps) if self.times is None else np.asarray(self.times)
+        before, ahead = times[:n_before], times[n_before:]
+        self.lines_ = ax.plot(before, self.history, color="0.5", label="History")
         if self.truth is not None:
-            self.lines_ += ax.plot(1 + np.arange(len(self.truth)), self.truth, color="0.5", ls="--", label="Truth")
+            self.lines_ += ax.plot(ahead[: len(self.truth)], self.truth, color="0.5", ls="--", label="Truth")
         self.lines_ += ax.plot(ahead, self.forecast, color="C0", marker=_marker(ahead), label="Forecast")
-        self.band_ = None
+        self.bands_: list[Any] = []
         if self.lower is not None and self.upper is not None:
-            self.band_ = ax.fill_between(ahead, self.lower, self.upper, color="C0", alpha=0.25, lw=0, label="Interval")
-        ax.set(xlabel="Steps ahead", ylabel="Value")
+            lower, upper = (np.reshape(end, (n_steps, -1)) for end in (self.lower, self.upper))
+            for k in np.argsort(-(upper - lower).mean(axis=0)):  # narrow ones are drawn over wide ones
+                label = "_interval" if self.bands_ else "Interval" if lower.shape[1] == 1 else "Intervals"
+                band = ax.fill_between(ahead, lower[:, k], upper[:, k], color="C0", alpha=0.25, lw=0, label=label)
+                self.bands_.append(band)
+        self.band_ = self.bands_[0] if self.bands_ else None
+        ax.set(xlabel="Steps ahead" if self.times is None else "", ylabel="Value")
+        if self.times is not None:
+            ax.tick_params(axis="x", rotation=30)
         ax.legend(frameon=False, loc="upper left")
         return self
 
@@ -450,3 +474,26 @@ def _channel(rows: Any, channel: int, name: str) -> Array:
     if values.ndim != 2 or not 0 <= channel < values.shape[1]:
         raise ValueError(f"{name} must have a channel {channel}, got an array of shape {values.shape}.")
     return np.asarray(values[:, channel])
+
+
+def _ends(estimator: Any, n_steps: int, coverage: Any, channel: int) -> tuple[Array, Array]:
+    """Ends (n_steps, n_coverages) of the intervals of one channel."""
+    coverages = [coverage] if np.ndim(coverage) == 0 else list(coverage)
+    ends = estimator.forecast_interval(n_steps, coverages)
+    if not isinstance(ends, tuple):  # a frame
+        values = np.asarray(ends, dtype=float).reshape(n_steps, -1, 2, len(coverages))
+        ends = (values[:, :, 0], values[:, :, 1])
+    lower, upper = (np.reshape(end, (n_steps, -1, len(coverages)))[:, channel] for end in ends)
+    return lower, upper
+
+
+def _times(history: Any, ahead: Any, n_history: int) -> Array | None:
+    """Times of the last rows of the history and of those ahead, on the clock of their zone; None without any."""
+    times = []
+    for rows in (history, ahead):
+        index: Any = getattr(rows, "index", None)
+        index = index.to_timestamp() if hasattr(index, "to_timestamp") else index
+        if not str(getattr(index, "dtype", "")).startswith("datetime64"):
+            return None
+        times.append(np.asarray(index.tz_localize(None), dtype="datetime64[ns]"))
+    return np.concatenate([times[0][-n_history:], times[1]])

@@ -113,6 +113,7 @@ TOP = {  # files beside the wings -> what they may import
     "__init__": {"_esn.forecaster", "_mlp.estimators", "windows"},
     "_typing": set(),
     "datasets": set(),
+    "evaluation": set(),
     "inspection": set(),
     "windows": set(),
 }

@@ -5,6 +5,7 @@ import sys
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -120,6 +121,37 @@ def test_a_forecast_alone_on_given_axes(forecaster):
     assert ax.get_legend_handles_labels()[1] == ["History", "Forecast"]
     flat = ForecastDisplay(history=[1.0, 2.0], forecast=[3.0]).plot()
     assert len(flat.lines_) == 2
+
+
+@pytest.mark.parametrize("freq", ["D", "ME"])
+@pytest.mark.parametrize("kind", ["times", "times with a zone", "periods"])
+def test_dates_of_a_series_of_pandas_are_shown(freq, kind):
+    index = pd.date_range("2020-01-31", periods=83, freq=freq, tz="Asia/Tokyo" if "zone" in kind else None)
+    naive = index.tz_localize(None)
+    index = naive.to_period("M" if freq == "ME" else freq) if kind == "periods" else index
+    shown = (index.to_timestamp() if kind == "periods" else naive).to_numpy()
+    series = pd.Series(SERIES[:83, 0], index)
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(series[:80])
+    display = ForecastDisplay.from_estimator(model, series[:80], 3, truth=series[80:])
+    np.testing.assert_array_equal(display.lines_[0].get_xdata(), shown[68:80])
+    for line in display.lines_[1:]:
+        np.testing.assert_array_equal(line.get_xdata(), shown[80:])
+    assert display.ax_.get_xlabel() == ""
+
+
+@pytest.mark.parametrize("frame", [False, True])
+def test_several_coverages_are_a_fan(frame):
+    rows = pd.DataFrame(SERIES, columns=["a", "b"]) if frame else SERIES
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(rows[:500])
+    display = ForecastDisplay.from_estimator(model, rows[:500], 5, coverage=[0.5, 0.9], channel=1)
+    assert display.ax_.get_xlabel() == "Steps ahead"
+    assert display.band_ is display.bands_[0]
+    ends = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(SERIES[:500])
+    for band, coverage in zip(display.bands_, [0.9, 0.5], strict=True):  # the widest first
+        low, high = ends.forecast_interval(5, coverage)
+        corners = band.get_paths()[0].vertices[:, 1]
+        assert (corners.min(), corners.max()) == pytest.approx((low[:, 1].min(), high[:, 1].max()))
+    assert display.ax_.get_legend_handles_labels()[1] == ["History", "Forecast", "Intervals"]
 
 
 def test_a_history_that_does_not_join_the_forecast_is_named(forecaster):

@@ -1,0 +1,466 @@
+"""How good forecasts are: backtests, a cross-validator of rolling origins, and scorers of the closed loop."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.metrics import mean_absolute_error
+from sklearn.utils import metadata_routing
+
+from skdopamine._typing import Array
+
+__all__ = ["Backtest", "RollingOrigin", "backtest", "make_forecast_scorer"]
+
+
+class RollingOrigin:
+    """Cross-validator whose test rows are those that a forecast from each of several origins is of.
+
+    The training rows are all rows before the origin, or the last `max_train_size` of them. The last forecast ends with
+    the last row.
+
+    Parameters
+    ----------
+    n_steps : int
+        Rows of a forecast, the test rows of each split.
+    n_origins : int, default=5
+        Forecasts, and so splits.
+    step : int, default=None
+        Rows from one origin to the next; None is `n_steps`, so that no row is forecast twice.
+    max_train_size : int, default=None
+        Most training rows; None for all before the origin.
+
+    See Also
+    --------
+    make_forecast_scorer : Scores the forecast of the test rows, and not predictions one step ahead.
+    backtest : Forecasts from such origins, and what came of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine.evaluation import RollingOrigin
+    >>> for train, test in RollingOrigin(n_steps=2, n_origins=3).split(np.zeros(10)):
+    ...     print(len(train), test.tolist())
+    4 [4, 5]
+    6 [6, 7]
+    8 [8, 9]
+
+    Choose a parameter by the error of the closed loop:
+
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.evaluation import make_forecast_scorer
+    >>> time = np.arange(120)
+    >>> sales = 10 + np.sin(2 * np.pi * time / 12)
+    >>> search = GridSearchCV(
+    ...     DopamineESNForecaster(n_units=20, stateful=True, trainable=(), random_state=0),
+    ...     {"readout_lags": [1, 24]},
+    ...     scoring=make_forecast_scorer(),
+    ...     cv=RollingOrigin(n_steps=12, n_origins=3),
+    ... )
+    >>> search.fit(sales[:, None]).best_params_
+    {'readout_lags': 24}
+    """
+
+    def __init__(
+        self, n_steps: int, n_origins: int = 5, *, step: int | None = None, max_train_size: int | None = None
+    ) -> None:
+        self.n_steps = n_steps
+        self.n_origins = n_origins
+        self.step = step
+        self.max_train_size = max_train_size
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value}" for name, value in vars(self).items() if value is not None)
+        return f"{type(self).__name__}({options[2:]})"
+
+    def origins(self, n_rows: int) -> npt.NDArray[np.intp]:
+        """How many rows each forecast knows.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of the series.
+
+        Returns
+        -------
+        origins : ndarray of shape (n_origins,)
+            Numbers of rows, increasing.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not a positive integer, or there are too few rows.
+        """
+        _check_count("n_steps", self.n_steps)
+        _check_count("n_origins", self.n_origins)
+        for name in ("step", "max_train_size"):
+            if getattr(self, name) is not None:
+                _check_count(name, getattr(self, name))
+        step = self.n_steps if self.step is None else self.step
+        first = n_rows - self.n_steps - step * (self.n_origins - 1)
+        if first < 1:
+            raise ValueError(
+                f"The series has {n_rows} rows, too few for n_origins={self.n_origins} forecasts of "
+                f"n_steps={self.n_steps} rows, {step} rows apart, and a row before."
+            )
+        return np.arange(first, n_rows - self.n_steps + 1, step, dtype=np.intp)
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Any, Any]]:
+        """Training and test rows of each origin.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows in time order.
+        y, groups : object, default=None
+            Ignored.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Numbers of rows.
+        """
+        n_rows = len(X)
+        for origin in self.origins(n_rows):
+            first = 0 if self.max_train_size is None else max(0, origin - self.max_train_size)
+            yield np.arange(first, origin), np.arange(origin, origin + self.n_steps)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Number of splits.
+
+        Parameters
+        ----------
+        X, y, groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        n_splits : int
+            `n_origins`.
+        """
+        return self.n_origins
+
+
+def make_forecast_scorer(
+    score_func: Callable[..., float] = mean_absolute_error, *, greater_is_better: bool = False, **kwargs: Any
+) -> Any:
+    """A scorer of the forecast of the rows that follow those of `fit`, for searches and cross-validation.
+
+    Parameters
+    ----------
+    score_func : callable, default=mean_absolute_error
+        ``score_func(y_true, y_pred, **kwargs)`` of the rows that came and those forecast.
+    greater_is_better : bool, default=False
+        Whether a greater value is a better one; otherwise the scorer changes the sign.
+    **kwargs : dict
+        Further arguments of `score_func`.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y=None, exog=None)``, for `scoring`. With metadata routing it asks for `exog`.
+
+    See Also
+    --------
+    RollingOrigin : The splits for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.evaluation import make_forecast_scorer
+    >>> series = np.sin(0.3 * np.arange(220))[:, None]
+    >>> esn = DopamineESNForecaster(n_units=20, stateful=True, trainable=(), random_state=0).fit(series[:200])
+    >>> bool(make_forecast_scorer()(esn, series[200:]) > -0.01)
+    True
+    """
+    if not callable(score_func):
+        raise TypeError(f"score_func must be callable, got {score_func!r}.")
+    return _ForecastScorer(score_func, 1 if greater_is_better else -1, kwargs)
+
+
+class _ForecastScorer:
+    """A scorer that forecasts as many rows as it is given."""
+
+    def __init__(self, score_func: Callable[..., float], sign: int, kwargs: dict[str, Any]) -> None:
+        self.score_func, self.sign, self.kwargs = score_func, sign, kwargs
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None, **options: Any) -> float:
+        options = {name: value for name, value in options.items() if value is not None}
+        if not hasattr(estimator, "forecast"):
+            raise TypeError(f"estimator must have a method forecast, got {type(estimator).__name__}.")
+        ahead = np.asarray(estimator.forecast(len(X), **options), dtype=float)
+        truth = np.asarray(X, dtype=float)
+        return float(self.sign * self.score_func(truth.reshape(len(X), -1), ahead.reshape(len(X), -1), **self.kwargs))
+
+    def __repr__(self) -> str:
+        name = getattr(self.score_func, "__name__", repr(self.score_func))
+        return f"make_forecast_scorer({name}, greater_is_better={self.sign > 0})"
+
+    def get_metadata_routing(self) -> Any:
+        """What the scorer asks for."""
+        request = metadata_routing.MetadataRequest(owner=self)
+        request.score.add_request(param="exog", alias=True)
+        return request
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts from several origins, and what came.
+
+    Attributes
+    ----------
+    origins : ndarray of shape (n_origins,)
+        How many rows each forecast knew.
+    forecast, truth, naive : ndarray of shape (n_origins, n_steps, n_channels)
+        What was forecast, what came, and the seasonal naive forecast: the last season again.
+    lower, upper : ndarray of shape (n_origins, n_steps, n_channels, n_coverages) or None
+        Ends of the intervals; None where the estimator has none.
+    coverages : tuple of float
+        Share of the rows that each interval was to hold.
+    scale, square_scale : ndarray of shape (n_channels,)
+        Mean absolute and root mean square change over a season, in the rows before the first origin: the units of the
+        errors.
+    season : int
+        Rows of the season.
+
+    See Also
+    --------
+    backtest : Makes one.
+    """
+
+    origins: npt.NDArray[np.intp]
+    forecast: Array
+    truth: Array
+    naive: Array
+    lower: Array | None
+    upper: Array | None
+    coverages: tuple[float, ...]
+    scale: Array
+    square_scale: Array
+    season: int
+
+    @property
+    def mase(self) -> Array:
+        """Mean absolute scaled error (n_steps,) of each step."""
+        return self._mase(self.forecast)
+
+    @property
+    def naive_mase(self) -> Array:
+        """The same of the seasonal naive forecast."""
+        return self._mase(self.naive)
+
+    @property
+    def rmsse(self) -> Array:
+        """Root mean squared scaled error (n_steps,) of each step."""
+        return self._rmsse(self.forecast)
+
+    @property
+    def naive_rmsse(self) -> Array:
+        """The same of the seasonal naive forecast."""
+        return self._rmsse(self.naive)
+
+    @property
+    def coverage(self) -> Array:
+        """Share (n_steps, n_coverages) of the rows that lay within the intervals."""
+        lower, upper = self._ends()
+        inside = (lower <= self.truth[..., None]) & (self.truth[..., None] <= upper)
+        return np.asarray(inside.mean(axis=(0, 2)))
+
+    @property
+    def pinball(self) -> Array:
+        """Mean scaled pinball loss (n_steps,) of the ends of the intervals, which are quantiles."""
+        lower, upper = self._ends()
+        losses = []
+        for end, sign in ((lower, -1), (upper, 1)):
+            share = (1 + sign * np.array(self.coverages)) / 2
+            error = self.truth[..., None] - end
+            losses.append(np.maximum(share * error, (share - 1) * error))
+        loss = np.concatenate(losses, axis=-1).mean(axis=-1) / self.scale
+        return np.asarray(loss.mean(axis=(0, 2)))
+
+    def summary(self) -> dict[str, float]:
+        """The means over all steps.
+
+        Returns
+        -------
+        summary : dict of str to float
+            "mase" and "rmsse", those of the seasonal naive forecast, and of intervals "pinball" and the coverages.
+        """
+        names = ["mase", "naive_mase", "rmsse", "naive_rmsse"]
+        means = {name: float(getattr(self, name).mean()) for name in names}
+        if self.lower is not None:
+            means["pinball"] = float(self.pinball.mean())
+            shares = self.coverage.mean(axis=0)
+            means |= {f"coverage_{100 * c:g}": float(s) for c, s in zip(self.coverages, shares, strict=True)}
+        return means
+
+    def _mase(self, forecast: Array) -> Array:
+        return np.asarray((np.abs(forecast - self.truth) / self.scale).mean(axis=(0, 2)))
+
+    def _rmsse(self, forecast: Array) -> Array:
+        squares = ((forecast - self.truth) / self.square_scale) ** 2
+        return np.asarray(np.sqrt(squares.mean(axis=0)).mean(axis=-1))
+
+    def _ends(self) -> tuple[Array, Array]:
+        if self.lower is None or self.upper is None:
+            raise ValueError("The estimator gave no intervals: it has no forecast_interval, or coverages was empty.")
+        return self.lower, self.upper
+
+
+def backtest(
+    estimator: Any,
+    series: Any,
+    n_steps: int,
+    n_origins: int = 5,
+    *,
+    step: int | None = None,
+    refit: bool = False,
+    exog: Any = None,
+    season: int = 1,
+    coverages: Sequence[float] = (0.8, 0.9),
+    n_jobs: int | None = None,
+) -> Backtest:
+    """Forecast from several origins of a series, and compare with what came and with the seasonal naive forecast.
+
+    Parameters
+    ----------
+    estimator : object
+        A forecaster: ``fit(series)`` and ``forecast(n_steps)``, and ``forecast_interval`` if it has intervals. It is
+        cloned. Without `refit` its ``forecast`` has to take ``X``, the rows to go on from.
+    series : array-like, Series or frame of shape (n_samples,) or (n_samples, n_channels)
+        The series, in time order.
+    n_steps : int
+        Rows of a forecast.
+    n_origins : int, default=5
+        Forecasts. The last one ends with the last row of the series.
+    step : int, default=None
+        Rows from one origin to the next; None is `n_steps`.
+    refit : bool, default=False
+        Whether the estimator is fitted at each origin, or at the first alone.
+    exog : array-like of shape (n_samples, n_covariates), default=None
+        Covariates of the rows of the series, for an estimator that takes them.
+    season : int, default=1
+        Rows of a season, for the naive forecast and for the units of errors; 1 repeats the last row.
+    coverages : sequence of float, default=(0.8, 0.9)
+        Share of the rows that intervals are to hold; empty for no intervals.
+    n_jobs : int, default=None
+        Processes in which the estimator is fitted, with `refit`; None is one, unless a joblib context says otherwise.
+
+    Returns
+    -------
+    backtest : Backtest
+        The forecasts and what came; ``summary()`` has the mean errors.
+
+    Raises
+    ------
+    ValueError
+        If a count is not a positive integer, or the series is too short.
+    TypeError
+        If the estimator does not forecast, or not from given rows where `refit` is false.
+
+    References
+    ----------
+    .. [1] Hyndman and Koehler (2006). Another look at measures of forecast accuracy.
+       https://doi.org/10.1016/j.ijforecast.2006.03.001
+    .. [2] Tashman (2000). Out-of-sample tests of forecasting accuracy. https://doi.org/10.1016/S0169-2070(00)00065-0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.evaluation import backtest
+    >>> rng = np.random.default_rng(0)
+    >>> sales = 10 + np.sin(2 * np.pi * np.arange(240) / 12) + 0.1 * rng.standard_normal(240)
+    >>> esn = DopamineESNForecaster(n_units=20, stateful=True, trainable=(), random_state=0)
+    >>> result = backtest(esn, sales, n_steps=12, n_origins=8, season=12)
+    >>> result.mase.shape
+    (12,)
+    >>> bool(result.summary()["mase"] < result.summary()["naive_mase"])
+    True
+    """
+    _check_count("season", season)
+    if not hasattr(estimator, "forecast"):
+        raise TypeError(f"estimator must have a method forecast, got {type(estimator).__name__}.")
+    if not refit and "X" not in inspect.signature(estimator.forecast).parameters:
+        raise TypeError(
+            f"estimator must forecast from given rows, X, unless refit=True, got {type(estimator).__name__}."
+        )
+    values = np.asarray(series, dtype=np.float64)
+    values = values[:, None] if values.ndim == 1 else values
+    origins = RollingOrigin(n_steps, n_origins, step=step).origins(len(values))
+    if origins[0] <= season:
+        raise ValueError(f"The first origin must lie after season={season} rows, got {origins[0]}.")
+    if exog is not None and len(exog) != len(values):
+        raise ValueError(f"exog must have the {len(values)} rows of the series, got {len(exog)}.")
+    shares = tuple(float(share) for share in coverages) if hasattr(estimator, "forecast_interval") else ()
+    task = _Task(series, exog, n_steps, shares)
+    if refit:
+        ahead = Parallel(n_jobs=n_jobs)(delayed(task.fitted_and_ahead)(clone(estimator), int(o)) for o in origins)
+    else:
+        fitted = task.fitted(clone(estimator), int(origins[0]))
+        ahead = [task.ahead(fitted, int(origin), fitted_to=int(origins[0])) for origin in origins]
+    forecast = np.stack([path for path, _ in ahead])
+    lower, upper = np.moveaxis(np.stack([ends for _, ends in ahead]), 1, 0) if shares else (None, None)
+    before = values[season : origins[0]] - values[: origins[0] - season]
+    scale, square_scale = np.abs(before).mean(axis=0), np.sqrt((before**2).mean(axis=0))
+    rows = origins[:, None] + np.arange(n_steps)
+    last = origins[:, None] - season + np.arange(n_steps) % season
+    tiny = np.finfo(float).tiny
+    return Backtest(
+        origins,
+        forecast,
+        values[rows],
+        values[last],
+        lower,
+        upper,
+        shares,
+        np.maximum(scale, tiny),
+        np.maximum(square_scale, tiny),
+        season,
+    )
+
+
+class _Task:
+    """What is forecast from each origin."""
+
+    def __init__(self, series: Any, exog: Any, n_steps: int, coverages: tuple[float, ...]) -> None:
+        self.series, self.exog, self.n_steps, self.coverages = series, exog, n_steps, coverages
+
+    def fitted(self, estimator: Any, origin: int) -> Any:
+        """The estimator, fitted to the rows before the origin."""
+        options = {} if self.exog is None else {"exog": _rows(self.exog, 0, origin)}
+        return estimator.fit(_rows(self.series, 0, origin), **options)
+
+    def ahead(self, fitted: Any, origin: int, fitted_to: int) -> tuple[Array, Array]:
+        """Forecast (n_steps, channels) from the origin, and the ends of intervals (2, n_steps, channels, coverages)."""
+        options: dict[str, Any] = {} if fitted_to == origin else {"X": _rows(self.series, 0, origin)}
+        if self.exog is not None:
+            first = origin if fitted_to == origin else 0
+            options["exog"] = _rows(self.exog, first, origin + self.n_steps)
+        path = np.asarray(fitted.forecast(self.n_steps, **options), dtype=float).reshape(self.n_steps, -1)
+        if not self.coverages:
+            return path, np.empty((2, *path.shape, 0))
+        ends = fitted.forecast_interval(self.n_steps, list(self.coverages), **options)
+        if not isinstance(ends, tuple):  # a frame
+            ends = np.moveaxis(np.asarray(ends, dtype=float).reshape(*path.shape, 2, -1), 2, 0)
+        return path, np.stack([np.reshape(end, (*path.shape, len(self.coverages))) for end in ends])
+
+    def fitted_and_ahead(self, estimator: Any, origin: int) -> tuple[Array, Array]:
+        """The same, by an estimator that is fitted to the rows before this origin."""
+        return self.ahead(self.fitted(estimator, origin), origin, origin)
+
+
+def _rows(values: Any, first: int, last: int) -> Any:
+    """Some rows of an array, a list, a Series or a frame."""
+    return values.iloc[first:last] if hasattr(values, "iloc") else values[first:last]
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}.")
