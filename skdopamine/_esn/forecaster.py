@@ -69,6 +69,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         Whether, with ``stateful=True``, the network reads and predicts the rows (0), or their differences to one season
         before or, without a season, to the row before (1). "auto" lets closed loops held back decide, where gains are
         trained; rows otherwise.
+    bounds : None or pair (low, high), default=None
+        Values between which predictions of the next row, forecasts and intervals are held: each a number, one for each
+        channel, or None for what the rows say (Notes). Sales are never negative: ``bounds=(0, None)``.
     reservoir_connectivity : float or "auto", default="auto"
         Share of the recurrent links that exist, in (0, 1]; "auto" is ten links a unit.
     state_noise : float, default=0.0
@@ -159,9 +162,11 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     the state is carried from row to row; `predict` reads X as the rows that follow those of `fit`, and changes nothing.
     With y the rows after those of X, or None, predictions can be fed back: see `forecast`.
 
-    Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held within half a range of
-    the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed. Where the
-    network predicts differences, that range is of the differences.
+    Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held near the range of the
+    training rows, so that the loop cannot run away: they may leave it by .02 of its size and twice what later rows have
+    left the range of the first quarter by, at most by half of it; `forecast` warns where that was needed. Where the
+    network predicts differences, that range is of the differences. `bounds` are of the rows in any case: a forecast
+    from differences is cut to them in the end.
 
     On noisy series the readout has to shrink, and to what matters more than the network: of rows, to their mean or the
     last one; of differences, to a drift, to the season before, or to that and the last change. Readouts of the rows
@@ -205,6 +210,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         "readout_lags": [one_of("auto"), count(), list, tuple],
         "season": [one_of("auto"), count(), list, tuple, None],
         "difference": [one_of("auto"), integer(0, 1)],
+        "bounds": [tuple, list, None],
         "reservoir_connectivity": [one_of("auto"), number(0, 1, closed="right")],
         "state_noise": [non_negative()],
         "washout": [one_of("auto"), integer(0)],
@@ -230,6 +236,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         readout_lags: Any = "auto",
         season: Any = "auto",
         difference: int | str = "auto",
+        bounds: Any = None,
         reservoir_connectivity: float | str = "auto",
         state_noise: float = 0.0,
         washout: int | str = "auto",
@@ -262,6 +269,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         self.readout_lags = readout_lags
         self.season = season
         self.difference = difference
+        self.bounds = bounds
         self.reservoir_connectivity = reservoir_connectivity
         self.state_noise = state_noise
         self.washout = washout
@@ -322,6 +330,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         if self.season not in (None, "auto") and not self.stateful:
             message = _ending.without_effect("season", self.season, "stateful=True")
             warnings.warn(message, UserWarning, stacklevel=users_level())
+        if self.bounds is not None and not self._model.form.feeds:
+            message = _ending.without_effect("bounds", self.bounds, "targets that are the next rows")
+            warnings.warn(message, UserWarning, stacklevel=users_level())
         if self.quantile != 0.5 and self.loss != "pinball":
             message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")
             warnings.warn(message, UserWarning, stacklevel=users_level())
@@ -356,6 +367,11 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None))
         ahead = self._stream.predicted(model, model.scaled(rows))
         return model.shaped_as_targets(model.restored(ahead, rows))
+
+    def _held(self, ends: Array) -> Array:
+        """Ends of intervals of targets, the next rows among them held within `bounds`."""
+        columns = ends.reshape(len(ends), -1)
+        return self._model.within(columns).reshape(ends.shape)
 
     def _rows(self, X: Any) -> Array:
         """Checked rows, or windows."""
@@ -417,13 +433,17 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         return self._model.shaped_as_targets(self._model.restored_path(path, levels))
 
     def _warn_if_clipped(self, path: Array) -> None:
-        low, high = self._stream.bounds
-        held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
+        low, high = self._model.bounds(self._stream.span)
+        has_room = low < high
+        if not self._model.base.lag:  # what the user gives is meant to hold
+            least, most = self._model.limits
+            low, high = np.where(np.isfinite(least), -np.inf, low), np.where(np.isfinite(most), np.inf, high)
+        held = int((((path <= low) | (path >= high)) & has_room).any(axis=1).sum())
         if held:
             changes = "' changes" if self._model.base.lag else ""
             warnings.warn(
-                f"The forecast left the range of the training rows{changes} by more than half of that range and was "
-                f"clipped in {held} of {len(path)} steps.",
+                f"The forecast left the range of the training rows{changes} by more than twice what later ones of them "
+                f"have left that of earlier ones by, and was clipped in {held} of {len(path)} steps.",
                 UserWarning,
                 stacklevel=users_level(),
             )
@@ -491,7 +511,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             width = _intervals.series_half_width(known, error, model.reader(read), seen, coverage)
         half = width * model.targets.unit
         half = half[..., 0] if model.form.flat else half
-        return center - half, center + half
+        return self._held(center - half), self._held(center + half)
 
     def forecast_interval(self, n_steps: int, coverage: float = 0.9) -> tuple[Array, Array]:
         """Forecast intervals, each step's by itself, after the last row of X that was learnt from.
@@ -532,7 +552,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         known, model, stream = self._known(), self._model, self._stream
         needed, season = _intervals.n_needed(coverage), max(model.seasons, default=0)
         seasonal = _intervals.Seasonal.of(known, model.population, season) if season else None
-        loops = _intervals.loops(known, model.loop(stream.bounds), int(n_steps), needed, model.base, seasonal)
+        loop = model.loop(model.bounds(stream.span))
+        loops = _intervals.loops(known, loop, int(n_steps), needed, model.base, seasonal)
         low, high = loops.ends(coverage, int(n_steps))
         if loops.n_independent(int(n_steps)) < FEWEST_LOOPS:
             warnings.warn(
@@ -548,7 +569,8 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         path, levels = self._path(int(n_steps), None)
         self._warn_if_clipped(path)
         centre, unit = model.restored_path(path, levels), unit * model.inputs.unit
-        return model.shaped_as_targets(centre + low * unit), model.shaped_as_targets(centre + high * unit)
+        low, high = (np.clip(centre + end * unit, *model.limits) for end in (low, high))
+        return model.shaped_as_targets(low), model.shaped_as_targets(high)
 
     def _known(self) -> Record:
         if self._stream.record is None:
