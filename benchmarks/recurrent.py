@@ -31,7 +31,8 @@ from xor import Mark, watch
 
 from skdopamine import DopamineESNForecaster
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.base import LINKS, WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
+from skdopamine._esn.reservoir import LINKS
+from skdopamine._esn.training import WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
 from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.loop import Start
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable

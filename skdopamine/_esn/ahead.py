@@ -194,7 +194,7 @@ class ForecastingESN(DopamineESN):
         seed = self._model.seed if random_state is None else draw_seed(random_state)
         outlook = self._outlook(int(n_steps), X, "n_paths", n_paths, [SHARE_OF_PATHS])
         errors = outlook.loops.paths(int(n_steps), int(n_paths), np.random.Generator(np.random.PCG64(seed)))
-        paths = outlook.centre + errors * outlook.unit
+        paths = np.clip(outlook.centre + errors * outlook.unit, *self._model.limits)
         if outlook.frame.library != "numpy":
             return outlook.frame.table(paths.transpose(1, 2, 0), [f"path_{i}" for i in range(len(paths))])
         return self._model.shaped_as_targets(paths)
@@ -209,7 +209,9 @@ class ForecastingESN(DopamineESN):
     def _quantiles(self, outlook: Outlook, shares: Array) -> Array:
         """Quantiles (n_steps, channels, k) of a forecast."""
         errors = outlook.loops.quantiles(shares, len(outlook.centre))
-        return np.asarray(outlook.centre[..., None] + errors * outlook.unit[..., None])
+        low, high = self._model.limits
+        values = outlook.centre[..., None] + errors * outlook.unit[..., None]
+        return np.asarray(np.clip(values, low[..., None], high[..., None]))
 
     def _centre(self, n_steps: int, X: Any) -> tuple[Array, Frame]:
         """The forecast (n_steps, channels), and what it is to be given back in; warns where it had to be held."""
@@ -225,7 +227,7 @@ class ForecastingESN(DopamineESN):
         coverage, season = max(coverages), max(model.seasons, default=0)
         # where rows to read first stand in the season is not known
         seasonal = _intervals.Seasonal.of(known, model.population, season) if season and X is None else None
-        needed, loop = _intervals.n_needed(coverage), model.loop(stream.bounds)
+        needed, loop = _intervals.n_needed(coverage), model.loop(model.bounds(stream.span))
         loops = _intervals.loops(known, loop, n_steps, needed, model.base, seasonal)
         _intervals.check_enough(name, given, coverage, len(loops.errors))
         if loops.n_independent(n_steps) < FEWEST_LOOPS:
@@ -244,13 +246,17 @@ class ForecastingESN(DopamineESN):
         return Outlook(centre, unit * model.inputs.unit, loops, frame)
 
     def _warn_if_clipped(self, path: Array) -> None:
-        low, high = self._stream.bounds
-        held = int((((path <= low) | (path >= high)) & (low < high)).any(axis=1).sum())
+        low, high = self._model.bounds(self._stream.span)
+        has_room = low < high
+        if not self._model.base.lag:  # what the user gives is meant to hold
+            least, most = self._model.limits
+            low, high = np.where(np.isfinite(least), -np.inf, low), np.where(np.isfinite(most), np.inf, high)
+        held = int((((path <= low) | (path >= high)) & has_room).any(axis=1).sum())
         if held:
             changes = "' changes" if self._model.base.lag else ""
             warnings.warn(
-                f"The forecast left the range of the training rows{changes} by more than half of that range and was "
-                f"clipped in {held} of {len(path)} steps.",
+                f"The forecast left the range of the training rows{changes} by more than twice what later ones of them "
+                f"have left that of earlier ones by, and was clipped in {held} of {len(path)} steps.",
                 UserWarning,
                 stacklevel=users_level(),
             )

@@ -68,6 +68,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Whether, with ``stateful=True``, the network reads and predicts the rows (0), or their differences to one season
         before or, without a season, to the row before (1). "auto" lets closed loops held back decide, where gains are
         trained; rows otherwise.
+    bounds : None or pair (low, high), default=None
+        Values between which predictions of the next row, forecasts and intervals are held: each a number, one for each
+        channel, or None for what the rows say (Notes). Sales are never negative: ``bounds=(0, None)``.
     reservoir_connectivity : float or "auto", default="auto"
         Share of the recurrent links that exist, in (0, 1]; "auto" is ten links a unit.
     state_noise : float, default=0.0
@@ -158,9 +161,11 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     the state is carried from row to row; `predict` reads X as the rows that follow those of `fit`, and changes nothing.
     With y the rows after those of X, or None, predictions can be fed back: see `forecast`.
 
-    Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held within half a range of
-    the training rows around them, so that the loop cannot run away; `forecast` warns where that was needed. Where the
-    network predicts differences, that range is of the differences.
+    Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held near the range of the
+    training rows, so that the loop cannot run away: they may leave it by .02 of its size and twice what later rows have
+    left the range of the first quarter by, at most by half of it; `forecast` warns where that was needed. Where the
+    network predicts differences, that range is of the differences. `bounds` are of the rows in any case: a forecast
+    from differences is cut to them in the end.
 
     On noisy series the readout has to shrink, and to what matters more than the network: of rows, to their mean or the
     last one; of differences, to a drift, to the season before, or to that and the last change. Readouts of the rows
@@ -204,6 +209,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         "readout_lags": [one_of("auto"), count(), list, tuple],
         "season": [one_of("auto"), count(), list, tuple, None],
         "difference": [one_of("auto"), integer(0, 1)],
+        "bounds": [tuple, list, None],
         "reservoir_connectivity": [one_of("auto"), number(0, 1, closed="right")],
         "state_noise": [non_negative()],
         "washout": [one_of("auto"), integer(0)],
@@ -229,6 +235,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         readout_lags: Any = "auto",
         season: Any = "auto",
         difference: int | str = "auto",
+        bounds: Any = None,
         reservoir_connectivity: float | str = "auto",
         state_noise: float = 0.0,
         washout: int | str = "auto",
@@ -261,6 +268,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         self.readout_lags = readout_lags
         self.season = season
         self.difference = difference
+        self.bounds = bounds
         self.reservoir_connectivity = reservoir_connectivity
         self.state_noise = state_noise
         self.washout = washout
@@ -322,6 +330,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         if self.season not in (None, "auto") and not self.stateful:
             message = _ending.without_effect("season", self.season, "stateful=True")
             warnings.warn(message, UserWarning, stacklevel=users_level())
+        if self.bounds is not None and not self._model.form.feeds:
+            message = _ending.without_effect("bounds", self.bounds, "targets that are the next rows")
+            warnings.warn(message, UserWarning, stacklevel=users_level())
         if self.quantile != 0.5 and self.loss != "pinball":
             message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")
             warnings.warn(message, UserWarning, stacklevel=users_level())
@@ -347,6 +358,12 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None))
         ahead = self._stream.predicted(model, model.scaled(rows))
         return model.shaped_as_targets(model.restored(ahead, rows))
+
+    def _held(self, ends: Array) -> Array:
+        """Ends of intervals of targets, the next rows among them held within `bounds`."""
+        n_targets = self._model.readout.shape[1]
+        columns = np.moveaxis(ends.reshape(len(ends), n_targets, -1), 1, -1)
+        return np.moveaxis(self._model.within(columns), -1, 1).reshape(ends.shape)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination of the predictions.
@@ -418,7 +435,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 half = _intervals.series_half_width(known, error, model.reader(read), seen, one)
             width.append(model.shaped_as_targets(half * model.targets.unit))
         half, center = (np.stack(width, axis=-1), center[..., None]) if several else (width[0], center)
-        return center - half, center + half
+        return self._held(center - half), self._held(center + half)
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 

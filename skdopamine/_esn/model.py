@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.bounds import Limits, Range
 from skdopamine._esn.forecast import Reader, SeriesReader, WindowReader
 from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.loop import Loop
@@ -56,6 +57,7 @@ class Model(NamedTuple):
     training: History  # of all its stages
     seasons: tuple[int, ...] = ()
     base: Simple = Simple()  # what the readout adds to; its differences are what is read and predicted
+    limits: Limits = (np.array(-np.inf), np.array(np.inf))  # of the rows, as the user counts
 
     @property
     def n_units(self) -> int:
@@ -106,6 +108,19 @@ class Model(NamedTuple):
         """Reader of rows in training units."""
         return SeriesReader(rows, self.lags) if self.form.is_series else WindowReader(rows, self.lags)
 
+    def bounds(self, span: Range) -> tuple[Array, Array]:
+        """Bounds of what is fed back, in training units: the user's, else those that rows so far give.
+
+        Where differences are fed back, the user's are those of the rows that come of them.
+        """
+        low, high = span.bounds
+        if self.base.lag:
+            return low, high
+        least, most = (self.inputs.scaled(limit) for limit in self.limits)
+        given = np.isfinite(least), np.isfinite(most)
+        low = np.where(given[0], least, np.minimum(low, most))
+        return low, np.where(given[1], most, np.maximum(high, low))
+
     def loop(self, bounds: tuple[Array, Array]) -> Loop:
         """The closed loop, held between bounds."""
         return Loop(self.population, self._fed(self.readout)[None], self.lags, bounds, self.form.n_channels)
@@ -135,11 +150,18 @@ class Model(NamedTuple):
         restored = self.targets.restored(values)
         if self.base.lag:
             restored[:, : self.form.n_channels] += rows[len(rows) - len(values) + 1 - self.base.lag :][: len(values)]
-        return restored
+        return self.within(restored)
+
+    def within(self, values: Array) -> Array:
+        """Values (..., targets), the next rows among them held within the user's limits."""
+        if self.form.feeds:
+            n = self.form.n_channels
+            values[..., :n] = np.clip(values[..., :n], *self.limits)
+        return values
 
     def restored_path(self, values: Array, levels: Array) -> Array:
         """Rows (n, channels) of a closed loop, likewise; `levels` are as many rows before as the base's lag."""
-        return self.base.added(self.inputs.restored(values), levels)
+        return np.clip(self.base.added(self.inputs.restored(values), levels), *self.limits)
 
     def shaped_as_targets(self, restored: Array) -> Array:
         """Values (..., targets) in the shape of the user's targets."""

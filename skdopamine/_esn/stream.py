@@ -6,6 +6,7 @@ import numpy as np
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
+from skdopamine._esn.bounds import Range
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.forecast import Reader, learn, predicted
 from skdopamine._esn.frames import Frame
@@ -15,27 +16,13 @@ from skdopamine._esn.model import Model
 from skdopamine._esn.reservoir import Normal, Population
 from skdopamine._typing import Array
 
-BOUND = 0.5  # predictions that are fed back may leave the training rows by this share of their range
-
-
-def span_of(rows: Array) -> tuple[Array, Array]:
-    """Least and greatest value of each channel in rows (..., channels)."""
-    flat = rows.reshape(-1, rows.shape[-1])
-    return flat.min(axis=0), flat.max(axis=0)
-
-
-def bounds_of(span: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Bounds of the predictions that are fed back."""
-    least, most = span
-    return least - BOUND * (most - least), most + BOUND * (most - least)
-
 
 class Stream(NamedTuple):
     """What has been read so far, in training units."""
 
     state: Array  # (units, 1) after the last row
     history: Array  # the last rows
-    span: tuple[Array, Array]  # least and greatest value of each channel
+    span: Range  # of each channel
     normal: Normal | None  # of all rows learnt from; None: the readout is not a ridge solution
     record: Record | None  # rows that were not learnt from; None: there are none
     waiting: bool  # whether the last row still waits for its target
@@ -48,11 +35,7 @@ class Stream(NamedTuple):
         """No row has been read; the first ones will be `rows`, in training units."""
         history = np.zeros((model.n_history if model.form.is_series else 0, *rows.shape[1:]))
         levels = np.empty((0, model.form.n_channels))
-        return cls(model.zero_state, history, span_of(rows), model.no_rows, None, False, Calendar(), levels)
-
-    @property
-    def bounds(self) -> tuple[Array, Array]:
-        return bounds_of(self.span)
+        return cls(model.zero_state, history, Range.of(rows), model.no_rows, None, False, Calendar(), levels)
 
     def last_row(self, model: Model) -> Array:
         """The last row (channels,) that was read, as the user counts."""
@@ -85,11 +68,10 @@ class Stream(NamedTuple):
         normal, state = learn(reader, padded, population, normal, self.state, (first, last), seed=model.seed)
         if population.noise.any():  # the state to go on from is that without noise
             state, last = self.state, first
-        least, most = span_of(rows)
         return Stream(
             reader.state_after(population, state, last, len(reader.inputs)),
             reader.inputs[-model.n_history :].copy(),
-            (np.minimum(self.span[0], least), np.maximum(self.span[1], most)),
+            self.span.extended(rows),
             normal,
             record,
             waiting,
@@ -127,12 +109,13 @@ class Stream(NamedTuple):
         """Closed loop (n_steps, channels) from the last row on, in training units."""
         if not model.form.is_series:
             return self.path_after(model, self.history, n_steps)
-        return model.loop(self.bounds).run(Start(self.state, self.history[None]), n_steps)[:, 0, 0]
+        return model.loop(model.bounds(self.span)).run(Start(self.state, self.history[None]), n_steps)[:, 0, 0]
 
     def path_after(self, model: Model, rows: Array, n_steps: int) -> Array:
         """Closed loop (n_steps, channels) after these rows alone, read from the zero state."""
         last = np.array([len(rows) - 1])
-        return np.asarray(model.reader(rows).paths(model.loop(self.bounds), model.zero_state, 0, last, n_steps)[0])
+        loop = model.loop(model.bounds(self.span))
+        return np.asarray(model.reader(rows).paths(loop, model.zero_state, 0, last, n_steps)[0])
 
 
 def _padded(target: Array, n: int) -> Array:

@@ -35,6 +35,7 @@ BAD_PARAMETERS = {
     "lag_ridge": [0, 0.0, -1e-6, NAN, "auto"],
     "readout_lags": [0, -1, 1.5, "all", None, [], [-1], [0, 1.5], (True,), ["last"], [0, 10**6]],
     "season": [0, -1, 1, 1.5, "monthly", [1.5], (12, 1), ["year"]],
+    "bounds": [0, "all", (1,), (2, 1), (None, "high"), (0, INF), ([0, 1, 2], None)],
     "difference": [-1, 2, 0.5, "season", None],
     "reservoir_connectivity": [0, 0.0, -0.1, 1.1, NAN, "dense"],
     "state_noise": [-0.1, NAN, "loud"],

@@ -8,14 +8,9 @@ import pytest
 from forecasters import SERIES, STIFF, TWO, plain, stream
 
 from skdopamine import make_windows
+from skdopamine._esn.bounds import Range
 from skdopamine._esn.forecast import SeriesReader
-from skdopamine._esn.stream import BOUND, Stream, bounds_of, span_of
-
-
-def test_bounds_are_half_a_range_beyond_the_rows():
-    least, most = bounds_of(span_of(np.array([[[1.0, -2.0], [3.0, -2.0]], [[2.0, 4.0], [1.0, 0.0]]])))
-    np.testing.assert_array_equal(least, [1.0 - BOUND * 2, -2.0 - BOUND * 6])
-    np.testing.assert_array_equal(most, [3.0 + BOUND * 2, 4.0 + BOUND * 6])
+from skdopamine._esn.stream import Stream
 
 
 @pytest.mark.parametrize("stateful", [True, False])
@@ -28,7 +23,7 @@ def test_before_the_first_row_nothing_is_known(stateful):
     assert not start.history.any()
     assert len(start.history) == (model.n_history if stateful else 0)
     assert (start.normal.n_rows, start.record, start.waiting, start.calendar.labels) == (0, None, False, None)
-    np.testing.assert_array_equal(start.span, span_of(rows))
+    np.testing.assert_array_equal(start.span, Range.of(rows))
 
 
 def test_a_path_goes_on_from_the_rows_read_and_changes_nothing():
