@@ -10,6 +10,8 @@ from skdopamine._esn.calendar import check_index
 from skdopamine._typing import Array
 
 FEWEST_LABELS = 3  # that pandas tells a frequency from
+MOST_TRIED = 100  # places where an index with gaps may show its frequency
+MOST_MISSING = 2  # times the labels that an index has may be those that it should have
 
 
 class Labels(NamedTuple):
@@ -72,7 +74,7 @@ class Frame(NamedTuple):
     @classmethod
     def of(cls, series: Any, before: "Frame | None" = None) -> "Frame":
         """Of a series; `before` is what the rows before came in."""
-        library = _library(series)
+        library = library_of(series)
         if library == "numpy":
             return cls()
         flat = series.ndim == 1 if library == "pandas" else not hasattr(series, "columns")
@@ -123,7 +125,7 @@ class Frame(NamedTuple):
 def as_rows(series: Any) -> Any:
     """Rows of a series in time order; one without an axis for channels has rows of one channel."""
     check_index(getattr(series, "index", None))
-    if _library(series) == "numpy":
+    if library_of(series) == "numpy":
         flat = isinstance(series, list | tuple | np.ndarray) and _n_axes(series) == 1
         return np.asarray(series)[:, None] if flat else series
     if hasattr(series, "columns"):
@@ -139,13 +141,59 @@ def _n_axes(values: Any) -> int:
         return 2
 
 
-def _library(series: Any) -> str:
+def library_of(series: Any) -> str:
     """Where a series comes from, without importing what its user has not imported."""
     for name in ("pandas", "polars"):
         library = sys.modules.get(name)
         if library is not None and isinstance(series, library.Series | library.DataFrame):
             return name
     return "numpy"
+
+
+def completed(series: Any) -> tuple[Any, Array | None]:
+    """A series of pandas with all rows that its index leaves out, nan; and which rows it had, None if that is all.
+
+    An index leaves rows out where its labels are some of those that one frequency, or one step, makes.
+    """
+    if library_of(series) != "pandas" or not len(series):
+        return series, None
+    whole = _whole_index(series.index)
+    if whole is None or len(whole) == len(series):
+        return series, None
+    had = np.zeros(len(whole), dtype=bool)
+    had[whole.get_indexer(series.index)] = True
+    return series.reindex(whole), had
+
+
+def _whole_index(index: Any) -> Any:
+    """The regular index that has all labels of this one; None where there is none, or none that is likely."""
+    import pandas as pd
+
+    if index.nlevels > 1 or not index.is_monotonic_increasing or not index.is_unique or len(index) < FEWEST_LABELS:
+        return None
+    dtype = str(index.dtype)
+    if dtype.startswith("period"):
+        return _likely(pd.period_range(index[0], index[-1], freq=index.freq, name=index.name), index)
+    if dtype.startswith(("int", "uint")):
+        step = int(np.diff(np.asarray(index)).min())
+        return _likely(pd.RangeIndex(index[0], index[-1] + 1, step, name=index.name), index)
+    if not dtype.startswith("datetime64") or index.freq is not None or _frequency(index) is not None:
+        return None
+    steps = np.diff(index.asi8)
+    if steps.sum() / steps.min() > 2 * MOST_MISSING * len(index):  # a range that long is not made
+        return None
+    starts = range(min(MOST_TRIED, len(index) - FEWEST_LABELS + 1))
+    found = {_frequency(index[start : start + FEWEST_LABELS]) for start in starts}
+    frequencies = sorted(frequency for frequency in found if frequency is not None)
+    options = {"name": index.name, "unit": index.unit}
+    ranges = [pd.date_range(index[0], index[-1], freq=frequency, **options) for frequency in frequencies]
+    return min((whole for whole in ranges if _likely(whole, index) is not None), key=len, default=None)
+
+
+def _likely(whole: Any, index: Any) -> Any:
+    """The whole index if this one is a part of it, and has most of its labels."""
+    fits = len(index) <= len(whole) < MOST_MISSING * len(index) and index.isin(whole).all()
+    return whole if fits else None
 
 
 def _frequency(index: Any) -> str | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from forecasters import SERIES, TWO, stream
 
-from skdopamine._esn.frames import Frame, as_rows
+from skdopamine._esn.frames import Frame, as_rows, completed
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -136,3 +136,35 @@ def test_a_series_of_one_axis_does_not_suit_two_channels():
 def test_rows_of_different_lengths_are_left_to_the_check_of_rows():
     ragged = [[1.0], [2.0, 3.0]]
     assert as_rows(ragged) is ragged
+
+
+@pytest.mark.parametrize("name", [name for name in INDEXES if name != "numbers"])
+def test_rows_that_an_index_leaves_out_are_completed(name):
+    series = pd.Series(FLAT, INDEXES[name], name="sales")
+    left = series.drop(series.index[[3, 10, 11, 40]])
+    whole, had = completed(left)
+    pd.testing.assert_index_equal(whole.index, series.index, exact="equiv")
+    assert np.flatnonzero(~had).tolist() == [3, 10, 11, 40]
+    np.testing.assert_array_equal(whole[had], left)
+    assert whole[~had].isna().all()
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_a_series_without_gaps_is_left_as_it_is(name):
+    series = pd.Series(FLAT, INDEXES[name])
+    assert completed(series)[0] is series
+    assert completed(series)[1] is None
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([f"a{i:04d}" for i in range(N)]),
+        pd.Index(np.arange(N) ** 2),
+        pd.DatetimeIndex(np.datetime64("2020") + np.arange(N) ** 2),
+        pd.DatetimeIndex([*pd.date_range("2020", periods=N - 1, freq="s"), pd.Timestamp("2030")]),
+    ],
+)
+def test_an_index_that_has_no_step_or_is_all_gaps_is_left_alone(index):
+    series = pd.Series(FLAT, index)
+    assert completed(series)[0] is series

@@ -1,0 +1,73 @@
+"""Many series as users keep them: a list, a dict, or one frame of pandas; and the same container back."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skdopamine._esn.frames import Frame, library_of
+from skdopamine._typing import Array
+
+LONG = ("unique_id", "ds")  # columns of a long frame: which series, and when
+
+
+class Panel(NamedTuple):
+    """What many series came in."""
+
+    kind: str  # "list", "dict", "index" (a frame whose index is of series and time) or "long"
+    keys: tuple[Any, ...]
+    frames: tuple[Frame, ...]
+    names: tuple[Any, ...] = ()  # of the levels of an index
+
+    def given_back(self, results: Iterable[Any]) -> Any:
+        """What has been computed of each series, in the container that the series came in."""
+        results = list(results)
+        if self.kind == "list":
+            return results
+        if self.kind == "dict":
+            return dict(zip(self.keys, results, strict=True))
+        import pandas as pd
+
+        whole = pd.concat(results, keys=list(self.keys), names=list(self.names))
+        return whole.reset_index() if self.kind == "long" else whole
+
+
+def is_panel(series: Any) -> bool:
+    """Whether these are many series, and not one."""
+    if isinstance(series, list | tuple):
+        return bool(series) and all(_is_series(entry) for entry in series)
+    if library_of(series) != "pandas":
+        return isinstance(series, Mapping)
+    return series.index.nlevels == 2 or (series.ndim == 2 and set(LONG) <= set(series.columns))
+
+
+def divided(series: Any) -> tuple[Panel, list[Any]]:
+    """The container of many series, and each of them."""
+    if library_of(series) == "pandas":
+        kind = "index"
+        if series.index.nlevels != 2:
+            kind, series = "long", series.set_index(list(LONG))
+        groups = list(series.groupby(level=0, sort=False))
+        keys, parts = tuple(key for key, _ in groups), [group.droplevel(0) for _, group in groups]
+        names = tuple(series.index.names)
+    else:
+        kind, names = ("dict", ()) if isinstance(series, Mapping) else ("list", ())
+        keys, parts = (
+            (tuple(series), list(series.values())) if kind == "dict" else (tuple(range(len(series))), list(series))
+        )
+    if not parts:
+        raise ValueError(f"X must hold at least one series, got an empty {type(series).__name__}.")
+    return Panel(kind, keys, tuple(Frame.of(part) for part in parts), names), parts
+
+
+def side_by_side(parts: list[Array]) -> Array:
+    """Series (n, channels) of any lengths as one array (longest, series x channels), nan before a series begins."""
+    longest, n_channels = max(len(part) for part in parts), parts[0].shape[1]
+    wide = np.full((longest, len(parts), n_channels), np.nan)
+    for k, part in enumerate(parts):
+        wide[longest - len(part) :, k] = part
+    return wide.reshape(longest, -1)
+
+
+def _is_series(entry: Any) -> bool:
+    return library_of(entry) != "numpy" or (isinstance(entry, np.ndarray) and entry.ndim in (1, 2))
