@@ -31,11 +31,11 @@ from xor import Mark, watch
 
 from skdopamine import DopamineESNForecaster
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.reservoir import LINKS
-from skdopamine._esn.training import WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
 from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.loop import Start
+from skdopamine._esn.reservoir import LINKS
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
+from skdopamine._esn.training import WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import Constant, Dopamine, LearningRate

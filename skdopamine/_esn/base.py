@@ -21,7 +21,9 @@ from skdopamine._esn.frames import as_rows
 from skdopamine._esn.gains_problem import TRAINED
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
-from skdopamine._esn.reservoir import Gains, Normal, Weights
+from skdopamine._esn.readout import polished
+from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal
+from skdopamine._esn.root import Equations
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream
@@ -35,6 +37,7 @@ from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
 
+POLISHED = ("squared_error", "absolute_error", "huber")  # losses that squares may judge a readout by
 TRAINABLE = ("gains", "recurrent", "readout")
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
@@ -68,6 +71,9 @@ class DopamineESN(Training):
             court = self._court(model, inputs, target)
             model, results, cut_short = self._with_tuned_gains(model, task, court)
             task = self._assignment(model, inputs, target)
+            if court is not None and court.by == 0 and self.loss in POLISHED:
+                model = polished(model, self._latest(task, TUNING_ROWS))
+                task = task._replace(reader=model.reader(task.reader.inputs))
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
         ridge = model.readout
@@ -147,7 +153,7 @@ class DopamineESN(Training):
         return trial.held(views, can_tell=len(inputs) >= SEASONS_TO_CHOOSE * views[-1][0].base.lag)
 
     def _finished(
-        self, model: Model, task: Assignment, head: Normal | None, state: Array, inputs: Array, index: Any
+        self, model: Model, task: Assignment, head: Equations | None, state: Array, inputs: Array, index: Any
     ) -> tuple[Model, Stream]:
         """The model with the readout of all rows, and where it stands; `head`: the rows before the split, for ridge."""
         n_rows, normal, judge = len(task.reader.inputs), None, model.readout
@@ -225,7 +231,7 @@ class DopamineESN(Training):
         reader = model.reader(scaled)
         return Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
 
-    def _judged(self, model: Model, task: Assignment, normal: Normal | None, state: Array, readout: Array) -> Record:
+    def _judged(self, model: Model, task: Assignment, normal: Equations | None, state: Array, readout: Array) -> Record:
         """The errors that intervals are computed from.
 
         They are those of `readout` on the rows held back from it or, where a ridge readout has learnt from few rows, of
@@ -238,7 +244,9 @@ class DopamineESN(Training):
             after = task.reader.state_after(population, model.zero_state, 0, edges[0])
             folds, states = [], [after]
             for first, last in pairwise(edges):
-                fold, after = task.learned(population, model.no_rows, after, (first, last), model.seed)
+                fold, after = task.learned(
+                    population, init_normal(1, *model.readout.shape), after, (first, last), model.seed
+                )
                 folds.append(fold)
                 states.append(after)
             judged = range(len(folds) // 2 if is_series else 0, len(folds))

@@ -1,14 +1,16 @@
 """What a forecaster is to learn, how rows are read through a reservoir, and how far off its forecasts are."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.loop import Loop, Start
+from skdopamine._esn.products import with_products
 from skdopamine._esn.reservoir import Normal, Population
+from skdopamine._esn.root import Equations
 from skdopamine._esn.simple import Simple
 from skdopamine._objectives.base import Objective
 from skdopamine._objectives.scorers import FunctionLoss
@@ -18,6 +20,7 @@ ROW_CHUNK = 256  # windows that are read at once
 N_HORIZONS = 8  # lengths of the closed loop that count alike, from one step to all
 ONE_STEP_SHARE = 0.3  # of the error one step ahead in the level of a model, the rest being that of the closed loop
 FLOOR = 1e-12  # of a mean loss
+Learnt = TypeVar("Learnt", bound=Equations)
 
 
 class Windows(NamedTuple):
@@ -46,6 +49,10 @@ class Reader(Protocol):
     @property
     def lags(self) -> npt.NDArray[np.intp]:
         """Which of the past rows the readout sees, 0 being the last."""
+
+    @property
+    def degree(self) -> int:
+        """Most factors of the products of channels of the last row that the readout sees; one: no product."""
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
@@ -79,6 +86,7 @@ class SeriesReader(NamedTuple):
 
     inputs: Array  # (n, channels)
     lags: npt.NDArray[np.intp]
+    degree: int = 1
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
@@ -108,7 +116,8 @@ class SeriesReader(NamedTuple):
         return _reservoir.lagged(self.inputs, np.arange(n - 1, -1, -1), rows)
 
     def past(self, rows: npt.NDArray[np.intp]) -> Array:
-        return _reservoir.lagged(self.inputs, self.lags, rows).reshape(len(rows), -1)
+        past = _reservoir.lagged(self.inputs, self.lags, rows).reshape(len(rows), -1)
+        return with_products(past, self.inputs[rows], self.degree)
 
     def reach(self, washout: int) -> Reach:
         n_judged = max(1, washout)
@@ -125,6 +134,7 @@ class WindowReader(NamedTuple):
 
     inputs: Array  # (n, n_lags, channels)
     lags: npt.NDArray[np.intp]
+    degree: int = 1  # windows have no products
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
@@ -190,11 +200,13 @@ class Assignment(NamedTuple):
 
     def loop(self, population: Population, readout: Array) -> Loop:
         """Closed loops of reservoirs with readouts (members, features, targets)."""
-        return Loop(population, readout, self.reader.lags, self.bounds, int(self.reader.inputs.shape[-1]))
+        return Loop(
+            population, readout, self.reader.lags, self.bounds, int(self.reader.inputs.shape[-1]), self.reader.degree
+        )
 
     def learned(
-        self, population: Population, normal: Normal, state: Array, rows: tuple[int, int], seed: int
-    ) -> tuple[Normal, Array]:
+        self, population: Population, normal: Learnt, state: Array, rows: tuple[int, int], seed: int
+    ) -> tuple[Learnt, Array]:
         """The normal equations with the rows of a range, and the state after them."""
         return learn(self.reader, self.target, population, normal, state, rows, washout=self.washout, seed=seed)
 
@@ -211,13 +223,13 @@ def learn(
     reader: Reader,
     target: Array,
     population: Population,
-    normal: Normal,
+    normal: Learnt,
     state: Array,
     rows: tuple[int, int],
     *,
     washout: int = 0,
     seed: int,
-) -> tuple[Normal, Array]:
+) -> tuple[Learnt, Array]:
     """Add the rows of a range to the normal equations, skipping the washout; also return the state after them."""
     noise = np.random.Generator(np.random.PCG64([seed, normal.n_rows, rows[0]])) if population.noise.any() else None
     for row, states, past in reader.read(population, *rows, state, noise):

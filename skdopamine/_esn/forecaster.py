@@ -123,7 +123,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         The simple forecast that the readout adds to and that its penalties shrink it to: "mean", "last value", "drift",
         "seasonal naive", or "seasonal naive and last change".
     readout_ : ndarray of shape (n_features_out, n_outputs_)
-        Weights for units, past rows (each lag's channels together) and the constant, in standardised units.
+        Weights for units, past rows (each lag's channels together), products of two and three channels of the last row
+        where they help, and the constant, in standardised units.
     lags_ : ndarray of int
         Which past rows the readout sees, 0 being the last.
     n_features_in_ : int
@@ -173,6 +174,12 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     whatever `loss` is, with gains as they are. In fewer than six seasons such loops can hardly tell, and the last base
     named is taken, unless another halves the error. Tuned gains, which are those of rows or, with ``difference=1``, of
     differences, have to do better on the same loops by more than a standard error.
+
+    Series without noise are followed as closely as rounding allows: where the error one step ahead is below 1e-4 of the
+    deviation, closed loops over rows held back choose how far to lower or raise both penalties, as `gains_` shows, and
+    whether the readout also sees products of channels of the last row. Half of the loops choose, the others have to
+    agree by more than a standard error, and loops of the readout of all rows, too. It is then solved by the root of
+    the normal equations.
 
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from skdopamine._esn.products import with_products
 from skdopamine._esn.reservoir import Population, drive_of, reservoir_step
 from skdopamine._typing import Array
 
@@ -27,6 +28,7 @@ class Loop(NamedTuple):
     lags: npt.NDArray[np.intp]  # which of the past rows the readout sees, 0 being the last
     bounds: tuple[Array, Array]  # (n_fed,) each: predictions are held between them
     n_fed: int
+    degree: int = 1  # of the products of the last row that the readout sees
 
     def run(self, start: Start, n_steps: int) -> Array:
         """Feed predictions back: the path (n_steps, members, columns, n_fed)."""
@@ -44,7 +46,7 @@ class Loop(NamedTuple):
             value = path[t]
             value[...] = np.matmul(by_state, state.reshape(members, units, columns)).transpose(0, 2, 1)
             rows = path[t - 1 - self.lags].transpose(1, 2, 0, 3).reshape(members, columns, -1)
-            value += rows @ by_past
+            value += with_products(rows, path[t - 1], self.degree) @ by_past
             value += constant
             np.clip(value, *self.bounds, out=value)
         return path[past:]

@@ -10,7 +10,9 @@ from skdopamine._esn.bounds import Limits, Range
 from skdopamine._esn.forecast import Reader, SeriesReader, WindowReader
 from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.loop import Loop
-from skdopamine._esn.reservoir import Gains, Normal, Population, Weights
+from skdopamine._esn.products import n_products as _n_products
+from skdopamine._esn.reservoir import Gains, Population, Weights
+from skdopamine._esn.root import Equations, init_root
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._estimator.history import History
@@ -58,6 +60,8 @@ class Model(NamedTuple):
     seasons: tuple[int, ...] = ()
     base: Simple = Simple()  # what the readout adds to; its differences are what is read and predicted
     limits: Limits = (np.array(-np.inf), np.array(np.inf))  # of the rows, as the user counts
+    degree: int = 1  # of the products of the last row that the readout sees
+    exact: bool = False  # whether the readout is learnt by a root, as penalties are below what squares can tell
 
     @property
     def n_units(self) -> int:
@@ -78,14 +82,18 @@ class Model(NamedTuple):
         return np.zeros((self.n_units, 1))
 
     @property
-    def no_rows(self) -> Normal:
-        """Normal equations before the first row."""
-        return _reservoir.init_normal(1, *self.readout.shape)
+    def no_rows(self) -> Equations:
+        """What is learnt before the first row."""
+        return init_root(*self.readout.shape) if self.exact else _reservoir.init_normal(1, *self.readout.shape)
+
+    def emptied(self) -> "Model":
+        """With nothing learnt, and room for what the readout sees."""
+        n_past, n_products = len(self.lags) * self.form.n_channels, _n_products(self.form.n_channels, self.degree)
+        return self._replace(readout=np.zeros((self.n_units + n_past + n_products + 1, self.readout.shape[1])))
 
     def with_weights(self, weights: Weights) -> "Model":
         """With another reservoir, and nothing learnt."""
-        n_others = len(self.readout) - self.n_units
-        return self._replace(weights=weights, readout=np.zeros((weights.bias.size + n_others, self.readout.shape[1])))
+        return self._replace(weights=weights).emptied()
 
     @property
     def expected(self) -> Array:
@@ -106,7 +114,7 @@ class Model(NamedTuple):
 
     def reader(self, rows: Array) -> Reader:
         """Reader of rows in training units."""
-        return SeriesReader(rows, self.lags) if self.form.is_series else WindowReader(rows, self.lags)
+        return SeriesReader(rows, self.lags, self.degree) if self.form.is_series else WindowReader(rows, self.lags)
 
     def bounds(self, span: Range) -> tuple[Array, Array]:
         """Bounds of what is fed back, in training units: the user's, else those that rows so far give.
@@ -123,7 +131,8 @@ class Model(NamedTuple):
 
     def loop(self, bounds: tuple[Array, Array]) -> Loop:
         """The closed loop, held between bounds."""
-        return Loop(self.population, self._fed(self.readout)[None], self.lags, bounds, self.form.n_channels)
+        readout = self._fed(self.readout)[None]
+        return Loop(self.population, readout, self.lags, bounds, self.form.n_channels, self.degree)
 
     def _fed(self, readout: Array) -> Array:
         """The readout with the targets that are fed back in units of the inputs."""
@@ -135,7 +144,7 @@ class Model(NamedTuple):
         fed[-1] += (self.targets.centre[:n] - self.inputs.centre) / self.inputs.unit
         return fed
 
-    def solved(self, normal: Normal) -> "Model":
+    def solved(self, normal: Equations) -> "Model":
         """With the ridge readout of these rows."""
         readout: Array = normal.solve(self.gains, self.n_units, self.expected)[0]
         if np.isfinite(readout).all():

@@ -217,6 +217,18 @@ def features(population: Population, states: Array, past: Array) -> Array:
     return seen
 
 
+def floor(error: float, n_rows: int) -> float:
+    """Least penalty per row that noise asks for, of the sum of squared errors of a target."""
+    return error / (PRIOR * max(n_rows, 1) ** 2)
+
+
+def penalties(gains: Gains, n_units: int, n_features: int) -> Array:
+    """Penalty per row (members, features): `ridge` for units, `lag_ridge` for past rows, the lesser for the last."""
+    penalty = np.repeat(gains.lag_ridge[:, None], n_features, axis=1)
+    penalty[:, :n_units], penalty[:, -1] = gains.ridge[:, None], np.minimum(gains.ridge, gains.lag_ridge)
+    return penalty
+
+
 class Normal(NamedTuple):
     """Normal equations of the readouts, accumulated over rows."""
 
@@ -232,6 +244,10 @@ class Normal(NamedTuple):
             cross += rows.T @ target
         power = self.power + float(np.einsum("nk,nk->", target, target))
         return self._replace(power=power, n_rows=self.n_rows + len(target))
+
+    def copied(self) -> "Normal":
+        """A copy that rows may be added to."""
+        return self._replace(gram=self.gram.copy(), cross=self.cross.copy())
 
     def shared_by(self, n_members: int) -> "Normal":
         """Broadcast from one member, or as many, to so many members; read-only."""
@@ -269,13 +285,11 @@ class Normal(NamedTuple):
         if expected is not None and expected.any():
             return expected + self.around(expected).solve(gains, n_units)
         readout = np.full(self.cross.shape, np.nan)
-        for m, (ridge, lag_ridge) in enumerate(zip(gains.ridge, gains.lag_ridge, strict=True)):
-            penalty = np.full(self.gram.shape[1], lag_ridge)
-            penalty[:n_units], penalty[-1] = ridge, min(ridge, lag_ridge)
+        for m, penalty in enumerate(penalties(gains, n_units, self.gram.shape[1])):
             try:
                 readout[m] = self._ridge(m, penalty)
                 error = float(self.member(m).errors(readout[m : m + 1])[0]) / self.cross.shape[2]
-                least = error / (PRIOR * max(self.n_rows, 1) ** 2) if error > LEAST_RELATIVE * self.power else 0.0
+                least = floor(error, self.n_rows) if error > LEAST_RELATIVE * self.power else 0.0
                 if least > penalty.min():
                     readout[m] = self._ridge(m, np.maximum(penalty, least))
             except (LinAlgError, ValueError):  # singular, or not finite

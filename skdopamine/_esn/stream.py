@@ -13,7 +13,9 @@ from skdopamine._esn.frames import Frame
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Start
 from skdopamine._esn.model import Model
-from skdopamine._esn.reservoir import Normal, Population
+from skdopamine._esn.products import with_products
+from skdopamine._esn.reservoir import Population
+from skdopamine._esn.root import Equations
 from skdopamine._typing import Array
 
 
@@ -23,7 +25,7 @@ class Stream(NamedTuple):
     state: Array  # (units, 1) after the last row
     history: Array  # the last rows
     span: Range  # of each channel
-    normal: Normal | None  # of all rows learnt from; None: the readout is not a ridge solution
+    normal: Equations | None  # of all rows learnt from; None: the readout is not a ridge solution
     record: Record | None  # rows that were not learnt from; None: there are none
     waiting: bool  # whether the last row still waits for its target
     calendar: Calendar  # labels of the last rows
@@ -62,7 +64,7 @@ class Stream(NamedTuple):
         padded = np.concatenate([np.zeros((len(before), target.shape[1])), target])
         first, last = len(before), len(padded)
         record = self._extended(model, population, reader, padded, first) if normal.n_rows else self.record
-        normal = normal._replace(gram=normal.gram.copy(), cross=normal.cross.copy())
+        normal = normal.copied()
         if joined:
             normal = normal.add(self._joint(model, population), rows[:1])
         normal, state = learn(reader, padded, population, normal, self.state, (first, last), seed=model.seed)
@@ -96,7 +98,7 @@ class Stream(NamedTuple):
 
     def _joint(self, model: Model, population: Population) -> Array:
         """What the readout sees after the last row, (1, 1, features)."""
-        past = self.history[::-1][model.lags].reshape(1, -1)
+        past = with_products(self.history[::-1][model.lags].reshape(1, -1), self.history[-1:], model.degree)
         return _reservoir.features(population, self.state.T, past)
 
     def predicted(self, model: Model, rows: Array) -> Array:

@@ -10,8 +10,8 @@ from skdopamine._esn.choice import Court
 from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import GainsProblem, decode, encode
 from skdopamine._esn.model import Model
-from skdopamine._esn.reservoir import Normal
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
+from skdopamine._esn.root import Equations
 from skdopamine._estimator.base import DopamineEstimator
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
@@ -97,7 +97,7 @@ class Training(DopamineEstimator):
         return (model._replace(gains=decode(elite[:1], float(self.state_noise))) if len(elite) else model), result
 
     def _with_trained_weights(
-        self, model: Model, task: Assignment, normal: Normal, *, recurrent: bool
+        self, model: Model, task: Assignment, normal: Equations, *, recurrent: bool
     ) -> tuple[Model, Result]:
         """The model with a better readout, or better weights everywhere, if any; and the result of training."""
         # unit steps that move all predictions alike: the inverse root of the features' covariance
