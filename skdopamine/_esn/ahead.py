@@ -241,7 +241,7 @@ class ForecastingESN(DopamineESN):
             unit = seasonal.at(np.array([len(known.target) - (not stream.waiting)]), n_steps)[0]
         else:
             last = stream.history if X is None else model.scaled(self._read(X))
-            unit = _intervals.spreads(known.reader._replace(inputs=last), 1)
+            unit = _intervals.spreads(model.reader(last), 1)
         centre, frame = self._centre(n_steps, X)
         return Outlook(centre, unit * model.inputs.unit, loops, frame)
 

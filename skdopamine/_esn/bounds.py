@@ -28,6 +28,9 @@ class Range(NamedTuple):
         They may leave the range of all by twice what the later ones have left that of the first quarter by.
         """
         flat = rows.reshape(-1, rows.shape[-1])
+        if np.isnan(flat).any():  # series that begin later
+            parts = [cls.of(column[~np.isnan(column), None]) for column in flat.T]
+            return cls(*(np.concatenate(ends) for ends in zip(*parts, strict=True)))
         before = flat[: max(1, len(flat) // SHARE_BEFORE)]
         nothing = np.zeros(flat.shape[1])
         return cls(before.min(axis=0), before.max(axis=0), nothing).extended(flat)

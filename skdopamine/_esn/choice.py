@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skdopamine._esn.forecast import N_HORIZONS, Assignment, SeriesReader
-from skdopamine._esn.loop import Loop, Start
+from skdopamine._esn.loop import Loop
 from skdopamine._esn.model import Model
 from skdopamine._esn.reservoir import Gains
 from skdopamine._esn.simple import Simple
@@ -66,24 +66,27 @@ class Trial(NamedTuple):
         first, reader = models[0], task.reader
         assert isinstance(reader, SeriesReader)
         population, lag = first.population, first.base.lag
-        state, normal, found = first.zero_state, first.no_rows, []
+        state, normal, found, known = first.zero_state, first.no_rows, [], []
         rows = [0, *(int(split) - 1 - lag for split in self.splits)]
         for (start, end), own in zip(pairwise(rows), self.origins, strict=True):
             normal, state = task.learned(population, normal, state, (start, end), first.seed)
             last_rows = own - 1 - lag
             starts = reader.starts(population, state, end, last_rows)
-            history = reader.recent(last_rows, int(reader.lags.max()) + 1)
-            truth = task.target[last_rows[:, None] + np.arange(self.n_steps), : first.form.n_channels]
+            truth = task.target[last_rows[:, None] + np.arange(self.n_steps), : first.form.n_columns]
+            known.append(~np.isnan(first.base.added(truth)))
             errors = []
             for model in models:
                 readout = normal.solve(model.gains, model.n_units, model.expected)
                 loop = Loop(population, readout, model.lags, task.bounds, first.form.n_channels)
-                path = loop.run(Start(starts, history), self.n_steps)[:, 0].transpose(1, 0, 2)
+                path = reader.closed(loop, starts, last_rows, self.n_steps)[0]
                 errors.append(first.base.added(truth - path) * (first.inputs.unit / self.unit))
             found.append(np.stack(errors))
-        squares = np.mean(np.concatenate(found, axis=1) ** 2, axis=-1)
+        squares, weight = np.concatenate(found, axis=1) ** 2, np.concatenate(known)
+        squares = np.where(weight, squares, 0.0).sum(axis=-1)
         lengths = np.unique(np.round(np.geomspace(1, self.n_steps, N_HORIZONS)).astype(int))
-        levels = 0.5 * np.log(np.cumsum(squares, axis=-1)[..., lengths - 1] / lengths + FLOOR).mean(axis=-1)
+        count = np.cumsum(weight.sum(axis=-1), axis=-1)[..., lengths - 1]
+        means = np.cumsum(squares, axis=-1)[..., lengths - 1] / np.maximum(count, 1)
+        levels = 0.5 * np.log(means + FLOOR).mean(axis=-1)
         return np.where(np.isnan(levels), np.inf, levels)
 
     def is_better(self, levels: Array, than: Array, by: float = 0.0) -> bool:

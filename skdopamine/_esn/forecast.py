@@ -1,7 +1,7 @@
 """What a forecaster is to learn, how rows are read through a reservoir, and how far off its forecasts are."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -54,10 +54,14 @@ class Reader(Protocol):
     def degree(self) -> int:
         """Most factors of the products of channels of the last row that the readout sees; one: no product."""
 
+    @property
+    def n_series(self) -> int:
+        """Series that stand side by side in a row and are read alike, each by itself."""
+
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
     ) -> Iterator[tuple[int, Array, Array]]:
-        """Yield pieces: number of the first row, states (n, members x units), past rows (n, lags x channels)."""
+        """Yield pieces: number of the first row, states (n x series, members x units), what else is seen, likewise."""
 
     def state_after(self, population: Population, state: Array, first: int, last: int) -> Array:
         """State after reading rows without learning from them."""
@@ -69,7 +73,13 @@ class Reader(Protocol):
         """Values (rows, n, channels) at the last n times before each of the rows, which counts too."""
 
     def past(self, rows: npt.NDArray[np.intp]) -> Array:
-        """Values (rows, lags x channels) of the past rows that the readout sees at each of the rows."""
+        """What the readout sees at each of the rows beside the states: past rows, covariates, (rows x series, k)."""
+
+    def part(self, first: int, last: int) -> Self:
+        """A reader of some of the rows, copied."""
+
+    def joined(self, further: Any) -> Self:
+        """A reader of these rows and those of a further reader."""
 
     def reach(self, washout: int) -> Reach:
         """How far back a prediction is read from, if the state needs `washout` rows to settle."""
@@ -77,47 +87,77 @@ class Reader(Protocol):
     def steps_before(self, origins: npt.NDArray[np.intp], n: int) -> Iterator[tuple[npt.NDArray[np.intp], Array]]:
         """Yield the last n rows before each of the origins, which counts too: their numbers and values."""
 
-    def _replace(self, *, inputs: Array) -> Self:
-        """A reader of other rows."""
-
 
 class SeriesReader(NamedTuple):
-    """Rows of one series, the state carried from one to the next."""
+    """Rows of series, the state carried from one to the next. Several stand side by side, nan before they begin."""
 
-    inputs: Array  # (n, channels)
+    inputs: Array  # (n, series x channels)
     lags: npt.NDArray[np.intp]
     degree: int = 1
+    n_series: int = 1
+    covariates: Array | None = None  # (n, series x k): what is known of the row after each
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
     ) -> Iterator[tuple[int, Array, Array]]:
-        for start, states in _reservoir.run(population, self.inputs[first:last], state, noise):
+        rows = self.inputs[first:last]
+        if self.n_series == 1:
+            pieces = _reservoir.run(population, rows, state, noise)
+        else:
+            pieces = _reservoir.run_many(population, rows.reshape(len(rows), self.n_series, -1), state, noise)
+        for start, states in pieces:
             row = first + start
-            yield row, states, self.past(np.arange(row, row + len(states)))
+            yield row, states, self.past(np.arange(row, row + len(states) // self.n_series))
 
     def state_after(self, population: Population, state: Array, first: int, last: int) -> Array:
         for _, states, _ in self.read(population, first, last, state):
-            state = states[-1][:, None].copy()
+            state = last_state(states, self.n_series)
         return state
 
     def starts(self, population: Population, state: Array, first: int, origins: npt.NDArray[np.intp]) -> Array:
-        starts = np.empty((len(state), len(origins)))
+        """States (members x units, origins x series) after those rows."""
+        starts = np.empty((len(state), len(origins), self.n_series))
         for row, states, _ in self.read(population, first, int(origins[-1]) + 1, state):
-            inside = (origins >= row) & (origins < row + len(states))
-            starts[:, inside] = states[origins[inside] - row].T
-        return starts
+            keep_starts(starts, states, origins, row)
+        return starts.reshape(len(state), -1)
 
     def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
         starts = self.starts(loop.population, state, first, origins)
-        path = loop.run(Start(starts, self.recent(origins, int(self.lags.max()) + 1)), n_steps)
-        return np.asarray(path[:, 0].transpose(1, 0, 2))
+        return np.asarray(self.closed(loop, starts, origins, n_steps)[0])
+
+    def start(self, state: Array, origins: npt.NDArray[np.intp], n_steps: int) -> Start:
+        """Where closed loops of so many steps after those rows begin; `state` (members x units, origins x series)."""
+        recent = self.recent(origins, int(self.lags.max()) + 1)
+        history = by_series(recent, self.n_series)
+        if self.covariates is None:
+            return Start(state, history)
+        ahead = self.covariates[origins[:, None] + np.arange(n_steps)]
+        return Start(state, history, by_series(ahead, self.n_series))
+
+    def closed(self, loop: Loop, state: Array, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
+        """Closed loops (members, origins, n_steps, series x channels)."""
+        return side_by_side(loop.run(self.start(state, origins, n_steps), n_steps), self.n_series)
 
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         return _reservoir.lagged(self.inputs, np.arange(n - 1, -1, -1), rows)
 
     def past(self, rows: npt.NDArray[np.intp]) -> Array:
-        past = _reservoir.lagged(self.inputs, self.lags, rows).reshape(len(rows), -1)
-        return with_products(past, self.inputs[rows], self.degree)
+        past = by_series(_reservoir.lagged(self.inputs, self.lags, rows), self.n_series).reshape(
+            len(rows) * self.n_series, -1
+        )
+        if self.covariates is not None:
+            past = np.concatenate([past, self.covariates[rows].reshape(len(past), -1)], axis=1)
+        return with_products(past, self.inputs[rows].reshape(len(past), -1), self.degree)
+
+    def part(self, first: int, last: int) -> Self:
+        covariates = None if self.covariates is None else self.covariates[first:last].copy()
+        return self._replace(inputs=self.inputs[first:last].copy(), covariates=covariates)
+
+    def joined(self, further: Any) -> Self:
+        return self._replace(
+            inputs=np.concatenate([self.inputs, further.inputs]),
+            covariates=None if self.covariates is None else np.concatenate([self.covariates, further.covariates]),
+        )
 
     def reach(self, washout: int) -> Reach:
         n_judged = max(1, washout)
@@ -129,12 +169,41 @@ class SeriesReader(NamedTuple):
             yield rows, self.inputs[rows]
 
 
+def by_series(values: Array, n_series: int) -> Array:
+    """Values (origins, n, series x k) of series side by side as (origins x series, n, k)."""
+    if n_series == 1:
+        return values
+    origins, n, _ = values.shape
+    return values.reshape(origins, n, n_series, -1).transpose(0, 2, 1, 3).reshape(origins * n_series, n, -1)
+
+
+def side_by_side(path: Array, n_series: int) -> Array:
+    """Paths (n_steps, members, origins x series, channels) as (members, origins, n_steps, series x channels)."""
+    n_steps, members, columns, _ = path.shape
+    apart = path.reshape(n_steps, members, columns // n_series, n_series, -1).transpose(1, 2, 0, 3, 4)
+    return apart.reshape(members, columns // n_series, n_steps, -1)
+
+
+def last_state(states: Array, n_series: int) -> Array:
+    """State (members x units, series) of the last row of states (n x series, members x units)."""
+    return states[len(states) - n_series :].T.copy()
+
+
+def keep_starts(starts: Array, states: Array, origins: npt.NDArray[np.intp], row: int) -> None:
+    """Put the states of those of the origins that a piece has, which begins with `row`, into `starts`."""
+    apart = states.reshape(-1, starts.shape[2], len(starts))
+    inside = (origins >= row) & (origins < row + len(apart))
+    starts[:, inside] = apart[origins[inside] - row].transpose(2, 0, 1)
+
+
 class WindowReader(NamedTuple):
     """Rows that are windows, each read from the zero state."""
 
     inputs: Array  # (n, n_lags, channels)
     lags: npt.NDArray[np.intp]
+    covariates: Array | None = None  # (n, k): what is known of the target
     degree: int = 1  # windows have no products
+    n_series: int = 1
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
@@ -151,7 +220,9 @@ class WindowReader(NamedTuple):
         windows = self.inputs[origins]
         path = np.empty((len(windows), n_steps, loop.n_fed))
         for step in range(n_steps):
-            slid = WindowReader(windows, self.lags)
+            slid = WindowReader(
+                windows, self.lags, None if self.covariates is None else self.covariates[origins + step]
+            )
             ahead = predicted(slid, loop.population, loop.readout[0], state, 0, len(windows))[:, : loop.n_fed]
             np.clip(ahead, *loop.bounds, out=path[:, step])
             windows = np.concatenate([windows[:, 1:], path[:, step, None]], axis=1)
@@ -161,7 +232,18 @@ class WindowReader(NamedTuple):
         return np.asarray(self.inputs[rows, -n:])
 
     def past(self, rows: npt.NDArray[np.intp]) -> Array:
-        return self.inputs[rows[:, None], -1 - self.lags].reshape(len(rows), -1)
+        past = self.inputs[rows[:, None], -1 - self.lags].reshape(len(rows), -1)
+        return past if self.covariates is None else np.concatenate([past, self.covariates[rows]], axis=1)
+
+    def part(self, first: int, last: int) -> Self:
+        covariates = None if self.covariates is None else self.covariates[first:last].copy()
+        return self._replace(inputs=self.inputs[first:last].copy(), covariates=covariates)
+
+    def joined(self, further: Any) -> Self:
+        return self._replace(
+            inputs=np.concatenate([self.inputs, further.inputs]),
+            covariates=None if self.covariates is None else np.concatenate([self.covariates, further.covariates]),
+        )
 
     def reach(self, washout: int) -> Reach:
         return Reach(self.inputs.shape[1], 1, 0)
@@ -187,7 +269,12 @@ class Assignment(NamedTuple):
     @property
     def n_features(self) -> int:
         """Of the readout, without the units."""
-        return len(self.reader.lags) * int(self.reader.inputs.shape[-1]) + 1
+        return int(self.reader.past(np.zeros(1, dtype=np.intp)).shape[1]) + 1
+
+    @property
+    def n_targets(self) -> int:
+        """Of each series."""
+        return int(self.target.shape[1]) // self.reader.n_series
 
     def latest(self, n_rows: int, share: float) -> "Assignment":
         """The last rows alone, of which this share judges, and no fewer than two loops need."""
@@ -195,14 +282,13 @@ class Assignment(NamedTuple):
         if n <= n_rows:
             return self
         n_tail = min(n - self.split, max(1, int(n_rows * share), 2 * self.horizon))
-        reader = self.reader._replace(inputs=self.reader.inputs[n - n_rows : n])
+        reader = self.reader.part(n - n_rows, n)
         return self._replace(reader=reader, target=self.target[n - n_rows :], split=n_rows - n_tail)
 
     def loop(self, population: Population, readout: Array) -> Loop:
         """Closed loops of reservoirs with readouts (members, features, targets)."""
-        return Loop(
-            population, readout, self.reader.lags, self.bounds, int(self.reader.inputs.shape[-1]), self.reader.degree
-        )
+        n_channels = int(self.reader.inputs.shape[-1]) // self.reader.n_series
+        return Loop(population, readout, self.reader.lags, self.bounds, n_channels, self.reader.degree)
 
     def learned(
         self, population: Population, normal: Learnt, state: Array, rows: tuple[int, int], seed: int
@@ -216,7 +302,7 @@ def predicted(reader: Reader, population: Population, readout: Array, state: Arr
     ahead = [np.empty((0, readout.shape[1]))]
     for _, states, past in reader.read(population, first, last, state):
         ahead.append(_reservoir.features(population, states, past)[0] @ readout)
-    return np.concatenate(ahead)
+    return np.concatenate(ahead).reshape(last - first, -1)
 
 
 def learn(
@@ -230,15 +316,26 @@ def learn(
     washout: int = 0,
     seed: int,
 ) -> tuple[Learnt, Array]:
-    """Add the rows of a range to the normal equations, skipping the washout; also return the state after them."""
+    """Add the rows of a range to the normal equations, skipping the washout; also return the state after them.
+
+    A row whose target is not known is not learnt from.
+    """
     noise = np.random.Generator(np.random.PCG64([seed, normal.n_rows, rows[0]])) if population.noise.any() else None
+    n_series = reader.n_series
     for row, states, past in reader.read(population, *rows, state, noise):
-        skipped = max(0, washout - row)
-        if skipped < len(states):
-            seen = _reservoir.features(population, states[skipped:], past[skipped:])
-            normal = normal.add(seen, target[row + skipped : row + len(states)])
-        state = states[-1][:, None].copy()
+        n_rows, skipped = len(states) // n_series, max(0, washout - row)
+        if skipped < n_rows:
+            seen = _reservoir.features(population, states[skipped * n_series :], past[skipped * n_series :])
+            goal = target[row + skipped : row + n_rows].reshape(seen.shape[1], -1)
+            normal = normal.add(*of_known(seen, goal))
+        state = last_state(states, n_series)
     return normal, state
+
+
+def of_known(seen: Array, target: Array) -> tuple[Array, Array]:
+    """Features (members, n, features) and targets (n, targets) of the rows whose targets are known."""
+    known = ~np.isnan(target).any(axis=1)
+    return (seen, target) if known.all() else (seen[:, known], target[known])
 
 
 def evaluate_rest(
@@ -246,26 +343,43 @@ def evaluate_rest(
 ) -> tuple[Array, Array, Normal]:
     """Read the rows from the split on, which the readouts have not learnt from.
 
-    Returns the loss one step ahead (readouts, rows), the states after the rows `origins`, (members x units, windows),
-    and the normal equations with these rows added. Several readouts may share one reservoir.
+    Returns the loss one step ahead (readouts, rows), the mean over the series whose targets are known and nan where
+    there is none, the states after the rows `origins`, (members x units, windows), and the normal equations with these
+    rows added. Several readouts may share one reservoir.
     """
+    n_series = task.reader.n_series
     values = np.empty((len(readout), len(task.target) - task.split))
-    starts = np.empty((len(state), len(origins)))
+    starts = np.empty((len(state), len(origins), n_series))
     for row, states, past in task.reader.read(population, task.split, len(task.target), state):
-        seen, target = _reservoir.features(population, states, past), task.target[row : row + len(states)]
-        normal = normal.add(seen, target)
+        n_rows = len(states) // n_series
+        seen, target = _reservoir.features(population, states, past), task.target[row : row + n_rows]
+        goal = target.reshape(len(states), -1)
+        normal = normal.add(*of_known(seen, goal))
+        losses = task.objective.values(np.matmul(seen, readout), goal)
         at = row - task.split
-        values[:, at : at + len(states)] = task.objective.values(np.matmul(seen, readout), target)
-        inside = (origins >= row) & (origins < row + len(states))
-        starts[:, inside] = states[origins[inside] - row].T
-    return values, starts, normal
+        values[:, at : at + n_rows] = mean_of_known(losses.reshape(len(readout), n_rows, n_series), goal, axis=-1)
+        keep_starts(starts, states, origins, row)
+    return values, starts.reshape(len(state), -1), normal
+
+
+def mean_of_known(losses: Array, target: Array, axis: int) -> Array:
+    """Mean of losses (readouts, rows, series) over an axis, without those whose targets (rows x series, k) are unknown.
+
+    It is nan where none is known; a loss that is nan for another reason stays so.
+    """
+    unknown = np.isnan(target).any(axis=1).reshape(losses.shape[1:])
+    if not unknown.any():
+        return np.asarray(losses[..., 0] if losses.shape[2] == 1 and axis == -1 else losses.mean(axis=axis))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(unknown, 0.0, losses).sum(axis=axis) / (~unknown).sum(axis=axis))
 
 
 def path_levels(task: Assignment, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
     """Loss (members, windows) of the closed loop: the mean over `N_HORIZONS` lengths of the log error so far."""
-    errors = path_values(task, population, readout, starts, origins)
+    errors, weight = path_values(task, population, readout, starts, origins)
     lengths = np.unique(np.round(np.geomspace(1, task.horizon, N_HORIZONS)).astype(int))[1:]
-    cumulated = np.cumsum(errors, axis=-1)[..., lengths - 1] / lengths
+    count = np.maximum(np.cumsum(weight, axis=-1), 1.0)[..., lengths - 1]
+    cumulated = np.cumsum(errors * weight, axis=-1)[..., lengths - 1] / count
     return np.asarray(level(cumulated, task.objective).mean(axis=-1))
 
 
@@ -277,13 +391,28 @@ def level(mean: Array, objective: Objective | FunctionLoss) -> Array:
     return logarithm
 
 
-def path_values(task: Assignment, population: Population, readout: Array, starts: Array, origins: Array) -> Array:
+def path_values(
+    task: Assignment, population: Population, readout: Array, starts: Array, origins: Array
+) -> tuple[Array, Array]:
     """Loss (members, windows, horizon) of each step of the closed loop after the rows `origins`.
 
-    `starts` (members x units, windows) are the states after those rows; the first prediction is made from them.
+    `starts` (members x units, windows) are the states after those rows; the first prediction is made from them. Also
+    return the share (windows, horizon) of the series whose truth is known; the loss is the mean of these.
     """
-    loop = task.loop(population, readout)
-    path = loop.run(Start(starts, task.reader.recent(origins, int(loop.lags.max()) + 1)), task.horizon)
-    truth = task.target[origins[:, None] + np.arange(task.horizon), : loop.n_fed]
+    reader, loop = task.reader, task.loop(population, readout)
+    assert isinstance(reader, SeriesReader)
+    start = reader.start(starts, origins, task.horizon)
+    path = loop.run(start, task.horizon)
+    truth = task.target[origins[:, None] + np.arange(task.horizon)]
+    truth = by_series(truth, reader.n_series)[..., : loop.n_fed]
     # differences are judged by the rows that they add up to
-    return np.asarray(task.objective.values(task.base.added(path.transpose(1, 2, 0, 3)), task.base.added(truth)))
+    path, truth = task.base.added(path.transpose(1, 2, 0, 3)), task.base.added(truth)
+    known: Array = ~np.isnan(truth).any(axis=-1)
+    values = task.objective.values(path, np.where(known[..., None], truth, 0.0))
+    if reader.n_series == 1 and known.all():
+        return np.asarray(values), np.ones(known.shape)
+    apart = (len(origins), reader.n_series, task.horizon)
+    known = known.reshape(apart)
+    count = known.sum(axis=1)
+    total = np.where(known, values.reshape(len(values), *apart), 0.0).sum(axis=2)
+    return total / np.maximum(count, 1), count / reader.n_series

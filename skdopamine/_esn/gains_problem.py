@@ -134,7 +134,7 @@ class GainsProblem:
         run = members[:1] if alike else members
         with np.errstate(all="ignore"):  # a member that fails is the worst
             population = _reservoir.populate(self.weights, decode(run, self.state_noise))
-            state, folds = _reservoir.init_state(population), []
+            state, folds = _reservoir.init_state(population, task.reader.n_series), []
             edges = np.linspace(0, task.split, N_FOLDS).astype(int)
             for first, last in pairwise(edges):
                 normal, state = task.learned(population, self._no_rows(run), state, (first, last), self.seed)
@@ -142,8 +142,9 @@ class GainsProblem:
             readout = total(folds).solve(gains, population.n_units)
             values, starts, normal = evaluate_rest(task, population, readout, self._no_rows(run), state, self.origins)
             last_fold = normal.shared_by(len(members))
+            values = values[:, ~np.isnan(task.target[task.split :]).all(axis=1)]  # of rows of which something is known
             pieces = np.array_split(values, len(self.origins), axis=1)
-            one_step = level(np.stack([piece.mean(axis=1) for piece in pieces], axis=1), task.objective)
+            one_step = level(np.stack([_mean(piece) for piece in pieces], axis=1), task.objective)
             if isinstance(task.objective, SquaredError):
                 one_step = self._with_folds(one_step, [*folds, last_fold], gains)
             levels = one_step
@@ -157,7 +158,7 @@ class GainsProblem:
 
     def _no_rows(self, members: Array) -> Normal:
         n_features = self.weights.bias.size + self.task.n_features
-        return _reservoir.init_normal(len(members), n_features, self.task.target.shape[1])
+        return _reservoir.init_normal(len(members), n_features, self.task.n_targets)
 
     def _with_folds(self, one_step: Array, folds: list[Normal], gains: Gains) -> Array:
         """The error one step ahead by cross-validation over the folds, where it is not lost to rounding.
@@ -171,3 +172,8 @@ class GainsProblem:
         relative = errors / everything.power
         crossed = level(0.5 * errors / everything.n_rows, self.task.objective)[:, None]
         return np.where(relative[:, None] > LEAST_RELATIVE, crossed, one_step)
+
+
+def _mean(losses: Array) -> Array:
+    """Mean (members,) of losses (members, rows); of no row nothing."""
+    return np.asarray(losses.mean(axis=1) if losses.shape[1] else np.ones(len(losses)))

@@ -61,25 +61,25 @@ def record(
     Its errors wait until they are asked for.
     """
     first = max(0, judges[0].first - history)
-    rows = reader._replace(inputs=reader.inputs[first : len(target)].copy())
+    rows = reader.part(first, len(target))
     moved = tuple(judge._replace(first=judge.first - first) for judge in judges)
     return Record(rows, target[first:].copy(), state, moved, counts_from - first, None)
 
 
 def extended(
-    known: Record, inputs: Array, target: Array, errors: Array, readout: Array, population: Population
+    known: Record, further: Reader, target: Array, errors: Array, readout: Array, population: Population
 ) -> Record:
     """Append the rows that follow and their errors by `readout`, which has not learnt from them; drop the oldest.
 
     A readout judges closed loops for a stretch of rows, even if it has been replaced meanwhile.
     """
-    judges, reader = known.judges, known.reader._replace(inputs=np.concatenate([known.reader.inputs, inputs]))
+    judges, reader = known.judges, known.reader.joined(further)
     if len(known.target) - judges[-1].first >= STRETCH:
         judges = (*judges, Judge(len(known.target), readout))
     target, first = np.concatenate([known.target, target]), judges[0].first
     excess = max(0, len(target) - first - MOST_ROWS)
     state = reader.state_after(population, known.state, first, first + excess)
-    rows = reader._replace(inputs=reader.inputs[excess:].copy())
+    rows = reader.part(excess, len(reader.inputs))
     moved = [judge._replace(first=max(first, judge.first - excess)) for judge in judges]
     last = max(i for i, judge in enumerate(moved) if judge.first == first)
     errors = np.concatenate([one_step_errors(known, population), errors])[-MOST_ROWS:]

@@ -15,6 +15,7 @@ class Start(NamedTuple):
 
     state: Array  # (members x units, columns), after reading the history
     history: Array  # (columns, rows, channels): last rows read, at least as many as the longest lag plus one
+    covariates: Array | None = None  # (columns, n_steps, k): what is known of each row that is predicted
 
 
 class Loop(NamedTuple):
@@ -26,7 +27,7 @@ class Loop(NamedTuple):
     population: Population
     readout: Array  # (members, features, targets)
     lags: npt.NDArray[np.intp]  # which of the past rows the readout sees, 0 being the last
-    bounds: tuple[Array, Array]  # (n_fed,) each: predictions are held between them
+    bounds: tuple[Array, Array]  # (series x n_fed,) each: predictions are held between them
     n_fed: int
     degree: int = 1  # of the products of the last row that the readout sees
 
@@ -35,9 +36,10 @@ class Loop(NamedTuple):
         members, units = self.population.n_members, self.population.n_units
         state, (columns, past, _) = start.state, start.history.shape
         path = np.empty((past + n_steps, members, columns, self.n_fed))
-        path[:past] = start.history.transpose(1, 0, 2)[:, None]
+        path[:past] = np.where(np.isnan(start.history), 0.0, start.history).transpose(1, 0, 2)[:, None]
         by_state = np.ascontiguousarray(self.readout[:, :units, : self.n_fed].transpose(0, 2, 1))
         by_past, constant = self.readout[:, units:-1, : self.n_fed], self.readout[:, -1:, : self.n_fed]
+        low, high = (np.resize(bound, (columns, self.n_fed)) for bound in self.bounds)  # each series' own, by turns
         for t in range(past, past + n_steps):
             if t > past:
                 state = reservoir_step(
@@ -46,7 +48,10 @@ class Loop(NamedTuple):
             value = path[t]
             value[...] = np.matmul(by_state, state.reshape(members, units, columns)).transpose(0, 2, 1)
             rows = path[t - 1 - self.lags].transpose(1, 2, 0, 3).reshape(members, columns, -1)
+            if start.covariates is not None:
+                known = start.covariates[:, t - past]
+                rows = np.concatenate([rows, np.broadcast_to(known, (members, *known.shape))], axis=-1)
             value += with_products(rows, path[t - 1], self.degree) @ by_past
             value += constant
-            np.clip(value, *self.bounds, out=value)
+            np.clip(value, low, high, out=value)
         return path[past:]

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Limits, Range
+from skdopamine._esn.covariates import Covariates
 from skdopamine._esn.forecast import Reader, SeriesReader, WindowReader
 from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.loop import Loop
@@ -29,6 +30,13 @@ class Form(NamedTuple):
     feeds: bool  # whether predictions may be fed back; with windows in any order, the user decides
     flat: bool  # whether the targets came without an axis for columns
     n_channels: int
+    n_series: int = 1  # that stand side by side in a row
+    n_covariates: int = 0  # of each series
+
+    @property
+    def n_columns(self) -> int:
+        """Values of a row, of all series."""
+        return self.n_series * self.n_channels
 
     def follows(self, rows: Array, target: Array) -> bool:
         """Whether the first targets are the rows that follow, as far as these are known."""
@@ -62,6 +70,7 @@ class Model(NamedTuple):
     limits: Limits = (np.array(-np.inf), np.array(np.inf))  # of the rows, as the user counts
     degree: int = 1  # of the products of the last row that the readout sees
     exact: bool = False  # whether the readout is learnt by a root, as penalties are below what squares can tell
+    covariates: Covariates | None = None
 
     @property
     def n_units(self) -> int:
@@ -79,7 +88,7 @@ class Model(NamedTuple):
 
     @property
     def zero_state(self) -> Array:
-        return np.zeros((self.n_units, 1))
+        return np.zeros((self.n_units, self.form.n_series))
 
     @property
     def no_rows(self) -> Equations:
@@ -89,7 +98,9 @@ class Model(NamedTuple):
     def emptied(self) -> "Model":
         """With nothing learnt, and room for what the readout sees."""
         n_past, n_products = len(self.lags) * self.form.n_channels, _n_products(self.form.n_channels, self.degree)
-        return self._replace(readout=np.zeros((self.n_units + n_past + n_products + 1, self.readout.shape[1])))
+        n_known = 0 if self.covariates is None else self.covariates.n_seen
+        n_features = self.n_units + n_past + n_known + n_products + 1
+        return self._replace(readout=np.zeros((n_features, self.readout.shape[1])))
 
     def with_weights(self, weights: Weights) -> "Model":
         """With another reservoir, and nothing learnt."""
@@ -112,9 +123,23 @@ class Model(NamedTuple):
         """What is to be predicted of the targets of these rows, in training units."""
         return self.targets.scaled(self.base.left_of_targets(rows, target))
 
-    def reader(self, rows: Array) -> Reader:
-        """Reader of rows in training units."""
-        return SeriesReader(rows, self.lags, self.degree) if self.form.is_series else WindowReader(rows, self.lags)
+    def reader(self, rows: Array, known: Array | None = None) -> Reader:
+        """Reader of rows in training units, and of what is known of the row after each."""
+        if self.form.is_series:
+            return SeriesReader(rows, self.lags, self.degree, self.form.n_series, known)
+        return WindowReader(rows, self.lags, known)
+
+    def known_after(self, exog: Array | None) -> Array | None:
+        """What is seen of the covariates (n, k) of rows, for the row before each; of the row after the last nothing.
+
+        Windows have the covariates of their targets.
+        """
+        if self.covariates is None or exog is None:
+            return None
+        seen = self.covariates.seen(exog)
+        if not self.form.is_series:
+            return seen
+        return np.concatenate([seen[1 + self.base.lag :], np.zeros((1, seen.shape[1]))])
 
     def bounds(self, span: Range) -> tuple[Array, Array]:
         """Bounds of what is fed back, in training units: the user's, else those that rows so far give.
@@ -131,16 +156,16 @@ class Model(NamedTuple):
 
     def loop(self, bounds: tuple[Array, Array]) -> Loop:
         """The closed loop, held between bounds."""
-        readout = self._fed(self.readout)[None]
-        return Loop(self.population, readout, self.lags, bounds, self.form.n_channels, self.degree)
+        return Loop(self.population, self.fed[None], self.lags, bounds, self.form.n_channels, self.degree)
 
-    def _fed(self, readout: Array) -> Array:
-        """The readout with the targets that are fed back in units of the inputs."""
+    @property
+    def fed(self) -> Array:
+        """The readout (features, channels) of what is fed back, in units of the inputs."""
         n = self.form.n_channels
         if self.form.closed:
-            return readout
+            return self.readout[:, :n]
         ratio = self.targets.unit[:n] / self.inputs.unit
-        fed = readout[:, :n] * ratio
+        fed = self.readout[:, :n] * ratio
         fed[-1] += (self.targets.centre[:n] - self.inputs.centre) / self.inputs.unit
         return fed
 
@@ -158,13 +183,13 @@ class Model(NamedTuple):
         """Predictions (n, targets) in the user's units, those of the last n of `rows`, which the user counts."""
         restored = self.targets.restored(values)
         if self.base.lag:
-            restored[:, : self.form.n_channels] += rows[len(rows) - len(values) + 1 - self.base.lag :][: len(values)]
+            restored[:, : self.form.n_columns] += rows[len(rows) - len(values) + 1 - self.base.lag :][: len(values)]
         return self.within(restored)
 
     def within(self, values: Array) -> Array:
         """Values (..., targets), the next rows among them held within the user's limits."""
         if self.form.feeds:
-            n = self.form.n_channels
+            n = self.form.n_columns
             values[..., :n] = np.clip(values[..., :n], *self.limits)
         return values
 

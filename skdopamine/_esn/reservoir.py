@@ -180,6 +180,30 @@ def run(
         yield start, states
 
 
+def run_many(
+    population: Population, inputs: Array, state: Array, noise: np.random.Generator | None = None
+) -> Iterator[tuple[int, Array]]:
+    """Read several series (n, series, channels) side by side, as `run` does one: states (rows x series, ...).
+
+    A series begins with its first row that is not nan; its state is zero before.
+    """
+    n_series = inputs.shape[1]
+    chunk = max(1, CHUNK_BYTES // (8 * state.size))
+    begun: Array = ~np.isnan(inputs).any(axis=2)
+    for start in range(0, len(inputs), chunk):
+        rows = np.where(begun[start : start + chunk, :, None], inputs[start : start + chunk], 0.0)
+        states = np.empty((len(rows), n_series, len(state)))
+        for t, row in enumerate(rows):
+            drive = drive_of(population, row.T[None])
+            if noise is not None and population.noise.any():
+                kicks = noise.standard_normal((1, population.n_units, n_series))
+                drive += (population.noise * kicks).reshape(drive.shape)
+            state = reservoir_step(population, state, drive)
+            state *= begun[start + t]
+            states[t] = state.T
+        yield start, states.reshape(-1, len(state))
+
+
 def read_windows(population: Population, windows: Array, noise: np.random.Generator | None = None) -> Array:
     """State (members x units, windows) after reading each of windows (n, rows, channels) from the zero state."""
     state = init_state(population, len(windows))
@@ -200,10 +224,11 @@ def drive_of(population: Population, inputs: Array) -> Array:
 
 
 def lagged(series: Array, lags: npt.NDArray[np.intp], rows: npt.NDArray[np.intp]) -> Array:
-    """What lies `lags` before each of the rows, (rows, lags, channels); zero before the series begins."""
+    """What lies `lags` before each of the rows, (rows, lags, channels); zero before a series begins."""
     before = rows[:, None] - lags
     values = series[np.maximum(before, 0)]
     values[before < 0] = 0.0
+    values[np.isnan(values)] = 0.0
     return np.asarray(values)
 
 

@@ -153,9 +153,11 @@ class ReservoirWeightsProblem:
             if t <= -self.reach.n_judged:
                 continue
             states = state.reshape(members, units, -1).transpose(2, 0, 1).reshape(len(origins), -1)
-            seen = _reservoir.features(population, states, reader.past(rows))
-            total += task.objective.values(np.matmul(seen, readout), task.target[rows])
+            seen, target = _reservoir.features(population, states, reader.past(rows)), task.target[rows]
+            known = ~np.isnan(target).any(axis=1)  # a target that is not known is no loss
+            total += np.where(known, task.objective.values(np.matmul(seen, readout), target), 0.0)
         parts = [total / self.reach.n_judged]
         if task.closed and task.horizon > 1:
-            parts.append(path_values(task, population, readout, state, origins)[..., 1:].mean(axis=-1))
+            values, weight = path_values(task, population, readout, state, origins)
+            parts.append((values * weight)[..., 1:].mean(axis=-1))
         return parts

@@ -53,9 +53,14 @@ def seasons(given: Any, rows: Array | None) -> tuple[int, ...]:
     if isinstance(given, str):
         with np.errstate(over="ignore", invalid="ignore"):
             unit = Standard.of(rows)
-        found = season(unit.scaled(rows)) if unit.is_finite else 0
+        found = season(_without_nan(unit.scaled(rows))) if unit.is_finite else 0
         return (found,) if found else ()
     return tuple(sorted({int(one) for one in (given if isinstance(given, list | tuple) else [given])}))
+
+
+def _without_nan(rows: Array) -> Array:
+    """Rows in which what is nan, before a series begins, is the mean."""
+    return np.where(np.isnan(rows), 0.0, rows)
 
 
 def _autocorrelation(series: Array) -> Array:

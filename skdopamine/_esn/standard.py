@@ -15,7 +15,13 @@ class Standard(NamedTuple):
 
     @classmethod
     def of(cls, values: Array) -> Self:
-        """Mean and standard deviation of the columns of values (n, columns); the unit of a constant one is 1."""
+        """Mean and standard deviation of the columns of values (n, columns); the unit of a constant one is 1.
+
+        Values that are nan do not count; a column has at least one that does.
+        """
+        if np.isnan(values).any():
+            columns = [cls.of(column[~np.isnan(column), None]) for column in values.T]
+            return cls(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
         deviation = values.std(axis=0)
         constant = deviation <= 1e-12 * np.abs(values).max(axis=0)
         return cls(values.mean(axis=0), np.where(constant, 1.0, deviation))

@@ -8,12 +8,11 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Range
 from skdopamine._esn.calendar import Calendar
-from skdopamine._esn.forecast import Reader, learn, predicted
+from skdopamine._esn.forecast import Reader, SeriesReader, learn, of_known, predicted
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.intervals import Judge, Record
-from skdopamine._esn.loop import Start
 from skdopamine._esn.model import Model
-from skdopamine._esn.products import with_products
+from skdopamine._esn.panel import Panel
 from skdopamine._esn.reservoir import Population
 from skdopamine._esn.root import Equations
 from skdopamine._typing import Array
@@ -30,27 +29,38 @@ class Stream(NamedTuple):
     waiting: bool  # whether the last row still waits for its target
     calendar: Calendar  # labels of the last rows
     levels: Array  # the last rows that differences are taken to, as the user counts: (lag, channels)
-    frame: Frame = Frame()  # what the last rows came in
+    frame: Frame | Panel = Frame()  # what the last rows came in
+    exog: Array | None = None  # covariates of the last rows, as the user counts
 
     @classmethod
     def before(cls, model: Model, rows: Array) -> "Stream":
         """No row has been read; the first ones will be `rows`, in training units."""
         history = np.zeros((model.n_history if model.form.is_series else 0, *rows.shape[1:]))
-        levels = np.empty((0, model.form.n_channels))
+        levels = np.empty((0, model.form.n_columns))
         return cls(model.zero_state, history, Range.of(rows), model.no_rows, None, False, Calendar(), levels)
 
     def last_row(self, model: Model) -> Array:
         """The last row (channels,) that was read, as the user counts."""
         if len(self.levels):
             return np.asarray(self.levels[-1])
-        return model.inputs.restored(self.history.reshape(-1, model.form.n_channels)[-1])
+        return model.inputs.restored(self.history.reshape(-1, model.form.n_columns)[-1])
 
     def after(self, rows: Array) -> Array:
         """The user's rows after the last ones that differences are taken to."""
         return np.concatenate([self.levels, rows]) if len(self.levels) else rows
 
-    def learned(self, model: Model, inputs: Array, targets: Array, *, waiting: bool, index: Any) -> "Stream":
-        """With further rows and their targets, as the user counts.
+    def learned(
+        self,
+        model: Model,
+        inputs: Array,
+        targets: Array,
+        *,
+        waiting: bool,
+        index: Any,
+        given: Array,
+        exog: Array | None,
+    ) -> "Stream":
+        """With further rows and their targets, as the user counts; `given` are the rows with nan for what is missing.
 
         If the last row before waits for its target, the first of these rows is that. The record is extended by the
         errors of the model's readout, which has not learnt from these rows.
@@ -59,14 +69,17 @@ class Stream(NamedTuple):
         known = self.after(inputs)
         rows, target = model.scaled(known), model.goals(known, _padded(targets, len(self.levels)))
         normal, population, joined = self.normal, model.population, self.waiting
+        next_row = model.scaled(self.after(given))[:1]
         before = self.history if model.form.is_series else rows[:0]
-        reader = model.reader(np.concatenate([before, rows]))
+        reader = self._reader(model, before, rows, exog)
         padded = np.concatenate([np.zeros((len(before), target.shape[1])), target])
         first, last = len(before), len(padded)
-        record = self._extended(model, population, reader, padded, first) if normal.n_rows else self.record
+        record = self.record
+        if normal.n_rows:
+            record = self._extended(model, population, reader, padded, first, next_row)
         normal = normal.copied()
         if joined:
-            normal = normal.add(self._joint(model, population), rows[:1])
+            normal = normal.add(*of_known(self._joint(model, population, reader, first), by_row(model, next_row)))
         normal, state = learn(reader, padded, population, normal, self.state, (first, last), seed=model.seed)
         if population.noise.any():  # the state to go on from is that without noise
             state, last = self.state, first
@@ -79,45 +92,84 @@ class Stream(NamedTuple):
             waiting,
             self.calendar.extended(index),
             known[len(known) - model.base.lag :].copy(),
+            exog=None if exog is None else kept(model, self.with_exog(exog)),
         )
 
-    def _extended(self, model: Model, population: Population, reader: Reader, target: Array, first: int) -> Record:
+    def _extended(
+        self, model: Model, population: Population, reader: Reader, target: Array, first: int, next_row: Array
+    ) -> Record:
         """Extend the record by the rows from `first` on, and by the row before if it waits for its target."""
         joined, last = self.waiting, len(target)
         ahead = predicted(reader, population, model.readout, self.state, first, last)
         goals, known = target[first:], self.record
         if known is None:
-            before = reader._replace(inputs=reader.inputs[:first])
             judge, nothing = Judge(first, model.readout), np.empty((0, target.shape[1]))
-            known, joined = Record(before, target[:first], self.state, (judge,), first, nothing), False
+            known, joined = Record(reader.part(0, first), target[:first], self.state, (judge,), first, nothing), False
         if joined:
-            ahead = np.concatenate([self._joint(model, population)[0] @ model.readout, ahead])
-            goals = np.concatenate([reader.inputs[first : first + 1], goals])
-        rows = reader.inputs[first - joined : last]
+            joint = self._joint(model, population, reader, first)[0] @ model.readout
+            ahead = np.concatenate([joint.reshape(1, -1), ahead])
+            goals = np.concatenate([next_row, goals])
+        rows = reader.part(first - joined, last)
         return _intervals.extended(known, rows, goals, goals - ahead, model.readout, population)
 
-    def _joint(self, model: Model, population: Population) -> Array:
-        """What the readout sees after the last row, (1, 1, features)."""
-        past = with_products(self.history[::-1][model.lags].reshape(1, -1), self.history[-1:], model.degree)
-        return _reservoir.features(population, self.state.T, past)
+    def _joint(self, model: Model, population: Population, reader: Reader, first: int) -> Array:
+        """What the readout sees after the last row before, the row before `first`: (1, series, features)."""
+        return _reservoir.features(population, self.state.T, reader.past(np.array([first - 1])))
 
-    def predicted(self, model: Model, rows: Array) -> Array:
+    def with_exog(self, exog: Array) -> Array:
+        """Covariates of further rows after those of the last ones."""
+        return exog if self.exog is None else np.concatenate([self.exog, exog])
+
+    def _reader(self, model: Model, before: Array, rows: Array, exog: Array | None) -> Reader:
+        """Reader of the last rows and further ones, with their covariates; of one row more, predictions need them."""
+        known, all_rows = None, np.concatenate([before, rows])
+        if model.covariates is not None and exog is not None:
+            seen = model.covariates.seen(self.with_exog(exog))
+            if model.form.is_series:  # what is known of the first of these rows belongs to the row before it
+                seen = seen[0 if self.exog is None else len(self.exog) :]
+                known = np.zeros((len(all_rows), seen.shape[1]))
+                n = min(len(seen), len(rows) + 1)
+                known[len(before) - 1 :][:n] = seen[:n]
+            else:
+                known = seen
+        return model.reader(all_rows, known)
+
+    def predicted(self, model: Model, rows: Array, exog: Array | None = None) -> Array:
         """Predictions (n, targets) of rows in training units, which follow the last row if they are a series."""
         before = self.history if model.form.is_series else rows[:0]
-        reader = model.reader(np.concatenate([before, rows]))
+        reader = self._reader(model, before, rows, exog)
         return predicted(reader, model.population, model.readout, self.state, len(before), len(before) + len(rows))
 
-    def path(self, model: Model, n_steps: int) -> Array:
+    def path(self, model: Model, n_steps: int, exog: Array | None = None) -> Array:
         """Closed loop (n_steps, channels) from the last row on, in training units."""
         if not model.form.is_series:
-            return self.path_after(model, self.history, n_steps)
-        return model.loop(model.bounds(self.span)).run(Start(self.state, self.history[None]), n_steps)[:, 0, 0]
+            return self.path_after(model, self.history, n_steps, exog)
+        nothing = np.zeros((n_steps - 1, self.history.shape[1]))
+        reader = self._reader(model, self.history, nothing, exog)
+        assert isinstance(reader, SeriesReader)
+        last = np.array([len(self.history) - 1])
+        return np.asarray(reader.closed(model.loop(model.bounds(self.span)), self.state, last, n_steps)[0, 0])
 
-    def path_after(self, model: Model, rows: Array, n_steps: int) -> Array:
-        """Closed loop (n_steps, channels) after these rows alone, read from the zero state."""
+    def path_after(self, model: Model, rows: Array, n_steps: int, exog: Array | None = None) -> Array:
+        """Closed loop (n_steps, channels) after these rows alone, read from the zero state.
+
+        Covariates are those of these rows and of those ahead, of windows those ahead.
+        """
         last = np.array([len(rows) - 1])
-        loop = model.loop(model.bounds(self.span))
-        return np.asarray(model.reader(rows).paths(loop, model.zero_state, 0, last, n_steps)[0])
+        loop, reader = model.loop(model.bounds(self.span)), model.reader(rows, model.known_after(exog))
+        return np.asarray(reader.paths(loop, model.zero_state, 0, last, n_steps)[0])
+
+
+def kept(model: Model, exog: Array) -> Array | None:
+    """The last of covariates (n, k), as many as those of later rows have to be seen with."""
+    if model.covariates is None or not model.form.is_series:
+        return None
+    return exog[max(0, len(exog) - model.covariates.n_history) :].copy()
+
+
+def by_row(model: Model, rows: Array) -> Array:
+    """Rows (n, series x channels) of series side by side as (n x series, channels)."""
+    return rows.reshape(len(rows) * model.form.n_series, -1)
 
 
 def _padded(target: Array, n: int) -> Array:

@@ -1,0 +1,67 @@
+"""Rows of a series, or of several side by side, with what is to be learnt and what is missing."""
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from skdopamine._esn.frames import Frame
+from skdopamine._esn.model import Form
+from skdopamine._esn.panel import Panel
+from skdopamine._typing import Array
+
+
+class Rows(NamedTuple):
+    """Rows as the user counts."""
+
+    inputs: Array  # (n, columns), or windows (n, n_lags, channels); nan only before a series begins
+    target: Array | None  # (n, targets), nan where it is not known; None: the next row
+    given: Array  # the inputs, with nan for all that is missing
+    form: Form
+    exog: Array | None = None  # (n, series x k) covariates
+    frame: Frame | Panel = Frame()  # what they came in
+    index: Any = None  # of pandas, of one series
+    has_gaps: bool = False  # whether something is missing after a series has begun
+
+    @property
+    def targets(self) -> Array:
+        """Targets (n, targets), or the next rows (n - 1, columns); nan where they are not known."""
+        return self.given[1:] if self.target is None else self.target
+
+    def part(self, first: int) -> Self:
+        """The rows from `first` on."""
+        return self._replace(
+            inputs=self.inputs[first:],
+            given=self.given[first:],
+            target=None if self.target is None else self.target[first:],
+            exog=None if self.exog is None else self.exog[first:],
+        )
+
+    def last(self, n: int) -> Self:
+        """The last n rows."""
+        return self.part(max(0, len(self.inputs) - n))
+
+    def some_series(self, n: int) -> Self:
+        """Some of the series, from among the longer ones."""
+        form = self.form
+        if n >= form.n_series:
+            return self
+        order = np.argsort(begins(self.inputs, form.n_series), kind="stable")
+        longer = np.sort(order[: max(n, form.n_series // 2)])
+        chosen = longer[np.linspace(0, len(longer) - 1, n).astype(np.intp)]
+        inputs, given, exog = (_of_series(part, chosen, form.n_series) for part in (self.inputs, self.given, self.exog))
+        some = self._replace(inputs=inputs, given=given, exog=exog, form=form._replace(n_series=n))
+        return some.part(int(begins(some.inputs, n).min()))
+
+
+def begins(rows: Array, n_series: int) -> npt.NDArray[np.intp]:
+    """First row (series,) of each of the series that stand side by side in rows (n, series x channels)."""
+    known = ~np.isnan(rows).reshape(len(rows), n_series, -1).all(axis=2)
+    return np.asarray(known.argmax(axis=0))
+
+
+def _of_series(values: Any, chosen: npt.NDArray[np.intp], n_series: int) -> Any:
+    """Values (n, series x k) of some of the series."""
+    if values is None:
+        return None
+    return values.reshape(len(values), n_series, -1)[:, chosen].reshape(len(values), -1)
