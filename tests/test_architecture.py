@@ -76,7 +76,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "activations": set(),
     },
     "_esn": {
-        "forecaster": {"base", "calendar", "intervals", "stream"},
+        "forecaster": {"base", "calendar", "intervals", "stream", "wild"},
         "base": {
             "bounds",
             "calendar",
@@ -111,6 +111,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "simple": set(),
         "bounds": set(),
         "standard": set(),
+        "wild": set(),
         "calendar": set(),
     },
 }

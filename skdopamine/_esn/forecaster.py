@@ -13,6 +13,7 @@ from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.calendar import Calendar, check_index
 from skdopamine._esn.intervals import Record
 from skdopamine._esn.stream import Stream
+from skdopamine._esn.wild import tamed_data
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.caller import users_level
@@ -182,6 +183,10 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
     agree by more than a standard error, and loops of the readout of all rows, too. It is then solved by the root of
     the normal equations.
 
+    A few values so far from all others that they alone would set the units (a deviation thirty times that of the rest,
+    which one in fifty at most are left out of) are read by `fit`, and by a first `partial_fit`, as the nearest of the
+    others, and warned of.
+
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.
 
@@ -323,7 +328,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
         index = getattr(X, "index", None)
         with _ending.interruptible(self):
             with _validation.restored_on_error(self):
-                results, cut_short = self._fit(*self._check_data(X, y, None), index)
+                inputs, target, form = self._check_data(X, y, None)
+                inputs, target, told = tamed_data(inputs, target)
+                results, cut_short = self._fit(inputs, target, form, index)
             _ending.warn(
                 results,
                 max_iter=self.max_iter,
@@ -331,19 +338,24 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
                 cut_short=cut_short,
             )
         self._warn_of_gaps(Calendar(), index)
+        self._warn(told)
         if self.difference == 1 and not self._model.base.lag:
             message = _ending.without_effect("difference", 1, "stateful=True and y the next rows of X")
-            warnings.warn(message, UserWarning, stacklevel=users_level())
+            self._warn(message)
         if self.season not in (None, "auto") and not self.stateful:
             message = _ending.without_effect("season", self.season, "stateful=True")
-            warnings.warn(message, UserWarning, stacklevel=users_level())
+            self._warn(message)
         if self.bounds is not None and not self._model.form.feeds:
             message = _ending.without_effect("bounds", self.bounds, "targets that are the next rows")
-            warnings.warn(message, UserWarning, stacklevel=users_level())
+            self._warn(message)
         if self.quantile != 0.5 and self.loss != "pinball":
             message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")
             warnings.warn(message, UserWarning, stacklevel=users_level())
         return self
+
+    def _warn(self, message: str | None) -> None:
+        if message is not None:
+            warnings.warn(message, UserWarning, stacklevel=users_level())
 
     def _warn_of_gaps(self, calendar: Calendar, index: Any) -> None:
         fault = calendar.fault(index) if self._model.form.is_series else None
@@ -618,7 +630,9 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             )
         with _validation.restored_on_error(self):
             inputs, target, form = self._check_data(X, y, None if first else self._model.form)
+            told = None
             if first:
+                inputs, target, told = tamed_data(inputs, target)
                 model = self._started(inputs, target, form, self._plan(inputs, form))
                 stream = Stream.before(model, model.scaled(inputs))
             else:
@@ -629,6 +643,7 @@ class DopamineESNForecaster(RegressorMixin, DopamineESN):
             calendar = Calendar() if first else self._stream.calendar
             self._set_fitted(model.solved(stream.normal), stream)
         self._warn_of_gaps(calendar, index)
+        self._warn(told)
         return self
 
     def __sklearn_tags__(self) -> Any:
