@@ -76,7 +76,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "activations": set(),
     },
     "_esn": {
-        "forecaster": {"ahead", "calendar", "frames", "intervals", "stream"},
+        "forecaster": {"ahead", "calendar", "frames", "intervals", "stream", "wild"},
         "ahead": {"base", "calendar", "frames", "intervals"},
         "base": {
             "bounds",
@@ -114,6 +114,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "bounds": set(),
         "standard": set(),
         "frames": {"calendar"},
+        "wild": set(),
         "calendar": set(),
     },
 }

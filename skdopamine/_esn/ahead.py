@@ -289,6 +289,10 @@ class ForecastingESN(DopamineESN):
             X = as_rows(X)
         return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False, **options))
 
+    def _warn(self, message: str | None) -> None:
+        if message is not None:
+            warnings.warn(message, UserWarning, stacklevel=users_level())
+
     def _warn_of_gaps(self, calendar: Calendar, index: Any) -> None:
         fault = calendar.fault(index) if self._model.form.is_series else None
         if fault is not None:

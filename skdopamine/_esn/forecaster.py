@@ -13,6 +13,7 @@ from skdopamine._esn.ahead import ForecastingESN
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.stream import Stream
+from skdopamine._esn.wild import tamed_data
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.caller import users_level
@@ -181,6 +182,10 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     agree by more than a standard error, and loops of the readout of all rows, too. It is then solved by the root of
     the normal equations.
 
+    A few values so far from all others that they alone would set the units (a deviation thirty times that of the rest,
+    which one in fifty at most are left out of) are read by `fit`, and by a first `partial_fit`, as the nearest of the
+    others, and warned of.
+
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.
 
@@ -322,8 +327,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         index, frame = getattr(X, "index", None), Frame.of(X)
         with _ending.interruptible(self):
             with _validation.restored_on_error(self):
-                results, cut_short = self._fit(*self._check_data(X, y, None), index)
-                self._stream = self._stream._replace(frame=frame)
+                inputs, target, form = self._check_data(X, y, None)
+                inputs, target, told = tamed_data(inputs, target)
+                results, cut_short = self._fit(inputs, target, form, index)
             _ending.warn(
                 results,
                 max_iter=self.max_iter,
@@ -331,15 +337,16 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 cut_short=cut_short,
             )
         self._warn_of_gaps(Calendar(), index)
+        self._warn(told)
         if self.difference == 1 and not self._model.base.lag:
             message = _ending.without_effect("difference", 1, "stateful=True and y the next rows of X")
-            warnings.warn(message, UserWarning, stacklevel=users_level())
+            self._warn(message)
         if self.season not in (None, "auto") and not self.stateful:
             message = _ending.without_effect("season", self.season, "stateful=True")
-            warnings.warn(message, UserWarning, stacklevel=users_level())
+            self._warn(message)
         if self.bounds is not None and not self._model.form.feeds:
             message = _ending.without_effect("bounds", self.bounds, "targets that are the next rows")
-            warnings.warn(message, UserWarning, stacklevel=users_level())
+            self._warn(message)
         if self.quantile != 0.5 and self.loss != "pinball":
             message = _ending.without_effect("quantile", self.quantile, "loss='pinball'")
             warnings.warn(message, UserWarning, stacklevel=users_level())
@@ -478,7 +485,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             )
         with _validation.restored_on_error(self):
             inputs, target, form = self._check_data(X, y, None if first else self._model.form)
+            told = None
             if first:
+                inputs, target, told = tamed_data(inputs, target)
                 model = self._started(inputs, target, form, self._plan(inputs, form))
                 stream = Stream.before(model, model.scaled(inputs))
             else:
@@ -490,6 +499,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             frame = Frame.of(X, None if first else self._stream.frame)
             self._set_fitted(model.solved(stream.normal), stream._replace(frame=frame))
         self._warn_of_gaps(calendar, index)
+        self._warn(told)
         return self
 
     def __sklearn_tags__(self) -> Any:
