@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
@@ -16,21 +16,24 @@ from skdopamine._esn import season as _season
 from skdopamine._esn.bounds import Range, limits_of
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.choice import FEWEST_ROWS, Court, Plan, Trial
+from skdopamine._esn.covariates import Covariates
 from skdopamine._esn.forecast import Assignment
-from skdopamine._esn.frames import as_rows
 from skdopamine._esn.gains_problem import TRAINED
+from skdopamine._esn.gaps import bridged, missing
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
+from skdopamine._esn.panel import is_panel
 from skdopamine._esn.readout import polished
 from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal
 from skdopamine._esn.root import Equations
+from skdopamine._esn.rows import Rows, begins
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
-from skdopamine._esn.stream import Stream
+from skdopamine._esn.stream import Stream, kept
 from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training
 from skdopamine._estimator.base import draw_seed
 from skdopamine._estimator.history import History
-from skdopamine._estimator.validation import check_numbers, plain
+from skdopamine._estimator.validation import plain
 from skdopamine._objectives.base import Objective
 from skdopamine._objectives.registry import LossOptions, find_loss, losses
 from skdopamine._objectives.scorers import FunctionLoss
@@ -60,20 +63,23 @@ class DopamineESN(Training):
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
-    def _fit(self, inputs: Array, target: Array, form: Form, index: Any) -> tuple[list[Result], bool]:
+    def _fit(self, rows: Rows) -> tuple[list[Result], bool]:
         """Fit, and return the result of each stage of training, and whether `max_iter` cut one short."""
         trainable = self._trainable()
-        model = self._started(inputs, target, form, self._plan(inputs, form))
-        task = self._assignment(model, inputs, target)
+        some = rows.some_series(max(1, TUNING_ROWS // len(rows.inputs)))
+        model = self._started(some, self._plan(some))
+        task = self._assignment(model, some)
         results: list[Result] = []
         cut_short = False
         if "gains" in trainable:
-            court = self._court(model, inputs, target)
+            court = self._court(model, some)
             model, results, cut_short = self._with_tuned_gains(model, task, court)
-            task = self._assignment(model, inputs, target)
             if court is not None and court.by == 0 and self.loss in POLISHED:
-                model = polished(model, self._latest(task, TUNING_ROWS))
-                task = task._replace(reader=model.reader(task.reader.inputs))
+                model = polished(model, self._latest(self._assignment(model, some), TUNING_ROWS))
+        model = self._for_all(model, rows)
+        if rows.has_gaps:
+            rows = self._bridged_by(model, rows)
+        task = self._assignment(model, rows)
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
         ridge = model.readout
@@ -88,72 +94,100 @@ class DopamineESN(Training):
         is_ridge = model.readout is ridge
         if not is_ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
-        ridge_normal = head if is_ridge else None
-        self._set_fitted(*self._finished(model, task, ridge_normal, state, inputs, index))
+        self._set_fitted(*self._finished(model, task, head if is_ridge else None, state, rows))
         return results, cut_short
 
-    def _started(self, inputs: Array, target: Array, form: Form, plan: Plan, weights: Weights | None = None) -> Model:
+    def _for_all(self, model: Model, rows: Rows) -> Model:
+        """The model of some of the series as that of all."""
+        if model.form.n_series == rows.form.n_series:
+            return model
+        whole = self._started(rows, Plan(Simple(model.base.lag), model.seasons, model.seed), model.weights)
+        whole = whole._replace(gains=model.gains, training=model.training, base=model.base, lags=model.lags)
+        return whole._replace(degree=model.degree, exact=model.exact).emptied()
+
+    def _bridged_by(self, model: Model, rows: Rows) -> Rows:
+        """The rows with forecasts in place of what is missing, by a readout of all rows."""
+        if not rows.form.closed:
+            return rows
+        task = self._assignment(model, rows)
+        span = (0, len(task.target))
+        learnt, _ = task.learned(model.population, model.no_rows, model.zero_state, span, model.seed)
+        model = model.solved(learnt)
+        absent = missing(rows.given, rows.form.n_series)
+        before = Stream.before(model, model.scaled(rows.inputs))
+        return rows._replace(inputs=bridged(model, before, rows.inputs, absent, rows.exog))
+
+    def _started(self, rows: Rows, plan: Plan, weights: Weights | None = None) -> Model:
         """A model that has learnt nothing: scales and lags from these rows, and a reservoir, `weights` if given."""
-        base = plan.base
-        if base.lag and len(inputs) < base.lag + FEWEST_DIFFERENCES:
+        base, form = plan.base, rows.form
+        if base.lag and len(rows.inputs) < base.lag + FEWEST_DIFFERENCES:
             raise ValueError(
-                f"X has {len(inputs)} rows, too few for differences over {base.lag} rows (difference, season)."
+                f"X has {len(rows.inputs)} rows, too few for differences over {base.lag} rows (difference, season)."
             )
-        inputs, target = base.left(inputs), base.left_of_targets(inputs, target)
+        inputs, target = base.left(rows.inputs), base.left_of_targets(rows.inputs, rows.targets)
         flat = inputs.reshape(-1, inputs.shape[-1])
         with np.errstate(over="ignore", invalid="ignore"):
             read, goals = Standard.of(flat), Standard.of(target)
-        for name, rows, standard in (("X", flat, read), ("y", target, goals)):
+        for name, columns, standard in (("X", flat, read), ("y", target, goals)):
             if not standard.is_finite:
-                raise ValueError(f"{name} must have a finite variance, got values up to {np.abs(rows).max()}.")
+                raise ValueError(f"{name} must have a finite variance, got values up to {np.nanmax(np.abs(columns))}.")
         if form.closed:  # what is fed back has the units of the inputs
             goals = goals.starting_as(read)
-        lags = self._choose_lags(inputs, [season for season in plan.seasons if season != base.lag])
+        others = [season for season in plan.seasons if season != base.lag]
+        lags = self._choose_lags(inputs, others, form)
         weights = weights or _reservoir.drawn(
             int(self.n_units), form.n_channels, self.reservoir_connectivity, plan.seed
         )
         values = {name: np.array([float(getattr(self, name))]) for name in TRAINED}
         gains = Gains(**values, state_noise=np.array([float(self.state_noise)]))
-        readout = np.zeros((int(self.n_units) + len(lags) * form.n_channels + 1, target.shape[1]))
-        limits = limits_of(self.bounds, form.n_channels)
-        return Model(weights, gains, readout, lags, read, goals, form, plan.seed, History(), plan.seasons, base, limits)
+        readout = np.zeros((0, target.shape[1] // form.n_series))
+        low, high = limits_of(self.bounds, form.n_channels)
+        limits = np.tile(low, form.n_series), np.tile(high, form.n_series)
+        model = Model(
+            weights, gains, readout, lags, read, goals, form, plan.seed, History(), plan.seasons, base, limits
+        )
+        if rows.exog is not None:
+            known = Covariates.of(rows.exog, base, max(others, default=0), form.n_series, is_series=form.is_series)
+            model = model._replace(covariates=known._replace(names=rows.names))
+        return model.emptied()
 
     # ---- what to add to ----------------------------------------------------------------------------------------------
 
-    def _plan(self, inputs: Array, form: Form) -> Plan:
+    def _plan(self, rows: Rows) -> Plan:
         """Seasons and differences as the user asks for them, where there is nothing to choose from."""
         if callable(self.loss) and self.difference == 1:
             raise ValueError("difference must be 0 or 'auto' with a loss of your own, which counts rows, got 1.")
-        seasons = _season.seasons(self.season, inputs[-TUNING_ROWS:] if form.is_series else None)
+        form = rows.form
+        seasons = _season.seasons(self.season, rows.inputs[-TUNING_ROWS:] if form.is_series else None)
         lag = max(seasons, default=1) if self.difference == 1 and form.is_series and form.closed else 0
         return Plan(Simple(lag), seasons, draw_seed(self.random_state))
 
-    def _court(self, model: Model, inputs: Array, target: Array) -> Court | None:
+    def _court(self, model: Model, rows: Rows) -> Court | None:
         """The best model with untuned gains and a simple forecast to add to, which tuned gains have to beat.
 
         None where nothing can be fed back.
         """
-        form, lag = model.form, model.base.lag
-        rows, goals = (values[max(0, len(inputs) - TUNING_ROWS) :] for values in (inputs, target))
-        if not (form.is_series and form.closed and len(rows) >= FEWEST_ROWS):
+        form, lag, n_all = model.form, model.base.lag, len(rows.inputs)
+        latest = rows.last(TUNING_ROWS)
+        n_rows = len(latest.inputs)
+        if not (form.is_series and form.closed and n_rows >= FEWEST_ROWS):
             return None
         lags = [0, *model.seasons] if model.seasons else [0, 1]
         if self.difference != "auto" or callable(self.loss):  # a loss of one's own is one of rows
             lags = [lag]
-        views = [(model, self._assignment(model, rows, goals))]
+        views = [(model, self._assignment(model, latest))]
         for own in set(lags) - {lag}:
             with suppress(ValueError):  # rows are too few for differences
-                plan = Plan(Simple(own), model.seasons, model.seed)
-                view = self._started(inputs, target, form, plan, model.weights)
-                if len(rows) >= max(FEWEST_ROWS, _season.FEWEST_SEASONS * own):
-                    views.append((view, self._assignment(view, rows, goals)))
+                view = self._started(rows, Plan(Simple(own), model.seasons, model.seed), model.weights)
+                if n_rows >= max(FEWEST_ROWS, _season.FEWEST_SEASONS * own):
+                    views.append((view, self._assignment(view, latest)))
         views.sort(key=lambda view: view[0].base.lag)
         n_before = max(view.base.lag + task.washout for view, task in views)
-        trial = Trial.of(rows, n_before, len(rows) if self.horizon == "auto" else int(self.horizon))
-        return trial.held(views, can_tell=len(inputs) >= SEASONS_TO_CHOOSE * views[-1][0].base.lag)
+        trial = Trial.of(latest.inputs, n_before, n_rows if self.horizon == "auto" else int(self.horizon))
+        return trial.held(views, can_tell=n_all >= SEASONS_TO_CHOOSE * views[-1][0].base.lag)
 
     def _finished(
-        self, model: Model, task: Assignment, head: Equations | None, state: Array, inputs: Array, index: Any
+        self, model: Model, task: Assignment, head: Equations | None, state: Array, rows: Rows
     ) -> tuple[Model, Stream]:
         """The model with the readout of all rows, and where it stands; `head`: the rows before the split, for ridge."""
         n_rows, normal, judge = len(task.reader.inputs), None, model.readout
@@ -172,23 +206,31 @@ class DopamineESN(Training):
             normal=normal,
             record=self._judged(model, task, normal, state, judge),
             waiting=len(task.target) < n_rows,
-            calendar=Calendar().extended(index),
-            levels=inputs[len(inputs) - model.base.lag :].copy(),
+            calendar=Calendar().extended(rows.index),
+            levels=rows.inputs[len(rows.inputs) - model.base.lag :].copy(),
+            frame=rows.frame,
+            exog=None if rows.exog is None else kept(model, rows.exog),
         )
 
-    def _choose_lags(self, inputs: Array, seasons: Sequence[int]) -> npt.NDArray[np.intp]:
+    def _choose_lags(self, inputs: Array, seasons: Sequence[int], form: Form) -> npt.NDArray[np.intp]:
         n_lags = inputs.shape[1] if inputs.ndim == 3 else len(inputs)
         if self.readout_lags != "auto":
             return _season.given_lags(self.readout_lags, n_lags)
         if inputs.ndim == 3:
             return np.arange(min(n_lags, max(1, _season.N_RECENT // inputs.shape[2])))
-        return _season.seasonal_lags(len(inputs), inputs.shape[1], seasons)
+        return _season.seasonal_lags(len(inputs), form.n_channels, seasons)
 
     def _trainable(self) -> tuple[str, ...]:
         names = (self.trainable,) if isinstance(self.trainable, str) else tuple(self.trainable)
         if not all(isinstance(name, str) and name in TRAINABLE for name in names):
             raise ValueError(f"trainable must be any of {TRAINABLE}, got {self.trainable!r}.")
         return names
+
+    def _check_training(self, X: Any) -> None:
+        """Refuse parameters that do not go together, before anything is read."""
+        self._check_loss()
+        if set(self._trainable()) - {"gains"} and self.stateful and is_panel(X):
+            raise ValueError(f"trainable must be 'gains' or () for many series, got {self.trainable!r}.")
 
     def _check_loss(self) -> None:
         names = tuple(entry.name for entry in losses("regression") if entry.closed_loop)
@@ -202,11 +244,11 @@ class DopamineESN(Training):
             return entry.make(LossOptions(quantile=float(self.quantile)))
         return FunctionLoss(self.loss, targets.restored)
 
-    def _assignment(self, model: Model, inputs: Array, target: Array) -> Assignment:
+    def _assignment(self, model: Model, rows: Rows) -> Assignment:
         """What is to be learnt, in standardised units."""
+        inputs = rows.inputs
         scaled = model.scaled(inputs)
-        own = len(target) == len(inputs)  # else the targets are the inputs
-        goal = model.goals(inputs, target) if own else scaled[1:]
+        goal = model.scaled(rows.given)[1:] if rows.target is None else model.goals(inputs, rows.target)
         is_series, closed = model.form.is_series, model.form.closed and model.form.is_series
         n = len(goal)
         n_tail = min(max(1, int(n * self.validation_fraction)), _intervals.MOST_ROWS)
@@ -226,9 +268,12 @@ class DopamineESN(Training):
                         f"X has {len(inputs)} rows, too few for horizon={self.horizon}: {n_tail} of them are held back."
                     )
         bounds, objective = model.bounds(Range.of(scaled)), self._objective(model.targets)
-        if isinstance(objective, FunctionLoss) and np.isnan(objective.values(goal, goal)).any():
+        known = goal[~np.isnan(goal).any(axis=1)]
+        if isinstance(objective, FunctionLoss) and len(known) and np.isnan(objective.values(known, known)).any():
             raise ValueError(f"loss={self.loss!r} must be a number for predictions equal to the targets, got nan.")
-        reader = model.reader(scaled)
+        if model.form.n_series > 1:
+            goal = _after_washout(goal, begins(scaled, model.form.n_series), washout)
+        reader = model.reader(scaled, model.known_after(rows.exog))
         return Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
 
     def _judged(self, model: Model, task: Assignment, normal: Equations | None, state: Array, readout: Array) -> Record:
@@ -272,55 +317,6 @@ class DopamineESN(Training):
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 
-    def _check_data(self, X: Any, y: Any, form: Form | None) -> tuple[Array, Array, Form]:
-        """Inputs (n, channels), or windows (n, n_lags, channels), and targets (n or n - 1, targets).
-
-        `form` is that of the rows of `fit`, None if these are the first.
-        """
-        is_series = bool(self.stateful) if form is None else form.is_series
-        if is_series:
-            X = as_rows(X)
-        self._trainable()
-        self._check_loss()
-        if y is None and not is_series:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None: without y, "
-                "the rows of X are one series only with stateful=True."
-            )
-        alone, first = y is None, form is None
-        options = {"dtype": np.float64, "order": "C", "reset": first, "ensure_min_samples": 2 if first else 1}
-        if alone:
-            X = validate_data(self, X, **options)
-        else:
-            check_numbers(y)
-            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **options)
-        if form is None:
-            flat = X.shape[1] == 1 if alone else np.ndim(y) == 1
-            form = Form(is_series, alone, alone, flat, X.shape[1] if is_series else int(self.n_channels))
-        inputs = form.shaped(X)
-        limits_of(self.bounds, form.n_channels)
-        if not alone:
-            y = np.asarray(y, dtype=np.float64)
-        target = inputs[1:] if alone else y.reshape(len(y), -1)
-        if not first:
-            self._check_further(inputs, target, alone=alone)
-        elif not alone:
-            latest = inputs if is_series else inputs[:, -1]
-            fits = target.shape[1] >= form.n_channels and len(target) > 1
-            closed = fits and form.follows(latest, target)
-            form = form._replace(closed=closed, feeds=closed or (fits and not is_series))
-        return inputs, target, form
-
-    def _check_further(self, inputs: Array, target: Array, *, alone: bool) -> None:
-        """Whether these rows can follow those of `fit`; `alone`: without targets of their own."""
-        form = self._model.form
-        if alone and not (form.closed and self.n_outputs_ == form.n_channels):
-            raise ValueError("y must be given, as in fit: the targets were not the next rows of X, got None.")
-        if target.shape[1] != self.n_outputs_:
-            raise ValueError(f"y must have {self.n_outputs_} columns, as in fit, got {target.shape[1]}.")
-        if not alone and form.is_series and form.closed and not form.follows(inputs, target):
-            raise ValueError("y must hold the rows after those of X, as in fit, got others.")
-
     def _check_steps(self, n_steps: Any) -> None:
         check_is_fitted(self)
         if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 1:
@@ -335,3 +331,13 @@ class DopamineESN(Training):
                 else f"y must have had at least n_channels={self.n_channels_} columns in fit, the next row of each "
                 f"window, for predictions to be fed back, got {self.n_outputs_}."
             )
+
+
+def _after_washout(goal: Array, first: Array, washout: int) -> Array:
+    """Targets (n, series x channels) without the first ones of series that begin later, while their state settles."""
+    goal = goal.copy()
+    apart = goal.reshape(len(goal), len(first), -1)
+    for k, row in enumerate(first):
+        if row:
+            apart[row : row + min(washout, (len(goal) - row) // 4), k] = np.nan
+    return goal

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from skdopamine._esn.standard import picked
 from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
 
@@ -46,6 +47,10 @@ class Range(NamedTuple):
         return self._replace(
             least=np.minimum(self.least, least), most=np.maximum(self.most, most), share=np.maximum(self.share, share)
         )
+
+    def of_series(self, which: Array, own: "Range") -> "Range":
+        """Those of series (n,) by their number among these, -1 for one that has its `own`."""
+        return Range(*(picked(known, which, part) for known, part in zip(self, own, strict=True)))
 
     @property
     def bounds(self) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ class Covariates(NamedTuple):
     before: tuple[int, ...]  # 0 for the row itself
     base: Simple  # covariates are seen as differences where rows are
     n_series: int
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, given: Array, base: Simple, season: int, n_series: int, *, is_series: bool) -> Self:
@@ -40,6 +41,7 @@ class Covariates(NamedTuple):
         """What is seen of each of the rows `given` (n, series x k): (n, series x n_seen), zero before they begin."""
         rows = np.zeros(given.shape)
         rows[self.base.lag :] = self.standard.scaled(self.base.left(given))
+        rows[np.isnan(rows)] = 0.0
         parts = []
         for before in self.before:
             part = np.zeros(rows.shape)

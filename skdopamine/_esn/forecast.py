@@ -302,7 +302,7 @@ def predicted(reader: Reader, population: Population, readout: Array, state: Arr
     ahead = [np.empty((0, readout.shape[1]))]
     for _, states, past in reader.read(population, first, last, state):
         ahead.append(_reservoir.features(population, states, past)[0] @ readout)
-    return np.concatenate(ahead).reshape(last - first, -1)
+    return np.concatenate(ahead).reshape(last - first, readout.shape[1] * reader.n_series)
 
 
 def learn(
@@ -407,7 +407,7 @@ def path_values(
     truth = by_series(truth, reader.n_series)[..., : loop.n_fed]
     # differences are judged by the rows that they add up to
     path, truth = task.base.added(path.transpose(1, 2, 0, 3)), task.base.added(truth)
-    known: Array = ~np.isnan(truth).any(axis=-1)
+    known = np.asarray(~np.isnan(truth).any(axis=-1))
     values = task.objective.values(path, np.where(known[..., None], truth, 0.0))
     if reader.n_series == 1 and known.all():
         return np.asarray(values), np.ones(known.shape)

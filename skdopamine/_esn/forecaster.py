@@ -12,8 +12,9 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn.ahead import ForecastingESN
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.frames import Frame
+from skdopamine._esn.panel import Panel
+from skdopamine._esn.rows import Following
 from skdopamine._esn.stream import Stream
-from skdopamine._esn.wild import tamed_data
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.caller import users_level
@@ -303,7 +304,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
     @_validation.fit_context
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, exog: Any = None) -> Self:
         """Fit the forecaster to a series, or to windows of one.
 
         Parameters
@@ -324,20 +325,19 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         ValueError
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
-        index, frame = getattr(X, "index", None), Frame.of(X)
         with _ending.interruptible(self):
             with _validation.restored_on_error(self):
-                inputs, target, form = self._check_data(X, y, None)
-                inputs, target, told = tamed_data(inputs, target)
-                results, cut_short = self._fit(inputs, target, form, index)
+                self._check_training(X)
+                rows = self._given(X, y, exog, first=True)
+                results, cut_short = self._fit(rows)
             _ending.warn(
                 results,
                 max_iter=self.max_iter,
                 learning_rate_init=self.learning_rate_init,
                 cut_short=cut_short,
             )
-        self._warn_of_gaps(Calendar(), index)
-        self._warn(told)
+        self._warn_of_gaps(Calendar(), rows.index)
+        self._warn(rows.told)
         if self.difference == 1 and not self._model.base.lag:
             message = _ending.without_effect("difference", 1, "stateful=True and y the next rows of X")
             self._warn(message)
@@ -354,7 +354,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, exog: Any = None) -> Any:
         """Predict the targets of rows.
 
         Parameters
@@ -368,18 +368,38 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             Predicted targets.
         """
         check_is_fitted(self)
-        model, rows = self._model, self._stream.after(self._read(X))
-        self._warn_of_gaps(self._stream.calendar, getattr(X, "index", None))
-        ahead = self._stream.predicted(model, model.scaled(rows))
-        return model.shaped_as_targets(model.restored(ahead, rows))
+        following = self._following(X, exog, n_more=1)
+        return self._given_back(following.frame, self._predicted(following))
+
+    def _predicted(self, following: Following) -> Array:
+        """Predictions (n, series x targets) of the targets of rows."""
+        model, stream = self._model, self._stream
+        after = stream.after(following.rows)
+        return model.restored(stream.predicted(model, model.scaled(after), following.exog), after)
+
+    def _given_back(self, frame: Frame | Panel, values: Array) -> Any:
+        """Values (n, series x targets, ...) of rows, of many series in their container."""
+        form = self._model.form
+        parts = [part[:, 0] if form.flat else part for part in np.split(values, form.n_series, axis=1)]
+        return frame.arrays_back(parts) if isinstance(frame, Panel) else parts[0]
+
+    def _following(self, X: Any, exog: Any, *, n_more: int, **options: Any) -> Following:
+        """Rows that follow those of `fit`, and covariates of them and of so many rows more."""
+        stream = self._stream
+        if not self._model.form.is_series:
+            rows = self._windows(X)
+            return Following(rows, rows, Frame(), self._exog(exog, [len(rows)], 0, first=False))
+        given, frame, lengths, _ = self._series(X, first=False, **options)
+        self._check_same_series(frame, len(lengths), lengths)
+        self._warn_of_gaps(stream.calendar, None if isinstance(frame, Panel) else getattr(X, "index", None))
+        known = self._exog(exog, lengths, n_more, first=False)
+        return Following(self._bridged(self._model, stream, given, known), given, frame, known)
 
     def _held(self, ends: Array) -> Array:
-        """Ends of intervals of targets, the next rows among them held within `bounds`."""
-        n_targets = self._model.readout.shape[1]
-        columns = np.moveaxis(ends.reshape(len(ends), n_targets, -1), 1, -1)
-        return np.moveaxis(self._model.within(columns), -1, 1).reshape(ends.shape)
+        """Ends (n, targets) of intervals, the next rows among them held within `bounds`."""
+        return self._model.within(ends)
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, *, exog: Any = None) -> float:
         """Coefficient of determination of the predictions.
 
         Parameters
@@ -390,22 +410,29 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             True targets; None, with ``stateful=True`` only, is the next row of X.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
+        exog : array-like of shape (n_samples, n_covariates), default=None
+            Covariates of the rows or, of windows, of their targets, where `fit` had any.
 
         Returns
         -------
         score : float
-            R2, 1 at best.
+            R2, 1 at best, the mean over channels and series.
         """
         check_is_fitted(self)
         if y is None and self._model.form.is_series:
-            rows = self._read(X, ensure_min_samples=3)
+            following = self._following(X, exog, n_more=0, ensure_min_samples=3)
             weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
-            return float(r2_score(rows[1:], self.predict(X)[:-1], sample_weight=weight))
+            truth = following.given[1:]
+            known = ~np.isnan(truth).any(axis=1)
+            ahead = self._predicted(following)[:-1]
+            return float(r2_score(truth[known], ahead[known], sample_weight=None if weight is None else weight[known]))
         if y is None:
             raise ValueError("y must be given with stateful=False, got None.")
-        return float(super().score(X, y, sample_weight))
+        following = self._following(X, exog, n_more=1)
+        ahead = self._model.shaped_as_targets(self._predicted(following))
+        return float(r2_score(y, ahead, sample_weight=sample_weight))
 
-    def predict_interval(self, X: Any, coverage: Any = 0.9) -> tuple[Array, Array]:
+    def predict_interval(self, X: Any, coverage: Any = 0.9, *, exog: Any = None) -> Any:
         """Predict intervals that hold the targets with a given probability.
 
         Split-conformal: as wide as the quantile of the absolute errors on rows that the readout has not learnt from,
@@ -436,25 +463,35 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         .. [1] Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018). Distribution-free predictive inference for
            regression. https://arxiv.org/abs/1604.04173
         """
-        (coverages, several), center = _intervals.given_shares("coverage", coverage), self.predict(X)
-        known, model = self._known(), self._model
-        error, width = _intervals.held_errors(known, model.population), []
+        check_is_fitted(self)
+        (coverages, several), model = _intervals.given_shares("coverage", coverage), self._model
+        known, following = self._known(), self._following(X, exog, n_more=1)
+        center, error = self._predicted(following), _intervals.held_errors(known, model.population)
+        given, width = following.given, []
+        adapts = model.form.is_series and model.form.closed and center.shape[1] == self.n_channels_
         for one in coverages:
-            _intervals.check_enough("coverage", coverage, one, len(error))
-            half = np.broadcast_to(_intervals.half_width(error, one), (len(center), error.shape[1]))
-            if model.form.is_series and model.form.closed and self.n_outputs_ == self.n_channels_:
-                rows = self._read(X)
-                read = np.concatenate([self._stream.history, model.scaled(self._stream.after(rows))])
-                seen = (rows[1:] - center.reshape(len(rows), -1)[:-1]) / model.inputs.unit
+            _intervals.check_enough("coverage", coverage, one, _intervals.n_known(error))
+            half = np.broadcast_to(_intervals.half_width(error, one), center.shape)
+            if adapts:
+                read = np.concatenate([self._stream.history, model.scaled(self._stream.after(following.rows))])
+                seen = (given[1:] - center[:-1]) / model.inputs.unit
                 half = _intervals.series_half_width(known, error, model.reader(read), seen, one)
-            width.append(model.shaped_as_targets(half * model.targets.unit))
-        half, center = (np.stack(width, axis=-1), center[..., None]) if several else (width[0], center)
-        return self._held(center - half), self._held(center + half)
+            width.append(half * model.targets.unit)
+        ends = [self._held(center + sign * half) for sign in (-1, 1) for half in width]
+        lower, upper = (np.stack(side, axis=-1) for side in (ends[: len(width)], ends[len(width) :]))
+        lower, upper = (lower, upper) if several else (lower[..., 0], upper[..., 0])
+        if not isinstance(following.frame, Panel):
+            return self._given_back(following.frame, lower), self._given_back(following.frame, upper)
+        sides = (np.split(side, model.form.n_series, axis=1) for side in (lower, upper))
+        flat = model.form.flat
+        return following.frame.arrays_back(
+            tuple(s[:, 0] if flat else s for s in pair) for pair in zip(*sides, strict=True)
+        )
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
     @_validation.fit_context
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, *, exog: Any = None) -> Self:
         """Learn from further rows; the readout is then the ridge solution of all rows so far.
 
         The normal equations are accumulated and solved again, so that the cost does not depend on how many rows came
@@ -484,26 +521,24 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 "partial_fit would replace the weights that fit trained (trainable=...) by a ridge solution."
             )
         with _validation.restored_on_error(self):
-            inputs, target, form = self._check_data(X, y, None if first else self._model.form)
-            told = None
+            self._check_training(X)
+            rows = self._given(X, y, exog, first=first)
             if first:
-                inputs, target, told = tamed_data(inputs, target)
-                model = self._started(inputs, target, form, self._plan(inputs, form))
-                stream = Stream.before(model, model.scaled(inputs))
+                model = self._started(rows, self._plan(rows))
+                stream = Stream.before(model, model.scaled(rows.inputs))
             else:
                 model, stream = self._model, self._stream
-            index = getattr(X, "index", None)
-            stream = stream.learned(model, inputs, target, waiting=y is None, index=index)
+            calendar = stream.calendar
+            stream = stream.learned(model, rows, waiting=y is None)
             assert stream.normal is not None
-            calendar = Calendar() if first else self._stream.calendar
-            frame = Frame.of(X, None if first else self._stream.frame)
-            self._set_fitted(model.solved(stream.normal), stream._replace(frame=frame))
-        self._warn_of_gaps(calendar, index)
-        self._warn(told)
+            self._set_fitted(model.solved(stream.normal), stream)
+        self._warn_of_gaps(calendar, rows.index)
+        self._warn(rows.told)
         return self
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.target_tags.required = not self.stateful
+        tags.input_tags.allow_nan = bool(self.stateful)
         return tags

@@ -48,7 +48,7 @@ def bridged(model: Model, stream: Stream, rows: Array, absent: Array, exog: Arra
     population, fed, bounds = model.population, model.fed, model.bounds(stream.span)
     state, history = stream.state, stream.history
     at = lag - n_before  # rows that were read, from `rows`
-    for t in np.flatnonzero(absent.any(axis=1)):
+    for t in np.flatnonzero(absent.any(axis=1)).tolist():
         if t < at:
             continue
         part = known[n_before + at : n_before + t]

@@ -18,10 +18,13 @@ from skdopamine._typing import Array
 MOST_ROWS = 4000  # kept at most
 STRETCH = 500  # rows of a stream for which one readout judges the closed loops
 ORIGINS = 200  # closed loops that estimate the spread of their errors
+MOST_SHARED = 4  # of many series each has this part of them at least
 LATEST = 250  # errors that estimate the width of intervals along a series
 SPREAD_ROWS = 24  # rows before a closed loop; their spread is the unit of its errors
 SHARE_OF_ALL = 0.01  # share of all rows in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
+FEWEST_WHOLE = 9  # loops without a gap that paths are drawn from
+MOST_COLUMNS = 20_000  # closed loops, of all series, that are run at once
 FEW_LOOPS, FEW_INDEPENDENT = 100, 20  # in fewer, errors above and below are taken to be alike
 LEAST_WORTH = 2.0  # degrees of freedom of a spread that few loops show
 PRIOR_SEASONS = 3.0  # of errors as they are at all times
@@ -100,19 +103,33 @@ def one_step_errors(known: Record, population: Population) -> Array:
 
 
 def held_errors(known: Record, population: Population) -> Array:
-    """Errors one step ahead of the rows that count."""
+    """Errors one step ahead of the rows that count, nan where the target is not known."""
     return one_step_errors(known, population)[known.counts_from - known.judges[0].first :]
 
 
 class Loops(NamedTuple):
     """Errors of closed loops over rows held back, as far ahead as there are enough loops."""
 
-    errors: Array  # (origins, steps, channels), in the unit of the row that was forecast
+    errors: Array  # (origins, steps, channels), in the unit of the row that was forecast; nan where it is not known
     n_rows: int  # held back, that loops end in
 
     def n_independent(self, n_steps: int) -> float:
         """Loops of so many steps that do not overlap."""
         return self.n_rows / n_steps
+
+    @property
+    def n_known(self) -> int:
+        """Errors that are known of each step and channel, at least."""
+        return n_known(self.errors)
+
+    def of_series(self, which: Array, n_channels: int) -> "Loops":
+        """The loops of series (n,) by their number among these; those of all for each where one is none of them, -1."""
+        n_origins, n_steps, _ = self.errors.shape
+        apart = self.errors.reshape(n_origins, n_steps, -1, n_channels)
+        if (which >= 0).all():
+            return self._replace(errors=apart[:, :, which].reshape(n_origins, n_steps, -1))
+        together = apart.transpose(0, 2, 1, 3).reshape(-1, n_steps, n_channels)
+        return self._replace(errors=np.tile(together, (1, 1, len(which))))
 
     @property
     def alike(self) -> bool:
@@ -146,7 +163,11 @@ class Loops(NamedTuple):
     def paths(self, n_steps: int, n_paths: int, rng: np.random.Generator) -> Array:
         """Errors (n_paths, n_steps, channels) of whole loops, drawn at random and stretched as quantiles are."""
         last, growth, worth = self._ahead(n_steps)
-        errors = self.errors[rng.integers(len(self.errors), size=n_paths)]
+        whole = self.errors[~np.isnan(self.errors).any(axis=(1, 2))]
+        if len(whole) < FEWEST_WHOLE:  # what is not known is taken to be as at other times
+            means = np.nanmean(np.abs(self.errors), axis=0)
+            whole = np.where(np.isnan(self.errors), means * rng.choice([-1.0, 1.0], self.errors.shape), self.errors)
+        errors = whole[rng.integers(len(whole), size=n_paths)]
         if self.alike:
             errors = errors * rng.choice([-1.0, 1.0], size=(n_paths, 1, 1))
         # Student's distribution is the normal one over the root of a mean of squares, here one for a whole path
@@ -164,9 +185,10 @@ class Loops(NamedTuple):
 
 
 def _quantile(errors: Array, share: float) -> Array:
-    """Value that a new error is below with this probability, of errors (n, ...)."""
-    rank = min(len(errors), ceil((len(errors) + 1) * share - 1e-9))
-    return np.asarray(np.partition(errors, rank - 1, axis=0)[rank - 1])
+    """Value that a new error is below with this probability, of errors (n, ...); those that are nan do not count."""
+    known = (~np.isnan(errors)).sum(axis=0)
+    rank = np.clip(np.ceil((known + 1) * share - 1e-9).astype(np.intp), 1, np.maximum(known, 1))
+    return np.asarray(np.take_along_axis(np.sort(errors, axis=0), rank[None] - 1, axis=0)[0])
 
 
 def loops(
@@ -179,15 +201,16 @@ def loops(
     """
     first, n_rows = known.judges[0].first, len(known.target)
     n_steps = max(1, min(n_steps, n_rows - first - least + 1, max(1, (n_rows - first) // 2)))
-    n_origins = min(max(ORIGINS, least), n_rows - n_steps - first + 1)
+    n_series = known.reader.n_series
+    n_origins = min(max(ORIGINS // min(n_series, MOST_SHARED), least), n_rows - n_steps - first + 1)
     origins = np.unique(np.linspace(first, n_rows - n_steps, n_origins).astype(np.intp))
     errors, state = [], known.state
     for readout, start, end in known.spans():
-        own = origins[(origins >= start) & (origins < end)]
-        if len(own):
+        inside = origins[(origins >= start) & (origins < end)]
+        for own in np.array_split(inside, -(-len(inside) * n_series // MOST_COLUMNS)) if len(inside) else ():
             path = known.reader.paths(loop._replace(readout=readout[None]), state, start, own, n_steps)
             rows = own[:, None] + np.arange(n_steps)
-            error = base.added(known.target[rows, : loop.n_fed] - path)
+            error = base.added(known.target[rows, : n_series * loop.n_fed] - path)
             before = known.reader.recent(own, SPREAD_ROWS)
             unit = seasonal.at(own, n_steps) if seasonal else spread(before)[:, None]
             errors.append(error / unit)
@@ -210,17 +233,22 @@ class Seasonal(NamedTuple):
         """
         first = known.judges[0].first
         squares = one_step_errors(known, population)[:, : known.reader.inputs.shape[-1]] ** 2
-        mean = np.maximum(squares.mean(axis=0), np.finfo(float).tiny)
+        is_known = ~np.isnan(squares)
+        squares = np.where(is_known, squares, 0.0)
+        mean = np.maximum(squares.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1), np.finfo(float).tiny)
         phase = np.arange(first, first + len(squares)) % season
         total = np.stack([np.bincount(phase, column, season) for column in squares.T], axis=1)
-        count = np.bincount(phase, minlength=season)[:, None]
+        count = np.stack([np.bincount(phase, column, season) for column in is_known.T], axis=1)
         total, count = (_around(values, season // PHASES_APART) for values in (total, count))
         phases = (total + PRIOR_SEASONS * mean) / (count + PRIOR_SEASONS)
         n = max(SPREAD_ROWS, 2 * season)
-        sums = np.concatenate([np.zeros((1, squares.shape[1])), np.cumsum(squares / phases[phase], axis=0)])
+        sums, counts = (
+            np.concatenate([np.zeros((1, squares.shape[1])), np.cumsum(values, axis=0)])
+            for values in (squares / phases[phase], is_known)
+        )
         ends = np.arange(len(sums))
         begins = np.maximum(ends - n, 0)
-        lately = (sums[ends] - sums[begins] + SPREAD_ROWS) / ((ends - begins)[:, None] + SPREAD_ROWS)
+        lately = (sums[ends] - sums[begins] + SPREAD_ROWS) / (counts[ends] - counts[begins] + SPREAD_ROWS)
         return cls(np.sqrt(phases), np.sqrt(lately), first)
 
     def at(self, begins: Array, n_steps: int) -> Array:
@@ -277,11 +305,15 @@ def check_enough(name: str, given: Any, coverage: float, n_errors: int) -> None:
         )
 
 
+def n_known(errors: Array) -> int:
+    """How many of errors (n, ...) are known of each column, at least."""
+    return int((~np.isnan(errors)).sum(axis=0).min(initial=len(errors)))
+
+
 def half_width(error: Array, coverage: float) -> Array:
     """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
-    check_enough("coverage", coverage, coverage, len(error))
-    rank = ceil((len(error) + 1) * coverage - 1e-9)
-    return np.asarray(np.partition(np.abs(error), rank - 1, axis=0)[rank - 1])
+    check_enough("coverage", coverage, coverage, n_known(error))
+    return _quantile(np.abs(error), coverage)
 
 
 def series_half_width(known: Record, error: Array, reader: Reader, seen: Array, coverage: float) -> Array:

@@ -40,7 +40,9 @@ class Form(NamedTuple):
 
     def follows(self, rows: Array, target: Array) -> bool:
         """Whether the first targets are the rows that follow, as far as these are known."""
-        return np.allclose(rows[1:], target[: len(rows) - 1, : self.n_channels], rtol=ROUNDING, atol=0.0)
+        rows, target = rows[1:], target[: len(rows) - 1, : self.n_channels]
+        unknown = np.isnan(rows) | np.isnan(target)
+        return bool((unknown | np.isclose(rows, target, rtol=ROUNDING, atol=0.0)).all())
 
     def shaped(self, X: Array) -> Array:
         """Rows as they are, or cut into their times."""

@@ -31,6 +31,10 @@ class Panel(NamedTuple):
         whole = pd.concat(results, keys=list(self.keys), names=list(self.names))
         return whole.reset_index() if self.kind == "long" else whole
 
+    def arrays_back(self, results: Iterable[Any]) -> Any:
+        """Arrays that have been computed of each series: a list, or a dict where series have names."""
+        return list(results) if self.kind == "list" else dict(zip(self.keys, results, strict=True))
+
 
 def is_panel(series: Any) -> bool:
     """Whether these are many series, and not one."""

@@ -59,6 +59,8 @@ def polished(model: Model, task: Assignment) -> Model:
     reader, n_rows = task.reader, len(task.target)
     if not (isinstance(reader, SeriesReader) and task.closed and n_rows >= FEWEST_ROWS):
         return model
+    if reader.n_series > 1 or np.isnan(task.target).any():  # of measured series
+        return model
     roots = _roots(model, task)
     widest, (before, _) = max(roots.items())
     expected = model._replace(degree=widest).emptied().expected
@@ -112,7 +114,7 @@ class Court(NamedTuple):
         for first in (task.split, min(task.washout, last)):
             origins = np.unique(np.linspace(first, last, N_ORIGINS).astype(np.intp))
             state = reader.starts(model.population, model.zero_state, 0, origins)
-            starts.append(Start(state, reader.recent(origins, int(model.lags.max()) + 1)))
+            starts.append(reader.start(state, origins, n_steps))
             truth.append(task.target[origins[:, None] + np.arange(n_steps), :n_fed])
         n_independent = max(1.0, (last + n_steps - task.split) / n_steps)
         return cls(task, n_steps, n_independent, starts[0], starts[1], (truth[0], truth[1]))

@@ -189,7 +189,7 @@ def run_many(
     """
     n_series = inputs.shape[1]
     chunk = max(1, CHUNK_BYTES // (8 * state.size))
-    begun: Array = ~np.isnan(inputs).any(axis=2)
+    begun = np.asarray(~np.isnan(inputs).any(axis=2))
     for start in range(0, len(inputs), chunk):
         rows = np.where(begun[start : start + chunk, :, None], inputs[start : start + chunk], 0.0)
         states = np.empty((len(rows), n_series, len(state)))

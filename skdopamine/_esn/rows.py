@@ -22,6 +22,8 @@ class Rows(NamedTuple):
     frame: Frame | Panel = Frame()  # what they came in
     index: Any = None  # of pandas, of one series
     has_gaps: bool = False  # whether something is missing after a series has begun
+    names: tuple[str, ...] = ()  # of the covariates
+    told: str | None = None  # what there is to say of the values
 
     @property
     def targets(self) -> Array:
@@ -52,6 +54,15 @@ class Rows(NamedTuple):
         inputs, given, exog = (_of_series(part, chosen, form.n_series) for part in (self.inputs, self.given, self.exog))
         some = self._replace(inputs=inputs, given=given, exog=exog, form=form._replace(n_series=n))
         return some.part(int(begins(some.inputs, n).min()))
+
+
+class Following(NamedTuple):
+    """Rows that follow those of `fit`."""
+
+    rows: Array  # (n, columns), or windows, with forecasts in place of what is missing
+    given: Array  # with nan for what is missing
+    frame: Frame | Panel
+    exog: Array | None  # covariates (n or n + 1, series x k)
 
 
 def begins(rows: Array, n_series: int) -> npt.NDArray[np.intp]:

@@ -44,3 +44,13 @@ class Standard(NamedTuple):
         """These units, the first columns counted as those of `other`."""
         n = len(other.centre)
         return Standard(np.concatenate([other.centre, self.centre[n:]]), np.concatenate([other.unit, self.unit[n:]]))
+
+    def of_series(self, which: Array, own: "Standard") -> "Standard":
+        """Those of series (n,) by their number among these, -1 for one that has its `own`."""
+        return Standard(picked(self.centre, which, own.centre), picked(self.unit, which, own.unit))
+
+
+def picked(known: Array, which: Array, own: Array) -> Array:
+    """Values (n x k,) of series by their number (n,) among those `known` (m x k,), or for -1 their `own` (n x k,)."""
+    apart = own.reshape(len(which), -1)
+    return np.where(which[:, None] < 0, apart, known.reshape(-1, apart.shape[1])[np.maximum(which, 0)]).reshape(-1)

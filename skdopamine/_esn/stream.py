@@ -1,6 +1,6 @@
 """Where a forecaster stands in its series, and what it has seen of that series."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
 from skdopamine._esn.reservoir import Population
 from skdopamine._esn.root import Equations
+from skdopamine._esn.rows import Rows
 from skdopamine._typing import Array
 
 
@@ -39,6 +40,11 @@ class Stream(NamedTuple):
         levels = np.empty((0, model.form.n_columns))
         return cls(model.zero_state, history, Range.of(rows), model.no_rows, None, False, Calendar(), levels)
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows have been read."""
+        return self.normal is None or self.normal.n_rows > 0 or self.waiting
+
     def last_row(self, model: Model) -> Array:
         """The last row (channels,) that was read, as the user counts."""
         if len(self.levels):
@@ -49,27 +55,17 @@ class Stream(NamedTuple):
         """The user's rows after the last ones that differences are taken to."""
         return np.concatenate([self.levels, rows]) if len(self.levels) else rows
 
-    def learned(
-        self,
-        model: Model,
-        inputs: Array,
-        targets: Array,
-        *,
-        waiting: bool,
-        index: Any,
-        given: Array,
-        exog: Array | None,
-    ) -> "Stream":
-        """With further rows and their targets, as the user counts; `given` are the rows with nan for what is missing.
+    def learned(self, model: Model, further: Rows, *, waiting: bool) -> "Stream":
+        """With further rows and their targets.
 
         If the last row before waits for its target, the first of these rows is that. The record is extended by the
         errors of the model's readout, which has not learnt from these rows.
         """
         assert self.normal is not None
-        known = self.after(inputs)
-        rows, target = model.scaled(known), model.goals(known, _padded(targets, len(self.levels)))
+        known, exog = self.after(further.inputs), further.exog
+        rows, target = model.scaled(known), model.goals(known, _padded(further.targets, len(self.levels)))
         normal, population, joined = self.normal, model.population, self.waiting
-        next_row = model.scaled(self.after(given))[:1]
+        next_row = model.scaled(self.after(further.given))[:1]
         before = self.history if model.form.is_series else rows[:0]
         reader = self._reader(model, before, rows, exog)
         padded = np.concatenate([np.zeros((len(before), target.shape[1])), target])
@@ -90,9 +86,10 @@ class Stream(NamedTuple):
             normal,
             record,
             waiting,
-            self.calendar.extended(index),
+            self.calendar.extended(further.index),
             known[len(known) - model.base.lag :].copy(),
-            exog=None if exog is None else kept(model, self.with_exog(exog)),
+            further.frame,
+            None if exog is None else kept(model, self.with_exog(exog)),
         )
 
     def _extended(

@@ -10,9 +10,9 @@ from skdopamine._esn.choice import Court
 from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import GainsProblem, decode, encode
 from skdopamine._esn.model import Model
+from skdopamine._esn.reading import Reading
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._esn.root import Equations
-from skdopamine._estimator.base import DopamineEstimator
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._training import trainer as _trainer
@@ -34,7 +34,7 @@ WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
 
 
-class Training(DopamineEstimator):
+class Training(Reading):
     """The training of a forecaster."""
 
     def _with_tuned_gains(
@@ -68,7 +68,7 @@ class Training(DopamineEstimator):
     def _latest(self, task: Assignment, n_rows: int) -> Assignment:
         """The last rows that gains are tuned on, so many or as many as loops need; or the last windows."""
         if isinstance(task.reader, SeriesReader):
-            most = max(n_rows, 4 * task.washout, 8 * task.horizon)
+            most = max(n_rows // task.reader.n_series, 4 * task.washout, 8 * task.horizon)
         else:
             most = max(TUNING_WINDOWS, TUNING_READS // task.reader.inputs.shape[1])
         return task.latest(most, float(self.validation_fraction))
