@@ -115,6 +115,6 @@ def test_an_index_of_no_single_series_is_refused(method):
     model = stream().fit(frame)
     with pytest.raises(ValueError, match=r"one row for each time.*repeated"):
         getattr(model, method)(frame.iloc[[0, 1, 1, 2]])
-    several = frame.set_axis(pd.MultiIndex.from_product([["a", "b"], range(100)]), axis=0)
-    with pytest.raises(ValueError, match=r"one series.*2 levels"):
+    several = frame.set_axis(pd.MultiIndex.from_product([["a", "b"], range(10), range(10)]), axis=0)
+    with pytest.raises(ValueError, match=r"one series.*3 levels"):
         getattr(model, method)(several)

@@ -11,6 +11,7 @@ from skdopamine import DopamineESNForecaster, make_windows
 from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.choice import N_SPLITS, SHRINKING, Trial
 from skdopamine._esn.gains_problem import GainsProblem
+from skdopamine._esn.rows import Rows
 from skdopamine.datasets import make_lorenz
 
 
@@ -104,7 +105,8 @@ def test_one_step_of_a_loop_is_the_prediction():
     ahead = small(stateful=True, trainable=(), difference=1).fit(series[:200]).predict(series[200:])
     for n in (201, 230):
         other = small(stateful=True, trainable=(), difference=1).fit(series[:200])
-        other._stream = other._stream.learned(other._model, series[200:n], series[201:n], waiting=True, index=None)
+        rows = Rows(series[200:n], None, series[200:n], other._model.form)
+        other._stream = other._stream.learned(other._model, rows, waiting=True)
         assert other.forecast(1)[0] == pytest.approx(ahead[n - 201], rel=1e-9)
 
 

@@ -95,7 +95,8 @@ def test_the_loss_of_a_path_is_that_of_each_step():
     starts = np.column_stack(
         [assignment().reader.state_after(own, np.zeros((6, 1)), 0, origin + 1)[:, 0] for origin in origins]
     )
-    values = _forecast.path_values(assignment(), own, READOUT[None], starts, origins)
+    values, weight = _forecast.path_values(assignment(), own, READOUT[None], starts, origins)
+    assert (weight == 1).all()
     path = assignment().reader.paths(closed_loop(own), np.zeros((6, 1)), 0, origins, 4)
     truth = ROWS[1:][origins[:, None] + np.arange(4)]
     np.testing.assert_allclose(values[0], 0.5 * ((path - truth) ** 2).sum(axis=2))

@@ -109,7 +109,11 @@ def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypat
     judges, given = [*whole.judges], [known.errors]
     for first in range(30, 59, 10):
         last = min(59, first + 10)
-        rows, goals, errors = ROWS[first:last], ROWS[first + 1 : last + 1], RNG.standard_normal((last - first, 2))
+        rows, goals, errors = (
+            SeriesReader(ROWS[first:last], LAGS),
+            ROWS[first + 1 : last + 1],
+            RNG.standard_normal((last - first, 2)),
+        )
         known = _intervals.extended(known, rows, goals, errors, readout(first), reservoir)
         given.append(errors)
         if stretch < 1000:

@@ -13,6 +13,7 @@ from skdopamine._esn import base as _base
 from skdopamine._esn.readout import FEWEST_ROWS, Candidate, polished
 from skdopamine._esn.reservoir import Normal
 from skdopamine._esn.root import Root
+from skdopamine._esn.rows import Rows
 from skdopamine.datasets import make_lorenz
 
 LORENZ = make_lorenz(1500, random_state=0)
@@ -142,5 +143,6 @@ def test_weights_may_be_trained_after_it():
 
 
 def test_a_model_of_another_kind_is_left_as_it_is(lorenz):
-    task = lorenz._assignment(lorenz._model, LORENZ[:1000], LORENZ[1:1000])
+    rows = Rows(LORENZ[:1000], None, LORENZ[:1000], lorenz._model.form)
+    task = lorenz._assignment(lorenz._model, rows)
     assert polished(lorenz._model, task._replace(closed=False)) is lorenz._model
