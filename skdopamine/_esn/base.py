@@ -158,9 +158,20 @@ class DopamineESN(Training):
         if callable(self.loss) and self.difference == 1:
             raise ValueError("difference must be 0 or 'auto' with a loss of your own, which counts rows, got 1.")
         form = rows.form
-        seasons = _season.seasons(self.season, rows.inputs[-TUNING_ROWS:] if form.is_series else None)
+        seasons = _season.seasons(self.season, self._seen_by_season(rows) if form.is_series else None)
         lag = max(seasons, default=1) if self.difference == 1 and form.is_series and form.closed else 0
         return Plan(Simple(lag), seasons, draw_seed(self.random_state))
+
+    def _seen_by_season(self, rows: Rows) -> Array:
+        """The latest rows that a season is sought in, without what covariates explain: holidays are no season."""
+        latest = rows.last(TUNING_ROWS)
+        if latest.exog is None:
+            return latest.inputs
+        known = ~np.isnan(latest.inputs).any(axis=1)
+        columns = np.where(np.isnan(latest.exog), 0.0, latest.exog)
+        columns = np.column_stack([columns - columns.mean(axis=0), np.ones(len(columns))])
+        effect = np.linalg.lstsq(columns[known], latest.inputs[known], rcond=None)[0]
+        return np.asarray(latest.inputs - columns[:, :-1] @ effect[:-1])
 
     def _court(self, model: Model, rows: Rows) -> Court | None:
         """The best model with untuned gains and a simple forecast to add to, which tuned gains have to beat.
