@@ -52,10 +52,9 @@ class Range(NamedTuple):
         """Those of series (n,) by their number among these, -1 for one that has its `own`."""
         return Range(*(picked(known, which, part) for known, part in zip(self, own, strict=True)))
 
-    @property
-    def bounds(self) -> tuple[Array, Array]:
-        """Bounds (channels,) of what is fed back."""
-        room = self.share * (self.most - self.least)
+    def bounds(self, *, wide: bool) -> tuple[Array, Array]:
+        """Bounds (channels,) of what is fed back; wide ones where the rows before do not show what may come."""
+        room = (MOST if wide else self.share) * (self.most - self.least)
         return self.least - room, self.most + room
 
 

@@ -389,9 +389,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         if not self._model.form.is_series:
             rows = self._windows(X)
             return Following(rows, rows, Frame(), self._exog(exog, [len(rows)], 0, first=False))
-        given, frame, lengths, _ = self._series(X, first=False, **options)
+        given, frame, lengths, _, index = self._series(X, first=False, **options)
         self._check_same_series(frame, len(lengths), lengths)
-        self._warn_of_gaps(stream.calendar, None if isinstance(frame, Panel) else getattr(X, "index", None))
+        self._warn_of_gaps(stream.calendar, index)
         known = self._exog(exog, lengths, n_more, first=False)
         return Following(self._bridged(self._model, stream, given, known), given, frame, known)
 

@@ -45,6 +45,7 @@ def bridged(model: Model, stream: Stream, rows: Array, absent: Array, exog: Arra
     lag, n_before = model.base.lag, len(stream.levels)
     known = stream.after(rows.copy())
     seen = None if model.covariates is None or exog is None else model.covariates.seen(stream.with_exog(exog))
+    n_known = 0 if stream.exog is None else len(stream.exog)
     population, fed, bounds = model.population, model.fed, model.bounds(stream.span)
     state, history = stream.state, stream.history
     at = lag - n_before  # rows that were read, from `rows`
@@ -57,7 +58,7 @@ def bridged(model: Model, stream: Stream, rows: Array, absent: Array, exog: Arra
         whole, last = np.concatenate([history, model.inputs.scaled(part)]), len(history) + t - at - 1
         covariates = None if seen is None else np.zeros((len(whole), seen.shape[1]))
         if covariates is not None and seen is not None:
-            covariates[last] = seen[len(seen) - len(rows) + t]
+            covariates[last] = seen[n_known + t]
         reader = model.reader(whole, covariates)
         state, history, at = reader.state_after(population, state, len(history), len(whole)), whole[-len(history) :], t
         ahead = _reservoir.features(population, state.T, reader.past(np.array([last])))[0] @ fed

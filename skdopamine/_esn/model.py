@@ -148,7 +148,7 @@ class Model(NamedTuple):
 
         Where differences are fed back, the user's are those of the rows that come of them.
         """
-        low, high = span.bounds
+        low, high = span.bounds(wide=self.covariates is not None)
         if self.base.lag:
             return low, high
         least, most = (self.inputs.scaled(limit) for limit in self.limits)

@@ -118,7 +118,7 @@ class OutlookESN(DopamineESN):
 
     def _origin_after(self, n_steps: int, X: Any, exog: Any) -> tuple[Stream, Array, Origin]:
         """A closed loop after the rows of X, the stream whose range it is held in, and the forecast."""
-        values, frame, lengths, _ = self._series(X, first=False)
+        values, frame, lengths, _, index = self._series(X, first=False)
         known, lag = self._exog(exog, lengths, n_steps, first=False), self._model.base.lag
         n_lags, fewest = 1 + int(self._model.lags.max()) + lag, min(lengths)
         if fewest <= lag:
@@ -130,8 +130,7 @@ class OutlookESN(DopamineESN):
                 f"X has {fewest} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
                 "taken to be the mean."
             )
-        if not isinstance(frame, Panel):
-            self._warn_of_gaps(Calendar(), getattr(X, "index", None))
+        self._warn_of_gaps(Calendar(), index)
         model, stream, which = self._view_of(values, frame, len(lengths), known)
         before = Stream.before(model, model.scaled(values))._replace(span=stream.span)
         rows = self._bridged(model, before, values, None if known is None else known[: len(values)])

@@ -65,7 +65,7 @@ class Reading(DopamineEstimator):
         return Rows(inputs, target, inputs, form, known, names=_names(exog))
 
     def _series_given(self, X: Any, y: Any, exog: Any, *, first: bool) -> Rows:
-        values, frame, lengths, had = self._series(X, first=first, ensure_min_samples=2 if first else 1)
+        values, frame, lengths, had, index = self._series(X, first=first, ensure_min_samples=2 if first else 1)
         n_series, alone = len(lengths), y is None
         n_channels = values.shape[1] // n_series
         form = Form(True, alone, alone, alone and n_channels == 1, n_channels, n_series)
@@ -83,18 +83,19 @@ class Reading(DopamineEstimator):
         known = self._exog(exog, lengths, 0, first=first)
         if first and known is not None:
             form = form._replace(n_covariates=known.shape[1] // n_series)
-        index = None if isinstance(frame, Panel) else getattr(X, "index", None)
         return Rows(values, target, values, form, known, frame, index, names=_names(exog))
 
     def _windows(self, X: Any) -> Array:
         """Checked windows (n, n_lags, channels)."""
         return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
-    def _series(self, X: Any, *, first: bool, **options: Any) -> tuple[Array, Frame | Panel, list[int], Array | None]:
+    def _series(
+        self, X: Any, *, first: bool, **options: Any
+    ) -> tuple[Array, Frame | Panel, list[int], Array | None, Any]:
         """Values (n, series x channels) side by side, what they came in, and how many rows each series has.
 
         Values are nan where they are missing or a series has not begun. Also return which rows a series had before its
-        index was completed.
+        index was completed, and that index.
         """
         panel, had = None, None
         if is_panel(X):
@@ -111,7 +112,8 @@ class Reading(DopamineEstimator):
         values = validate_data(self, _together(parts), reset=first, **options)
         lengths = [len(part) for part in parts]
         parts = np.split(values, np.cumsum(lengths)[:-1])
-        return side_by_side(parts), frame, lengths, had
+        index = getattr(X, "index", None) if panel is None else None
+        return side_by_side(parts), frame, lengths, had, index
 
     def _tamed(self, rows: Rows) -> Rows:
         """Rows without values that would set the units alone."""

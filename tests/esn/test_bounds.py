@@ -18,7 +18,7 @@ def test_rows_that_stay_in_the_range_of_the_first_have_little_room():
     np.testing.assert_array_equal(span.least, [0, -2])
     np.testing.assert_array_equal(span.most, [4, 2])
     np.testing.assert_allclose(span.share, LEAST)
-    np.testing.assert_allclose(span.bounds, [[-4 * LEAST, -2 - 4 * LEAST], [4 + 4 * LEAST, 2 + 4 * LEAST]])
+    np.testing.assert_allclose(span.bounds(wide=False), [[-4 * LEAST, -2 - 4 * LEAST], [4 + 4 * LEAST, 2 + 4 * LEAST]])
 
 
 def test_rows_that_leave_the_range_of_the_first_have_twice_that_room():
@@ -35,7 +35,10 @@ def test_rows_that_leave_the_range_of_the_first_have_twice_that_room():
 def test_what_is_not_known_to_stay_has_half_a_range(rows):
     span = Range.of(rows)
     assert span.share[0] == MOST
-    np.testing.assert_array_equal(span.bounds, [span.least - np.ptp(rows) / 2, span.most + np.ptp(rows) / 2])
+    np.testing.assert_array_equal(
+        span.bounds(wide=False), [span.least - np.ptp(rows) / 2, span.most + np.ptp(rows) / 2]
+    )
+    np.testing.assert_array_equal(span.bounds(wide=True), span.bounds(wide=False))
 
 
 def test_times_of_windows_count_as_rows():
