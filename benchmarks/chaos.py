@@ -207,23 +207,35 @@ def series(system: System, seed: int, n_train: int) -> Array:
     return system.make(n_rows, random_state=seed)
 
 
-def judge(model: Any, system: System, rows: Array, n_train: int) -> Array:
-    """Figure of each start: valid time in Lyapunov times, or the absolute error at step 84."""
+def errors(
+    model: Any, rows: Array, n_train: int, starts: Array, n_steps: int, *, truth: Array, n_read: int = N_READ
+) -> Array:
+    """Distances (starts, n_steps) of closed loops to the truth, in the spread of the series.
+
+    Each loop goes on after the `n_read` rows before its start.
+    """
     unit = rows[:n_train].std(axis=0)
     scaled = rows / unit
     size = np.sqrt(((scaled - scaled.mean(axis=0)) ** 2).sum(axis=1).mean())
-    figures = []
-    for first in n_train + system.gap * np.arange(system.n_starts):
-        start = first + N_READ
+    apart = []
+    for start in starts:
         with np.errstate(all="ignore"):  # a rival's loop may run away
-            path = model.forecast(system.n_steps, rows[first:start]).reshape(system.n_steps, -1)
-            error = np.linalg.norm((path - rows[start : start + system.n_steps]) / unit, axis=1) / size
-        if system.exponent is None:
-            figures.append(error[-1])
-        else:
-            wrong = ~(error <= THRESHOLD)
-            figures.append(system.exponent * (np.argmax(wrong) if wrong.any() else system.n_steps))
-    return np.array(figures)
+            path = model.forecast(n_steps, rows[start - n_read : start]).reshape(n_steps, -1)
+            apart.append(np.linalg.norm((path - truth[start : start + n_steps]) / unit, axis=1) / size)
+    return np.array(apart)
+
+
+def valid_steps(error: Array) -> Array:
+    """Steps until the error first exceeds the threshold, all where it never does; nan exceeds it."""
+    wrong = ~(error <= THRESHOLD)
+    return np.where(wrong.any(axis=-1), wrong.argmax(axis=-1), error.shape[-1])
+
+
+def judge(model: Any, system: System, rows: Array, n_train: int) -> Array:
+    """Figure of each start: valid time in Lyapunov times, or the absolute error at step 84."""
+    starts = n_train + N_READ + system.gap * np.arange(system.n_starts)
+    error = errors(model, rows, n_train, starts, system.n_steps, truth=rows)
+    return error[:, -1] if system.exponent is None else system.exponent * valid_steps(error)
 
 
 def run(name: str, n_seeds: int, n_train: int) -> list[Line]:
