@@ -233,8 +233,8 @@ def _elnino() -> np.ndarray:
     return frame.drop(columns=[column for column in frame if str(column).upper() == "YEAR"]).to_numpy().ravel()
 
 
-# Of half-hourly ones the last rows: six weeks, of which the season is one.
-N_HALF_HOURS = 2016
+# Of half-hourly ones the last rows: twelve weeks, of which the season is one.
+N_HALF_HOURS = 4032
 EVERYDAY = {
     "co2": (lambda: _statsmodels("co2")["co2"].resample("MS").mean().interpolate(), 12, 24),
     "AirPassengers": (lambda: _column("datasets", "AirPassengers", "value"), 12, 24),
@@ -247,7 +247,7 @@ EVERYDAY = {
     "lynx": (lambda: _column("datasets", "lynx", "value"), 0, 10),
     "elecdaily": (lambda: _column("fpp2", "elecdaily", "Demand"), 7, 14),
     "gasoline": (lambda: _column("fpp2", "gasoline", "value"), 52, 26),
-    "taylor": (lambda: _column("forecast", "taylor", "x")[-N_HALF_HOURS:], 336, 48),
+    "taylor": (lambda: _column("forecast", "taylor", "x"), 336, 48),
     "vic_elec": (lambda: _vic_elec()[-N_HALF_HOURS:], 336, 48),
 }
 

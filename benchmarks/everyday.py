@@ -7,8 +7,8 @@ of the mean change of a season in the rows before. The second table has their me
 Widths are those of intervals of 90 % beside AutoARIMA's, of the cases whose season it is told.
 
 The third table has the coverage of intervals of 90 % from many origins: ours learns the rows before the last quarter
-and then, by `partial_fit`, those up to each origin. Phases are those of the season of the row that is forecast; of half
-hours, those of the day.
+and then, by `partial_fit`, those up to each origin. Phases are those of the season of the row that is forecast: months,
+quarters, days, pieces of four weeks and, of half hours, the hours of the day.
 
     python benchmarks/everyday.py            # writes results/everyday.md, everyday_kinds.md, everyday_intervals.md
     python benchmarks/everyday.py --quick    # some cuts and origins of AirPassengers, prints only
@@ -31,7 +31,7 @@ CUTS = (36, 48, 60)
 N_AHEAD = 12  # of a cut
 N_ORIGINS = 3
 MOST_ORIGINS = 60  # of the third table
-MOST_PHASES = 48
+PHASES = {336: (48, 2), 52: (52, 4)}  # rows a cycle, and rows a phase; else the season, and one
 KINDS = {0: "yearly", 4: "quarterly", 7: "daily", 12: "monthly", 52: "weekly", 336: "half-hourly"}
 OURS = "ours"
 MEAN = (("at_least", 87.0), ("at_most", 93.0))  # percent of the rows
@@ -138,6 +138,7 @@ class Rolling(NamedTuple):
     kind: str
     covered: Array
     phases: Array | None
+    n_cycles: float  # of the phases, in the rows that are forecast
 
     def thirds(self) -> list[float]:
         return [float(part.mean()) for part in np.array_split(self.covered, 3, axis=1)]
@@ -183,7 +184,9 @@ def roll(name: str, n_seeds: int, most: int) -> Rolling:
                 low, high = (end.ravel() for end in model.forecast_interval(horizon, COVERAGE))
                 covered.append(inside(low, rows[target], high))
     shares = np.reshape(covered, (n_seeds, *targets.shape)).mean(axis=0)
-    return Rolling(name, KINDS[season], shares, targets % min(season, MOST_PHASES) if season else None)
+    cycle, of_phase = PHASES.get(season, (season, 1))
+    phases = targets % cycle // of_phase if season else None
+    return Rolling(name, KINDS[season], shares, phases, (len(rows) - first) / max(1, cycle))
 
 
 def ratio(lines: list[Line], side: str) -> float:
@@ -251,6 +254,12 @@ def rolling_summary(lines: list[Rolling]) -> list[str]:
                 low, high = 100 * min(shares), 100 * max(shares)
                 notes.append(_harness.verdict(label.format("lowest"), low, at_least=WITHIN[0], **PERCENT))
                 notes.append(_harness.verdict(label.format("highest"), high, at_most=WITHIN[1], **PERCENT))
+        if own[0].phases is not None:
+            n_cycles, n_phases = round(sum(line.n_cycles for line in own)), len(shares_of(own))
+            drawn = 100 * np.random.default_rng(0).binomial(n_cycles, COVERAGE, (1000, n_phases)) / n_cycles
+            low, high = drawn.min(axis=1).mean(), drawn.max(axis=1).mean()
+            label = f"{kind}: exact intervals, one row in each phase of {n_cycles} cycles, would have"
+            notes.append(f"{label} {low:.0f} and {high:.0f} % in the lowest and highest of {n_phases} phases")
     return notes
 
 
