@@ -222,23 +222,37 @@ def load_series(name: str) -> Series:
     return Series(np.asarray(rows(), dtype=np.float64).reshape(-1, 1), period, n_test)
 
 
-def everyday() -> dict[str, tuple[np.ndarray, int, int]]:
-    """Yearly, quarterly, monthly, weekly and daily series: rows, season (0 for none) and horizon of each."""
+def _statsmodels(name: str) -> pd.DataFrame:
     import statsmodels.api as sm
 
-    co2 = sm.datasets.co2.load_pandas().data["co2"].resample("MS").mean().interpolate()
-    elnino = sm.datasets.elnino.load_pandas().data
-    elnino = elnino.drop(columns=[column for column in elnino if str(column).upper() == "YEAR"])
-    found = {
-        "co2": (co2, 12, 24),
-        "AirPassengers": (_column("datasets", "AirPassengers", "value"), 12, 24),
-        "a10": (_column("fpp2", "a10", "value"), 12, 24),
-        "elnino": (elnino.to_numpy().ravel(), 12, 12),
-        "ausbeer": (_column("fpp2", "ausbeer", "value"), 4, 8),
-        "realgdp": (sm.datasets.macrodata.load_pandas().data["realgdp"], 4, 8),
-        "sunspots, yearly": (sm.datasets.sunspots.load_pandas().data["SUNACTIVITY"], 0, 12),
-        "nile": (sm.datasets.nile.load_pandas().data["volume"], 0, 6),
-        "elecdaily": (_column("fpp2", "elecdaily", "Demand"), 7, 14),
-        "gasoline": (_column("fpp2", "gasoline", "value"), 52, 26),
-    }
-    return {name: (np.asarray(rows, dtype=np.float64), season, n) for name, (rows, season, n) in found.items()}
+    return getattr(sm.datasets, name).load_pandas().data
+
+
+def _elnino() -> np.ndarray:
+    frame = _statsmodels("elnino")
+    return frame.drop(columns=[column for column in frame if str(column).upper() == "YEAR"]).to_numpy().ravel()
+
+
+# Of half-hourly ones the last rows: twelve weeks, of which the season is one.
+N_HALF_HOURS = 4032
+EVERYDAY = {
+    "co2": (lambda: _statsmodels("co2")["co2"].resample("MS").mean().interpolate(), 12, 24),
+    "AirPassengers": (lambda: _column("datasets", "AirPassengers", "value"), 12, 24),
+    "a10": (lambda: _column("fpp2", "a10", "value"), 12, 24),
+    "elnino": (_elnino, 12, 12),
+    "ausbeer": (lambda: _column("fpp2", "ausbeer", "value"), 4, 8),
+    "realgdp": (lambda: _statsmodels("macrodata")["realgdp"], 4, 8),
+    "sunspots, yearly": (lambda: _statsmodels("sunspots")["SUNACTIVITY"], 0, 12),
+    "nile": (lambda: _statsmodels("nile")["volume"], 0, 6),
+    "lynx": (lambda: _column("datasets", "lynx", "value"), 0, 10),
+    "elecdaily": (lambda: _column("fpp2", "elecdaily", "Demand"), 7, 14),
+    "gasoline": (lambda: _column("fpp2", "gasoline", "value"), 52, 26),
+    "taylor": (lambda: _column("forecast", "taylor", "x"), 336, 48),
+    "vic_elec": (lambda: _vic_elec()[-N_HALF_HOURS:], 336, 48),
+}
+
+
+def everyday(name: str) -> tuple[np.ndarray, int, int]:
+    """Load a yearly to half-hourly series: its rows, season (0 for none) and horizon."""
+    rows, season, horizon = EVERYDAY[name]
+    return np.asarray(rows(), dtype=np.float64), season, horizon
