@@ -20,8 +20,9 @@ from skdopamine._esn.forecast import Assignment
 from skdopamine._esn.gains_problem import TRAINED
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
-from skdopamine._esn.readout import polished
+from skdopamine._esn.readout import polished, weighed
 from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal
+from skdopamine._esn.robust import KINDS
 from skdopamine._esn.root import Equations
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
@@ -117,6 +118,15 @@ class DopamineESN(Training):
         limits = limits_of(self.bounds, form.n_channels)
         return Model(weights, gains, readout, lags, read, goals, form, plan.seed, History(), plan.seasons, base, limits)
 
+    def _begun(self, inputs: Array, target: Array, form: Form) -> tuple[Model, Stream]:
+        """A model that has learnt nothing but what rows weigh, and a stream before its first rows."""
+        model = self._started(inputs, target, form, self._plan(inputs, form))
+        rows = model.scaled(inputs)
+        if self.loss in KINDS:
+            _, robust, readout = weighed(model, model.reader(rows), model.goals(inputs, target), 0, self.loss)
+            model = model._replace(robust=robust, readout=readout)
+        return model, Stream.before(model, rows)
+
     # ---- what to add to ----------------------------------------------------------------------------------------------
 
     def _plan(self, inputs: Array, form: Form) -> Plan:
@@ -160,7 +170,7 @@ class DopamineESN(Training):
         if head is not None:
             span = (task.split, len(task.target))
             normal, learnt_state = task.learned(population, head, state, span, model.seed)
-            model = model.solved(normal)
+            model = model.solved(normal)._replace(robust=task.robust)
             if not self.state_noise:  # else the state to go on from is that without noise
                 first, last_state = len(task.target), learnt_state
         last_state = task.reader.state_after(population, last_state, first, n_rows)
@@ -228,7 +238,11 @@ class DopamineESN(Training):
         if isinstance(objective, FunctionLoss) and np.isnan(objective.values(goal, goal)).any():
             raise ValueError(f"loss={self.loss!r} must be a number for predictions equal to the targets, got nan.")
         reader = model.reader(scaled)
-        return Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
+        task = Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
+        if self.loss not in KINDS:
+            return task
+        weights, robust, _ = weighed(model, reader, goal, washout, self.loss)
+        return task._replace(weights=weights, robust=robust)
 
     def _judged(self, model: Model, task: Assignment, normal: Equations | None, state: Array, readout: Array) -> Record:
         """The errors that intervals are computed from.

@@ -10,6 +10,7 @@ from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.products import with_products
 from skdopamine._esn.reservoir import Normal, Population
+from skdopamine._esn.robust import Robust
 from skdopamine._esn.root import Equations
 from skdopamine._esn.simple import Simple
 from skdopamine._objectives.base import Objective
@@ -183,11 +184,20 @@ class Assignment(NamedTuple):
     bounds: tuple[Array, Array]
     objective: Objective | FunctionLoss
     base: Simple = Simple()
+    weights: Array | None = None  # (n,) of the rows that are learnt from
+    robust: Robust | None = None  # what these come from
 
     @property
     def n_features(self) -> int:
         """Of the readout, without the units."""
         return len(self.reader.lags) * int(self.reader.inputs.shape[-1]) + 1
+
+    @property
+    def trust(self) -> Array:
+        """By how much an error in each row (n,) counts: 1, or less where a robust loss holds the row for an outlier."""
+        if self.weights is None or self.robust is None:
+            return np.ones(len(self.target))
+        return self.robust.trust(self.weights)
 
     def latest(self, n_rows: int, share: float) -> "Assignment":
         """The last rows alone, of which this share judges, and no fewer than two loops need."""
@@ -196,7 +206,8 @@ class Assignment(NamedTuple):
             return self
         n_tail = min(n - self.split, max(1, int(n_rows * share), 2 * self.horizon))
         reader = self.reader._replace(inputs=self.reader.inputs[n - n_rows : n])
-        return self._replace(reader=reader, target=self.target[n - n_rows :], split=n_rows - n_tail)
+        weights = None if self.weights is None else self.weights[n - n_rows :]
+        return self._replace(reader=reader, target=self.target[n - n_rows :], split=n_rows - n_tail, weights=weights)
 
     def loop(self, population: Population, readout: Array) -> Loop:
         """Closed loops of reservoirs with readouts (members, features, targets)."""
@@ -208,7 +219,17 @@ class Assignment(NamedTuple):
         self, population: Population, normal: Learnt, state: Array, rows: tuple[int, int], seed: int
     ) -> tuple[Learnt, Array]:
         """The normal equations with the rows of a range, and the state after them."""
-        return learn(self.reader, self.target, population, normal, state, rows, washout=self.washout, seed=seed)
+        return learn(
+            self.reader,
+            self.target,
+            population,
+            normal,
+            state,
+            rows,
+            washout=self.washout,
+            seed=seed,
+            weights=self.weights,
+        )
 
 
 def predicted(reader: Reader, population: Population, readout: Array, state: Array, first: int, last: int) -> Array:
@@ -217,6 +238,14 @@ def predicted(reader: Reader, population: Population, readout: Array, state: Arr
     for _, states, past in reader.read(population, first, last, state):
         ahead.append(_reservoir.features(population, states, past)[0] @ readout)
     return np.concatenate(ahead)
+
+
+def weighted(seen: Array, target: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Features (members, n, features) and targets (n, targets), so that squares count as the weights (n,) say."""
+    if weights is None:
+        return seen, target
+    root = np.sqrt(weights)[:, None]
+    return seen * root, target * root
 
 
 def learn(
@@ -229,6 +258,7 @@ def learn(
     *,
     washout: int = 0,
     seed: int,
+    weights: Array | None = None,
 ) -> tuple[Learnt, Array]:
     """Add the rows of a range to the normal equations, skipping the washout; also return the state after them."""
     noise = np.random.Generator(np.random.PCG64([seed, normal.n_rows, rows[0]])) if population.noise.any() else None
@@ -236,7 +266,8 @@ def learn(
         skipped = max(0, washout - row)
         if skipped < len(states):
             seen = _reservoir.features(population, states[skipped:], past[skipped:])
-            normal = normal.add(seen, target[row + skipped : row + len(states)])
+            span = slice(row + skipped, row + len(states))
+            normal = normal.add(*weighted(seen, target[span], None if weights is None else weights[span]))
         state = states[-1][:, None].copy()
     return normal, state
 
@@ -253,7 +284,8 @@ def evaluate_rest(
     starts = np.empty((len(state), len(origins)))
     for row, states, past in task.reader.read(population, task.split, len(task.target), state):
         seen, target = _reservoir.features(population, states, past), task.target[row : row + len(states)]
-        normal = normal.add(seen, target)
+        own = None if task.weights is None else task.weights[row : row + len(states)]
+        normal = normal.add(*weighted(seen, target, own))
         at = row - task.split
         values[:, at : at + len(states)] = task.objective.values(np.matmul(seen, readout), target)
         inside = (origins >= row) & (origins < row + len(states))

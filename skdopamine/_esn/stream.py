@@ -8,7 +8,7 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Range
 from skdopamine._esn.calendar import Calendar
-from skdopamine._esn.forecast import Reader, learn, predicted
+from skdopamine._esn.forecast import Reader, learn, predicted, weighted
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.loop import Start
 from skdopamine._esn.model import Model
@@ -62,10 +62,15 @@ class Stream(NamedTuple):
         padded = np.concatenate([np.zeros((len(before), target.shape[1])), target])
         first, last = len(before), len(padded)
         record = self._extended(model, population, reader, padded, first) if normal.n_rows else self.record
-        normal = normal.copied()
+        normal, weights = normal.copied(), None
         if joined:
-            normal = normal.add(self._joint(model, population), rows[:1])
-        normal, state = learn(reader, padded, population, normal, self.state, (first, last), seed=model.seed)
+            normal = normal.add(*self._waiting_row(model, population, rows[:1]))
+        if model.robust is not None:
+            ahead = predicted(reader, population, model.readout, self.state, first, last)
+            weights = np.concatenate([np.ones(first), model.robust.weights(padded[first:] - ahead)])
+        normal, state = learn(
+            reader, padded, population, normal, self.state, (first, last), seed=model.seed, weights=weights
+        )
         if population.noise.any():  # the state to go on from is that without noise
             state, last = self.state, first
         return Stream(
@@ -93,6 +98,13 @@ class Stream(NamedTuple):
             goals = np.concatenate([reader.inputs[first : first + 1], goals])
         rows = reader.inputs[first - joined : last]
         return _intervals.extended(known, rows, goals, goals - ahead, model.readout, population)
+
+    def _waiting_row(self, model: Model, population: Population, target: Array) -> tuple[Array, Array]:
+        """What the readout sees after the last row, and its target (1, targets), weighted."""
+        seen = self._joint(model, population)
+        if model.robust is None:
+            return seen, target
+        return weighted(seen, target, model.robust.weights(target - seen[0] @ model.readout))
 
     def _joint(self, model: Model, population: Population) -> Array:
         """What the readout sees after the last row, (1, 1, features)."""
