@@ -27,7 +27,7 @@ from skdopamine._esn.root import Equations
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream
-from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training
+from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training, judged
 from skdopamine._estimator.base import draw_seed
 from skdopamine._estimator.history import History
 from skdopamine._estimator.validation import check_numbers, plain
@@ -71,8 +71,10 @@ class DopamineESN(Training):
             court = self._court(model, inputs, target)
             model, results, cut_short = self._with_tuned_gains(model, task, court)
             task = self._assignment(model, inputs, target)
-            if court is not None and court.by == 0 and self.loss in POLISHED:
-                model = polished(model, self._latest(task, TUNING_ROWS))
+            whole = all(result.reason is not Ending.INTERRUPTED for result in results)
+            if whole and court is not None and court.by == 0 and self.loss in POLISHED:
+                latest = self._latest(task, TUNING_ROWS)
+                model = judged(partial(polished, model, latest), results, model)
                 task = task._replace(reader=model.reader(task.reader.inputs))
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
@@ -97,7 +99,8 @@ class DopamineESN(Training):
         base = plan.base
         if base.lag and len(inputs) < base.lag + FEWEST_DIFFERENCES:
             raise ValueError(
-                f"X has {len(inputs)} rows, too few for differences over {base.lag} rows (difference, season)."
+                f"X has {len(inputs)} rows, too few for differences over {base.lag} rows, which difference=1 and the "
+                f"season ask for: {base.lag + FEWEST_DIFFERENCES} are needed, or difference='auto', or season=None."
             )
         inputs, target = base.left(inputs), base.left_of_targets(inputs, target)
         flat = inputs.reshape(-1, inputs.shape[-1])
