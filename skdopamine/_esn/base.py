@@ -23,14 +23,15 @@ from skdopamine._esn.gaps import bridged, missing
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
 from skdopamine._esn.panel import is_panel
-from skdopamine._esn.readout import polished
+from skdopamine._esn.readout import polished, weighed
 from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal
+from skdopamine._esn.robust import KINDS
 from skdopamine._esn.root import Equations
 from skdopamine._esn.rows import Rows, begins
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream, kept
-from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training
+from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training, judged
 from skdopamine._estimator.base import draw_seed
 from skdopamine._estimator.history import History
 from skdopamine._estimator.validation import plain
@@ -74,8 +75,10 @@ class DopamineESN(Training):
         if "gains" in trainable:
             court = self._court(model, some)
             model, results, cut_short = self._with_tuned_gains(model, task, court)
-            if court is not None and court.by == 0 and self.loss in POLISHED:
-                model = polished(model, self._latest(self._assignment(model, some), TUNING_ROWS))
+            whole = all(result.reason is not Ending.INTERRUPTED for result in results)
+            if whole and court is not None and court.by == 0 and self.loss in POLISHED:
+                latest = self._latest(self._assignment(model, some), TUNING_ROWS)
+                model = judged(partial(polished, model, latest), results, model)
         model = self._for_all(model, rows)
         if rows.has_gaps:
             rows = self._bridged_by(model, rows)
@@ -122,7 +125,8 @@ class DopamineESN(Training):
         base, form = plan.base, rows.form
         if base.lag and len(rows.inputs) < base.lag + FEWEST_DIFFERENCES:
             raise ValueError(
-                f"X has {len(rows.inputs)} rows, too few for differences over {base.lag} rows (difference, season)."
+                f"X has {len(rows.inputs)} rows, too few for differences over {base.lag} rows, which difference=1 and "
+                f"the season ask for: {base.lag + FEWEST_DIFFERENCES} are needed, or difference='auto', or season=None."
             )
         inputs, target = base.left(rows.inputs), base.left_of_targets(rows.inputs, rows.targets)
         flat = inputs.reshape(-1, inputs.shape[-1])
@@ -150,6 +154,17 @@ class DopamineESN(Training):
             known = Covariates.of(rows.exog, base, max(others, default=0), form.n_series, is_series=form.is_series)
             model = model._replace(covariates=known._replace(names=rows.names))
         return model.emptied()
+
+    def _begun(self, rows: Rows) -> tuple[Model, Stream]:
+        """A model that has learnt nothing but what rows weigh, and a stream before its first rows."""
+        model = self._started(rows, self._plan(rows))
+        scaled = model.scaled(rows.inputs)
+        if self.loss in KINDS:
+            goal = model.scaled(rows.given)[1:] if rows.target is None else model.goals(rows.inputs, rows.target)
+            reader = model.reader(scaled, model.known_after(rows.exog))
+            _, robust, readout = weighed(model, reader, goal, 0, self.loss)
+            model = model._replace(robust=robust, readout=readout)
+        return model, Stream.before(model, scaled)
 
     # ---- what to add to ----------------------------------------------------------------------------------------------
 
@@ -206,7 +221,7 @@ class DopamineESN(Training):
         if head is not None:
             span = (task.split, len(task.target))
             normal, learnt_state = task.learned(population, head, state, span, model.seed)
-            model = model.solved(normal)
+            model = model.solved(normal)._replace(robust=task.robust)
             if not self.state_noise:  # else the state to go on from is that without noise
                 first, last_state = len(task.target), learnt_state
         last_state = task.reader.state_after(population, last_state, first, n_rows)
@@ -285,7 +300,11 @@ class DopamineESN(Training):
         if model.form.n_series > 1:
             goal = _after_washout(goal, begins(scaled, model.form.n_series), washout)
         reader = model.reader(scaled, model.known_after(rows.exog))
-        return Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
+        task = Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
+        if self.loss not in KINDS:
+            return task
+        weights, robust, _ = weighed(model, reader, goal, washout, self.loss)
+        return task._replace(weights=weights, robust=robust)
 
     def _judged(self, model: Model, task: Assignment, normal: Equations | None, state: Array, readout: Array) -> Record:
         """The errors that intervals are computed from.

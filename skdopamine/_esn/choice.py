@@ -44,6 +44,7 @@ class Trial(NamedTuple):
     n_steps: int
     n_independent: float  # loops that do not overlap
     unit: Array  # of errors, (channels,)
+    trust: Array  # (rows, channels or 1): what an error in each is to be scaled by
 
     @classmethod
     def of(cls, rows: Array, n_before: int, n_steps: int) -> Self:
@@ -55,7 +56,15 @@ class Trial(NamedTuple):
         splits = np.unique(np.linspace(first, last, N_SPLITS).astype(np.intp))
         ends = [*(splits[1:] - 1), last]
         origins = [np.unique(np.linspace(*span, N_ORIGINS).astype(np.intp)) for span in zip(splits, ends, strict=True)]
-        return cls(splits, tuple(origins), n_steps, max(1.0, (n_rows - first) / n_steps), Standard.of(rows).unit)
+        n_independent, unit = max(1.0, (n_rows - first) / n_steps), Standard.of(rows).unit
+        return cls(splits, tuple(origins), n_steps, n_independent, unit, np.ones((n_rows, 1)))
+
+    def trusting(self, task: Assignment) -> "Trial":
+        """With the trust in rows that the weights of a task give: outliers are the same for all models."""
+        own, first = task.trust, 1 + task.base.lag  # the row of the first target
+        trust = np.ones((len(self.trust), own.shape[1]))
+        trust[first:] = own[: len(trust) - first]
+        return self._replace(trust=trust)
 
     def levels(self, task: Assignment, models: list[Model]) -> Array:
         """Log error (models, loops) of models that differ in what their readout shrinks to, and how far.
@@ -72,14 +81,15 @@ class Trial(NamedTuple):
             normal, state = task.learned(population, normal, state, (start, end), first.seed)
             last_rows = own - 1 - lag
             starts = reader.starts(population, state, end, last_rows)
-            truth = task.target[last_rows[:, None] + np.arange(self.n_steps), : first.form.n_columns]
+            ahead = last_rows[:, None] + np.arange(self.n_steps)
+            truth, trust = task.target[ahead, : first.form.n_columns], self.trust[ahead + 1 + lag]
             known.append(~np.isnan(first.base.added(truth)))
             errors = []
             for model in models:
                 readout = normal.solve(model.gains, model.n_units, model.expected)
                 loop = Loop(population, readout, model.lags, task.bounds, first.form.n_channels)
                 path = reader.closed(loop, starts, last_rows, self.n_steps)[0]
-                errors.append(first.base.added(truth - path) * (first.inputs.unit / self.unit))
+                errors.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
             found.append(np.stack(errors))
         squares, weight = np.concatenate(found, axis=1) ** 2, np.concatenate(known)
         squares = np.where(weight, squares, 0.0).sum(axis=-1)
@@ -105,19 +115,20 @@ class Trial(NamedTuple):
         Where loops can hardly tell, as rows are few, it is that of the last view which expects what is left to stay,
         and shrinks to that, unless another is better by half of the error.
         """
+        trial = self.trusting(views[0][1])
         found: list[tuple[Model, Array]] = []
         for model, task in views:
             shrinking = model._replace(gains=_shrinking(model.gains))
             variants = [model, shrinking]
             if model.base.lag != 1 and model.lags[0] == 0:  # the last change of a row is no forecast
                 variants.append(shrinking._replace(base=model.base._replace(last=True)))
-            found += zip(variants, self.levels(task, variants), strict=True)
+            found += zip(variants, trial.levels(task, variants), strict=True)
         by, candidates = 0.0, found
         if not can_tell:
             by, usual = HALF, found[-1][1]
             candidates = [pair for pair in found if self.is_better(pair[1], usual, by)] or found[-1:]
         model, levels = min(candidates, key=lambda pair: float(pair[1].mean()))
-        return Court(self, views[0][1], by, model, levels)
+        return Court(trial, views[0][1], by, model, levels)
 
 
 class Court(NamedTuple):

@@ -10,6 +10,7 @@ from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.products import with_products
 from skdopamine._esn.reservoir import Normal, Population
+from skdopamine._esn.robust import Robust
 from skdopamine._esn.root import Equations
 from skdopamine._esn.simple import Simple
 from skdopamine._objectives.base import Objective
@@ -265,6 +266,8 @@ class Assignment(NamedTuple):
     bounds: tuple[Array, Array]
     objective: Objective | FunctionLoss
     base: Simple = Simple()
+    weights: Array | None = None  # (n,) of the rows that are learnt from
+    robust: Robust | None = None  # what these come from
 
     @property
     def n_features(self) -> int:
@@ -276,6 +279,14 @@ class Assignment(NamedTuple):
         """Of each series."""
         return int(self.target.shape[1]) // self.reader.n_series
 
+    @property
+    def trust(self) -> Array:
+        """By how much an error in each row (n, series x channels) counts: 1, or less where a robust loss doubts it."""
+        if self.weights is None or self.robust is None:
+            return np.ones((len(self.target), 1))
+        trust = self.robust.trust(self.weights).reshape(len(self.target), -1)
+        return np.repeat(trust, self.reader.inputs.shape[-1] // self.reader.n_series, axis=1)
+
     def latest(self, n_rows: int, share: float) -> "Assignment":
         """The last rows alone, of which this share judges, and no fewer than two loops need."""
         n = len(self.target)
@@ -283,7 +294,8 @@ class Assignment(NamedTuple):
             return self
         n_tail = min(n - self.split, max(1, int(n_rows * share), 2 * self.horizon))
         reader = self.reader.part(n - n_rows, n)
-        return self._replace(reader=reader, target=self.target[n - n_rows :], split=n_rows - n_tail)
+        weights = None if self.weights is None else self.weights[(n - n_rows) * reader.n_series :]
+        return self._replace(reader=reader, target=self.target[n - n_rows :], split=n_rows - n_tail, weights=weights)
 
     def loop(self, population: Population, readout: Array) -> Loop:
         """Closed loops of reservoirs with readouts (members, features, targets)."""
@@ -294,7 +306,17 @@ class Assignment(NamedTuple):
         self, population: Population, normal: Learnt, state: Array, rows: tuple[int, int], seed: int
     ) -> tuple[Learnt, Array]:
         """The normal equations with the rows of a range, and the state after them."""
-        return learn(self.reader, self.target, population, normal, state, rows, washout=self.washout, seed=seed)
+        return learn(
+            self.reader,
+            self.target,
+            population,
+            normal,
+            state,
+            rows,
+            washout=self.washout,
+            seed=seed,
+            weights=self.weights,
+        )
 
 
 def predicted(reader: Reader, population: Population, readout: Array, state: Array, first: int, last: int) -> Array:
@@ -303,6 +325,20 @@ def predicted(reader: Reader, population: Population, readout: Array, state: Arr
     for _, states, past in reader.read(population, first, last, state):
         ahead.append(_reservoir.features(population, states, past)[0] @ readout)
     return np.concatenate(ahead).reshape(last - first, readout.shape[1] * reader.n_series)
+
+
+def weighted(seen: Array, target: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Features (members, n, features) and targets (n, targets), so that squares count as the weights (n,) say.
+
+    Rows whose targets are not known are left out.
+    """
+    known = ~np.isnan(target).any(axis=1)
+    if not known.all():
+        seen, target, weights = seen[:, known], target[known], None if weights is None else weights[known]
+    if weights is None:
+        return seen, target
+    root = np.sqrt(weights)[:, None]
+    return seen * root, target * root
 
 
 def learn(
@@ -315,6 +351,7 @@ def learn(
     *,
     washout: int = 0,
     seed: int,
+    weights: Array | None = None,
 ) -> tuple[Learnt, Array]:
     """Add the rows of a range to the normal equations, skipping the washout; also return the state after them.
 
@@ -327,15 +364,10 @@ def learn(
         if skipped < n_rows:
             seen = _reservoir.features(population, states[skipped * n_series :], past[skipped * n_series :])
             goal = target[row + skipped : row + n_rows].reshape(seen.shape[1], -1)
-            normal = normal.add(*of_known(seen, goal))
+            own = None if weights is None else weights[(row + skipped) * n_series : (row + n_rows) * n_series]
+            normal = normal.add(*weighted(seen, goal, own))
         state = last_state(states, n_series)
     return normal, state
-
-
-def of_known(seen: Array, target: Array) -> tuple[Array, Array]:
-    """Features (members, n, features) and targets (n, targets) of the rows whose targets are known."""
-    known = ~np.isnan(target).any(axis=1)
-    return (seen, target) if known.all() else (seen[:, known], target[known])
 
 
 def evaluate_rest(
@@ -354,7 +386,8 @@ def evaluate_rest(
         n_rows = len(states) // n_series
         seen, target = _reservoir.features(population, states, past), task.target[row : row + n_rows]
         goal = target.reshape(len(states), -1)
-        normal = normal.add(*of_known(seen, goal))
+        own = None if task.weights is None else task.weights[row * n_series : (row + n_rows) * n_series]
+        normal = normal.add(*weighted(seen, goal, own))
         losses = task.objective.values(np.matmul(seen, readout), goal)
         at = row - task.split
         values[:, at : at + n_rows] = mean_of_known(losses.reshape(len(readout), n_rows, n_series), goal, axis=-1)

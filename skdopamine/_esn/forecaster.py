@@ -14,7 +14,6 @@ from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.panel import Panel
 from skdopamine._esn.rows import Following
-from skdopamine._esn.stream import Stream
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.caller import users_level
@@ -85,8 +84,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         in this order; () is a plain echo-state network.
     loss : str or callable, default="squared_error"
         What training minimises: "squared_error", "absolute_error", "huber", "pinball", or a callable
-        ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. The ridge readout
-        minimises squares all the same; "readout" trains it further.
+        ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. With "absolute_error" and
+        "huber" the ridge readout is robust (Notes); with the others it minimises squares all the same, and "readout"
+        trains it further.
     quantile : float, default=0.5
         Quantile of loss="pinball", in (0, 1); `fit` warns of another with another loss.
     perturbation_scale : float or "auto", default="auto"
@@ -182,6 +182,10 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     whether the readout also sees products of channels of the last row. Half of the loops choose, the others have to
     agree by more than a standard error, and loops of the readout of all rows, too. It is then solved by the root of
     the normal equations.
+
+    With ``loss="absolute_error"`` and "huber" rows weigh less the larger their errors are, by least squares again and
+    again: one over the error or, beyond 1.345 deviations, that over it, a deviation being that of the median of the
+    errors. Rows of `partial_fit` weigh by their errors before they are learnt from. Outliers are still read as inputs.
 
     A few values so far from all others that they alone would set the units (a deviation thirty times that of the rest,
     which one in fifty at most are left out of) are read by `fit`, and by a first `partial_fit`, as the nearest of the
@@ -524,8 +528,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             self._check_training(X)
             rows = self._given(X, y, exog, first=first)
             if first:
-                model = self._started(rows, self._plan(rows))
-                stream = Stream.before(model, model.scaled(rows.inputs))
+                model, stream = self._begun(rows)
             else:
                 model, stream = self._model, self._stream
             calendar = stream.calendar

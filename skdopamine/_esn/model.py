@@ -13,6 +13,7 @@ from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.products import n_products as _n_products
 from skdopamine._esn.reservoir import Gains, Population, Weights
+from skdopamine._esn.robust import Robust
 from skdopamine._esn.root import Equations, init_root
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
@@ -71,6 +72,7 @@ class Model(NamedTuple):
     base: Simple = Simple()  # what the readout adds to; its differences are what is read and predicted
     limits: Limits = (np.array(-np.inf), np.array(np.inf))  # of the rows, as the user counts
     degree: int = 1  # of the products of the last row that the readout sees
+    robust: Robust | None = None  # what rows weigh; None: all the same
     exact: bool = False  # whether the readout is learnt by a root, as penalties are below what squares can tell
     covariates: Covariates | None = None
 

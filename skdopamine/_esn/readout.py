@@ -1,4 +1,6 @@
-"""How closely a readout follows the rows, and whether it sees products of channels: closed loops held back decide.
+"""How closely a readout follows the rows, whether it sees products of channels, and what rows weigh.
+
+Closed loops held back decide about the first two.
 
 Ridge penalties of noise-free series are far below what normal equations can tell from rounding, and gains are tuned
 with those. So the readout is solved again, exactly, with all penalties scaled.
@@ -9,14 +11,16 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, SeriesReader
+from skdopamine._esn.forecast import Assignment, Reader, SeriesReader, predicted
 from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.model import Model
 from skdopamine._esn.products import n_products
 from skdopamine._esn.reservoir import Gains
+from skdopamine._esn.robust import Robust, reweighted
 from skdopamine._esn.root import Root, init_root
 from skdopamine._typing import Array
 
+MOST_ROWS = 6000  # that weights of rows are learnt from
 FEWEST_ROWS = 400  # in fewer, loops can hardly tell
 AS_IT_IS = np.array([0.0])
 FACTORS = np.array([-8.0, -6.0, -4.0, -2.0, 1.0])  # of all penalties, powers of ten
@@ -77,6 +81,28 @@ def polished(model: Model, task: Assignment) -> Model:
     if best.model.degree == model.degree and best.power == 0:
         return model
     return best.model._replace(exact=True).emptied()
+
+
+def weighed(model: Model, reader: Reader, target: Array, washout: int, kind: str) -> tuple[Array, Robust, Array]:
+    """Weights of rows by the errors of a readout that least squares of the last rows give, again and again.
+
+    Also what the weights of later rows come from, and that readout.
+    """
+    n_rows, population, n_series = len(target), model.population, reader.n_series
+    first = max(min(washout, n_rows - 1), n_rows - max(1, MOST_ROWS // n_series))
+    state = reader.state_after(population, model.zero_state, 0, first)
+    pieces = reader.read(population, first, n_rows, state)
+    seen = np.concatenate([_reservoir.features(population, states, past)[0] for _, states, past in pieces])
+    goal = target.reshape(n_rows * n_series, -1)
+    known, expected = np.asarray(~np.isnan(goal).any(axis=1)), model.emptied().expected
+    latest = known[first * n_series :]
+    robust, readout = reweighted(
+        seen[latest], goal[first * n_series :][latest], model.gains, model.n_units, expected, kind
+    )
+    before = predicted(reader, population, readout, model.zero_state, 0, first).reshape(first * n_series, -1)
+    weights = np.ones(len(goal))
+    weights[known] = robust.weights((goal - np.concatenate([before, seen @ readout]))[known])
+    return weights, robust, readout
 
 
 def _roots(model: Model, task: Assignment) -> dict[int, tuple[Root, Root]]:

@@ -8,7 +8,7 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Range
 from skdopamine._esn.calendar import Calendar
-from skdopamine._esn.forecast import Reader, SeriesReader, learn, of_known, predicted
+from skdopamine._esn.forecast import Reader, SeriesReader, learn, predicted, weighted
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Model
@@ -73,10 +73,15 @@ class Stream(NamedTuple):
         record = self.record
         if normal.n_rows:
             record = self._extended(model, population, reader, padded, first, next_row)
-        normal = normal.copied()
+        normal, weights = normal.copied(), None
         if joined:
-            normal = normal.add(*of_known(self._joint(model, population, reader, first), by_row(model, next_row)))
-        normal, state = learn(reader, padded, population, normal, self.state, (first, last), seed=model.seed)
+            normal = normal.add(*self._waiting_row(model, population, reader, first, next_row))
+        if model.robust is not None:
+            ahead = predicted(reader, population, model.readout, self.state, first, last)
+            own = model.robust.weights(by_row(model, padded[first:] - ahead))
+            weights = np.concatenate([np.ones(first * model.form.n_series), own])
+        span = (first, last)
+        normal, state = learn(reader, padded, population, normal, self.state, span, seed=model.seed, weights=weights)
         if population.noise.any():  # the state to go on from is that without noise
             state, last = self.state, first
         return Stream(
@@ -108,6 +113,14 @@ class Stream(NamedTuple):
             goals = np.concatenate([next_row, goals])
         rows = reader.part(first - joined, last)
         return _intervals.extended(known, rows, goals, goals - ahead, model.readout, population)
+
+    def _waiting_row(
+        self, model: Model, population: Population, reader: Reader, first: int, next_row: Array
+    ) -> tuple[Array, Array]:
+        """What the readout sees after the last row before, and its targets, weighted."""
+        seen, target = self._joint(model, population, reader, first), by_row(model, next_row)
+        weights = None if model.robust is None else model.robust.weights(target - seen[0] @ model.readout)
+        return weighted(seen, target, weights)
 
     def _joint(self, model: Model, population: Population, reader: Reader, first: int) -> Array:
         """What the readout sees after the last row before, the row before `first`: (1, series, features)."""

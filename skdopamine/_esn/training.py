@@ -1,7 +1,9 @@
 """How a forecaster trains: gains on a small reservoir and on the whole one, then weights."""
 
+from collections.abc import Callable
+from functools import partial
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +34,7 @@ WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WINDOW_BATCH = 200  # rows of a minibatch where each row is a window
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
+Judgement = TypeVar("Judgement")
 
 
 class Training(Reading):
@@ -55,13 +58,14 @@ class Training(Reading):
             found, result = self._tuned(model.with_weights(few), latest, n_few, n_windows=FEW_WINDOWS)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
-            further = court is None or court.is_worth(model)
+            further = court is None or judged(partial(court.is_worth, model), results, False)
         if further and n_updates and all(result.reason is not Ending.INTERRUPTED for result in results):
             latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
             model, result = self._tuned(model, latest, n_updates, first=n_before)
             results.append(result)
         cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
-        if court is not None and not court.is_beaten_by(model):
+        # not judged, gains of many rows are worth more than those that are not tuned
+        if court is not None and not judged(partial(court.is_beaten_by, model), results, court.by == 0):
             model = court.model._replace(training=model.training)
         return model, results, cut_short
 
@@ -152,6 +156,15 @@ class Training(Reading):
         reporter = Reporter(verbose=self.verbose, n_past=n_past)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
             return _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
+
+
+def judged(judge: Callable[[], Judgement], results: list[Result], otherwise: Judgement) -> Judgement:
+    """What a judge says, or `otherwise` where it is interrupted, which the last of the results then tells."""
+    try:
+        return judge()
+    except KeyboardInterrupt:
+        results[-1] = results[-1]._replace(reason=Ending.INTERRUPTED)
+        return otherwise
 
 
 def _followed(history: History, result: Result) -> History:

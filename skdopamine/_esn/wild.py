@@ -51,8 +51,8 @@ def tamed_data(inputs: Array, target: Array) -> tuple[Array, Array, str | None]:
     inputs, n_inputs = tamed(inputs)
     target, n_target = (inputs[1:], 0) if alone else tamed(target)
     told = [
-        f"{name} has {n} value{'s' * (n > 1)} so far from all others that the units would be theirs: read as the nearest "
-        "of the others."
+        f"{name} has {n} value{'s' * (n > 1)} so far from all others that the units would be theirs: "
+        "read as the nearest of the others."
         for name, n in (("X", n_inputs), ("y", n_target))
         if n
     ]

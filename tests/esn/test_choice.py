@@ -8,8 +8,9 @@ from forecasters import small
 from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import DopamineESNForecaster, make_windows
+from skdopamine._esn import base as _base
 from skdopamine._esn.base import DopamineESN
-from skdopamine._esn.choice import N_SPLITS, SHRINKING, Trial
+from skdopamine._esn.choice import N_SPLITS, SHRINKING, Court, Trial
 from skdopamine._esn.gains_problem import GainsProblem
 from skdopamine._esn.rows import Rows
 from skdopamine.datasets import make_lorenz
@@ -119,7 +120,7 @@ def test_intervals_of_differences_grow_as_their_errors_add_up():
 
 
 def test_differences_need_rows():
-    with pytest.raises(ValueError, match="X has 14 rows, too few for differences over 12 rows"):
+    with pytest.raises(ValueError, match=r"X has 14 rows, too few for differences over 12 rows, .*: 16 are needed"):
         small(stateful=True, trainable=(), difference=1, season=12, washout=0).fit(growing_season(14))
     model = small(stateful=True, trainable=(), difference=1, season=12).fit(growing_season(120))
     with pytest.raises(ValueError, match=r"X must have more than the 12 rows .*got 12"):
@@ -302,6 +303,30 @@ def test_gains_that_were_tuned_for_a_moment_are_judged_too(cut_short, monkeypatc
         model = DopamineESNForecaster(120, **params).fit(noise(400)[:, None])
     assert model.n_iter_ <= 2
     assert model.gains_["spectral_radius"] == model.spectral_radius
+
+
+@pytest.mark.parametrize("method", ["is_worth", "is_beaten_by", "polished"])
+@pytest.mark.parametrize("n", [700, 60])
+def test_a_judge_who_is_interrupted_leaves_what_is_known(method, n, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    params = {"stateful": True, "random_state": 0, "max_iter": 4, "n_iter_no_change": np.inf}
+    rows = make_lorenz(n, random_state=0) if n == 700 else growing_season(n)
+    if method == "polished":
+        if n < 700:
+            pytest.skip("it is not polished")
+        monkeypatch.setattr(_base, "polished", interrupted)
+    else:
+        monkeypatch.setattr(Court, method, interrupted)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = DopamineESNForecaster(120, **params).fit(rows)
+    assert any("interrupted after" in str(warning.message) for warning in caught)
+    # few rows: what was judged; many: what was tuned
+    assert method == "is_worth" or (model.gains_["spectral_radius"] == model.spectral_radius) is (n < 700)
+    assert not model._model.exact
+    assert np.isfinite(model.forecast(5)).all()
 
 
 def test_a_season_of_windows_is_named():

@@ -7,7 +7,7 @@ from forecasters import SERIES, TWO, small, stream
 from sklearn.utils import get_tags
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import of_known
+from skdopamine._esn.forecast import weighted
 from skdopamine._esn.gaps import held, interpolated, missing
 
 NAN = float("nan")
@@ -57,7 +57,8 @@ def test_what_is_not_known_is_not_learnt():
     target[[2, 5], [0, 1]] = NAN
     kept = [0, 1, 3, 4, 6, 7, 8]
     found, expected = (
-        _reservoir.init_normal(1, 4, 2).add(*rows) for rows in (of_known(seen, target), (seen[:, kept], target[kept]))
+        _reservoir.init_normal(1, 4, 2).add(*rows)
+        for rows in (weighted(seen, target, None), (seen[:, kept], target[kept]))
     )
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
