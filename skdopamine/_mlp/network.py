@@ -170,8 +170,10 @@ def grouped_product(moved: Array, weight: Array, n_groups: int) -> Array:
     if missing:
         moved = np.concatenate([moved, np.zeros((*networks, n, missing), dtype=moved.dtype)], axis=-1)
         weight = np.concatenate([weight, np.zeros((*networks, missing, above), dtype=weight.dtype)], axis=-2)
-    groups = np.moveaxis(moved.reshape(*networks, n, n_groups, size), -2, 0)
-    return np.asarray(np.matmul(groups, np.moveaxis(weight.reshape(*networks, n_groups, size, above), -3, 0)))
+    k = len(networks)  # axes before the others; a transpose is faster than moveaxis
+    moved = moved.reshape(*networks, n, n_groups, size).transpose(k + 1, *range(k + 1), k + 2)
+    weight = weight.reshape(*networks, n_groups, size, above).transpose(k, *range(k), k + 1, k + 2)
+    return np.asarray(np.matmul(moved, weight))
 
 
 def moved_outputs(

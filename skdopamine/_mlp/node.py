@@ -142,7 +142,8 @@ class NodeProblem(NetworkProblem):
                 critic = critic.learned(noise, change.sum(axis=0), clean.batch.share)
             if self.judged:
                 change *= scale
-                regret = np.moveaxis(self._judged(clean, layer, change), 0, -1) / (2 * scale)
+                regret = self._judged(clean, layer, change)
+                regret = regret.transpose(*range(1, regret.ndim), 0) / (2 * scale)
                 surprise = _credit.node_surprise(direction, expected, regret, membership, out=noise)
                 surprise /= output_credit.n_draws
                 credit = np.subtract(credit, surprise, out=noise if draw == 0 else credit)

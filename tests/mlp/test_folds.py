@@ -1,6 +1,7 @@
 """How long to train, chosen out of fold: which rows a fold has, when the folds stop, and what a fit makes of it."""
 
 import copy
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -196,14 +197,15 @@ def test_outputs_in_units_of_their_own_are_told_by_all_passes(monkeypatch):
     network = Network((4, 5, 2), NETWORK.activations)
     problem = NodeProblem(network, SquaredError(), data, alpha=0.0, scale=0.1, n_perturbations=1, seed=3)
     params = np.random.default_rng(7).standard_normal(N_FOLDS * _network.n_parameters(network))
-    told = []
+    error = np.empty((100, 2))
+    for k, own in enumerate(np.split(params, N_FOLDS)):
+        error[k::N_FOLDS] = _network.forward(network, own, X[k::N_FOLDS]) - data.targets(slice(k, None, N_FOLDS))
     for stack_bytes in (0, 2**30):
         monkeypatch.setattr(_folds, "STACK_BYTES", stack_bytes)
         judge = Judge(FoldsProblem(problem, np.arange(100) % N_FOLDS), 200)
         judge.end_epoch(None, lambda: params)
-        told.append((judge.told[0], judge.losses[0]))
-    assert told[0] == pytest.approx(told[1], rel=1e-12)
-    assert told[0][0] != pytest.approx(told[0][1])
+        assert judge.losses[0] == pytest.approx(0.5 * (error**2).sum(axis=1).mean())
+        assert judge.told[0] == pytest.approx(0.5 * ((error * data.units.scale) ** 2).sum(axis=1).mean())
 
 
 def test_rows_that_fill_up_change_nothing(monkeypatch):
@@ -255,6 +257,18 @@ def test_the_order_of_rows_in_a_batch_of_all_does_not_matter():
     batch = folds.batch(RNG.permutation(100))
     assert folds.batch(slice(0, 100)) is batch
     np.testing.assert_array_equal(batch.parts[0].batch.X[0], X[np.arange(100) % N_FOLDS != 0])
+
+
+def test_folds_of_a_wide_network_take_little_more_memory_than_one_after_the_other(monkeypatch):
+    peaks = []
+    for stack_bytes in (0, _folds.STACK_BYTES):
+        monkeypatch.setattr(_folds, "STACK_BYTES", stack_bytes)
+        model = DopamineMLPRegressor((3000,), max_iter=20, random_state=0)
+        tracemalloc.start()
+        model.fit(X, NOISY)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch):
@@ -462,6 +476,12 @@ def test_the_console_and_to_sklearn_tell_of_it(capsys):
     assert isinstance(theirs, MLPClassifier)
     assert theirs.early_stopping is False
     theirs.fit(rows, labels)
+
+
+def test_tol_and_n_iter_no_change_stop_the_final_training_alone():
+    model, soon = fitted(), fitted(tol=0.5, n_iter_no_change=3)
+    assert soon.validation_loss_curve_ == model.validation_loss_curve_
+    assert soon.n_iter_ < model.n_iter_
 
 
 def test_a_shorter_length_is_not_a_fit_that_was_cut_short(monkeypatch):
