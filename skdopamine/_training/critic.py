@@ -44,13 +44,14 @@ class Critic(NamedTuple):
         rows = [np.abs(heard[..., i : i + CHUNK_UNITS, :] @ noise).sum(axis=-1) for i in starts]
         bound = np.concatenate(rows, axis=-1).max(axis=-1, keepdims=True)[..., None].astype(np.float64)
         learns = (bound > 0) & (bound < np.inf)
-        if not learns.any():
+        n_learning = np.count_nonzero(learns)  # of the networks
+        if n_learning == 0:
             return self
         missed = change * root
         missed -= noise @ self.feedback.swapaxes(-1, -2)
         step = missed.swapaxes(-1, -2) @ noise
-        step *= (RATE / np.where(learns, bound, np.inf)).astype(step.dtype)
-        if not learns.all():
-            step = np.where(learns, step, 0.0)
+        if n_learning < learns.size:
+            step, bound = np.where(learns, step, 0.0), np.where(learns, bound, np.inf)
+        step *= (RATE / bound).astype(step.dtype)
         step += self.feedback
         return self._replace(feedback=step)
