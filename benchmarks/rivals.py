@@ -114,7 +114,7 @@ def evolution(fold: Fold, seed: int, *, diagonal: bool, iterations: int) -> tupl
     while not search.stop():
         population = search.ask()
         weights, biases = _network.unpack(NETWORK, np.array(population))
-        outputs = _network.forward_layers(NETWORK.activations, weights, [bias[:, None] for bias in biases], fold.X)
+        outputs = _network.forward_layers(NETWORK.activations, weights, biases, fold.X)
         search.tell(population, objective.values(outputs, target).mean(axis=1).tolist())
         marks.append(Mark(time.perf_counter() - begin, search.countevals, search.best.x))
     return accuracy(search.best.x, fold), marks

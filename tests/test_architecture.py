@@ -70,7 +70,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "units": set(),
         "network": {"activations"},
         "bridge": {"activations"},
-        "folds": {"held_back", "problem"},
+        "folds": {"network", "problem"},
         "held_back": {"network", "problem"},
         "class_weights": set(),
         "activations": set(),

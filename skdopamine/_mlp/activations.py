@@ -22,6 +22,7 @@ FINE, COARSE = 1e-2, 0.5  # perturbation sizes: of functions with a slope, and o
 FLAT = 0.9  # with no slope at more than this share of the probes, a function consists of steps
 # Pre-activations on which functions are tried and compared: both tails, zero, and dense about it; in no order, so that
 # sorting shows.
+ONE = (1,) * 5  # shape of a probe alone
 PROBES = np.sinh(np.arange(-31, 32) / 10)[np.arange(63) * 37 % 63].reshape(9, 7)
 
 
@@ -163,16 +164,16 @@ def _check_function(function: Callable[[Array], Any], z: Array) -> None:
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(function(given))
-            # hidden units come with up to four axes
-            singly = [np.asarray(function(entry.copy())) for entry in z.reshape(-1, 1, 1, 1, 1)]
+            # hidden units come with up to five axes
+            singly = [np.asarray(function(entry.copy())) for entry in z.reshape(-1, *ONE)]
     except Exception as error:
         raise refuse(f"fails on an array of shape {z.shape} and dtype {z.dtype}: {error!r}") from error
     if not np.array_equal(given, z):
         raise refuse("changes its input in place")
     if values.shape != z.shape:
         raise refuse(f"turns shape {z.shape} into {values.shape}")
-    if {value.shape for value in singly} != {(1, 1, 1, 1)}:
-        raise refuse(f"turns shape (1, 1, 1, 1) into {singly[0].shape}")
+    if {value.shape for value in singly} != {ONE}:
+        raise refuse(f"turns shape {ONE} into {singly[0].shape}")
     if values.dtype.kind not in "buif":
         raise refuse(f"returns {values.dtype} instead of floats")
     if not np.isfinite(values).all():

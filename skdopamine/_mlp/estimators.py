@@ -176,10 +176,10 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     of its fold. Equal rows share a fold, and each class has as many rows in each. Training stops where the loss or the
     accuracy (or the metric of `scoring`) on the rows of the folds has long been at its best, or improves for so long
     that the whole schedule is wanted. Then all rows are trained for 1.6 times the best epoch of the two (the geometric
-    mean), with the rate annealed within. The whole schedule is run, and no folds are made, for fewer than 100 or more
-    than 2,000 rows, fewer than 50 that share their class with another, schedules below 20 epochs, other rates than
-    "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and
-    losses that stand still (see below).
+    mean), with the rate annealed within; `tol` and `n_iter_no_change` can only end that last training. The whole
+    schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, fewer than 50 that share their
+    class with another, schedules below 20 epochs, other rates than "dopamine", perturbation="weight",
+    ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
     as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
@@ -708,9 +708,10 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     of its fold. Equal rows share a fold. Training stops where the loss (or the metric of `scoring`) on the rows of the
     folds has long been at its best, or improves for so long that the whole schedule is wanted. Then all rows are
     trained for 1.6 times the best epoch (with `scoring`, the geometric mean of both best), with the rate annealed
-    within. The whole schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, schedules
-    below 20 epochs, other rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`,
-    `warm_start` of a fitted estimator, and losses that stand still (see below).
+    within; `tol` and `n_iter_no_change` can only end that last training. The whole schedule is run, and no folds are
+    made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other rates than "dopamine",
+    perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and losses that
+    stand still (see below).
 
     A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
     "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other

@@ -318,27 +318,31 @@ class TrainedMLP(DopamineMLP):
         # a metric may not be defined on rows that lack a class
         if fold is None or (self.scoring is not None and lacks_class(classes, fold)):
             return None, False
-        held = [self._held(problem, sample.at(fold == k)) for k in range(int(fold.max()) + 1)]
-        start, rule, score = training.state.params, training.rule, self._fold_score(problem)
-        found, result = find_length(problem, fold, held, start, rule, settings, score=score, verbose=self.verbose)
+        found, result = find_length(
+            problem,
+            fold,
+            training.state.params,
+            training.rule,
+            settings,
+            right=self._view(problem.data.units).right if isinstance(self, ClassifierMixin) else None,
+            score=None if self.scoring is None else self._fold_score(problem, sample, fold),
+            verbose=self.verbose,
+        )
         history = training.history
         history = history._replace(n_evaluations=history.n_evaluations + result.state.n_evaluations)
         self._training = training._replace(history=history)
         return found, result.reason is Ending.INTERRUPTED
 
-    def _fold_score(self, problem: NetworkProblem) -> Score | None:
-        """What judges the rows of a fold beside the loss: the metric of `scoring` or, of a classifier, the accuracy."""
-        if self.scoring is not None:
-            return lambda held, params, output: held.score(params)
-        if not isinstance(self, ClassifierMixin):
-            return None
-        view = self._view(problem.data.units)
+    def _fold_score(self, problem: NetworkProblem, sample: Sample, fold: npt.NDArray[np.intp]) -> Score:
+        """The metric of `scoring`, on the rows of each fold."""
+        held = [self._held(problem, sample.at(fold == k)) for k in range(int(fold.max()) + 1)]
+        totals = [rows.batch.total for rows in held]
 
-        def accuracy(held: HeldRows, params: Array, output: Array) -> float:
-            right = view.labels(output) == view.numbers(held.batch.target)
-            return held.mean(right.reshape(len(right), -1).mean(axis=1))
+        def score(params: Array) -> float:
+            pairs = zip(held, params, strict=True)
+            return float(np.average([rows.score(own) for rows, own in pairs], weights=totals))
 
-        return accuracy
+        return score
 
     def _settings(self, problem: NetworkProblem, n_past: int = 0) -> _trainer.Settings:
         return make_settings(self, problem, n_past=n_past, first_epoch=self._training.n_epochs)

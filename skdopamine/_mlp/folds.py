@@ -1,6 +1,7 @@
 """How long to train, chosen out of fold: networks that learn from the rows outside their fold are judged inside.
 
-The networks of all folds are trained at once, as one vector of parameters with one learning rate. They stop as soon as
+The networks of all folds are trained at once, as one vector of parameters with one learning rate. Where they can, they
+have one pass through their layers, as on small tables the calls take as long as the arithmetic. They stop as soon as
 the answer is known: the loss or the score has long been worse than at its best, or it has improved for so long that the
 whole schedule is wanted.
 """
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skdopamine._mlp.held_back import HeldRows
+from skdopamine._mlp import network as _network
 from skdopamine._mlp.problem import Batch, NetworkProblem
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate
@@ -20,6 +21,8 @@ from skdopamine._typing import Array
 
 N_FOLDS = 5
 ENOUGH_ROWS = 2000  # in all networks together: of more rows, fewer folds say enough
+STACK_BYTES = 2**20  # of the activations of a layer, in all networks that have one pass
+KEPT_BYTES = 4 * STACK_BYTES  # of all arrays of an update
 FEWEST_ROWS, MOST_ROWS = 100, 2000  # between which rows are few enough, and enough, for a length to be chosen on them
 FEWEST_JUDGED = 50  # rows, with others of their label, that the folds are made of
 FEWEST_EPOCHS = 20  # a schedule that is as short as that is what the user wants
@@ -30,7 +33,8 @@ STILL = 0.9  # of the epochs run: a best epoch beyond is taken for improvement t
 SMOOTHED = 5  # epochs that a score is averaged over, as few rows decide on it
 
 
-Score = Callable[[HeldRows, Array, Array], float]  # of the rows of a fold, parameters and the outputs of these
+Right = Callable[[Array, Array], Array]  # whether rows are right (..., n), by outputs and targets (..., n, outputs)
+Score = Callable[[Array], float]  # of the parameters (networks, n_parameters), on the rows of their folds
 
 
 class Found(NamedTuple):
@@ -41,10 +45,18 @@ class Found(NamedTuple):
     scores: list[float]
 
 
-class FoldBatch(NamedTuple):
-    """The rows of a batch that each network learns from; None where there are none."""
+class Part(NamedTuple):
+    """What some of the networks learn from, or are judged by, in one pass."""
 
-    parts: list[Batch | None]
+    networks: Any  # the number of one network, or a slice of several
+    batch: Batch  # (n, ...) rows, or (networks, n, ...)
+    real: Array  # (n,) or (networks, n): false where a row fills up what others have more of, with a share of 0
+
+
+class FoldBatch(NamedTuple):
+    """The rows of a batch that each network learns from; none where all of them are in its fold."""
+
+    parts: list[Part]
     share: Array  # (rows of all parts, 1), sums to one
     total: float
 
@@ -56,52 +68,106 @@ class FoldsProblem:
         self.problem = problem
         self.fold = fold  # (n,) of each row; -1: every network learns from it
         self.n_folds = int(fold.max()) + 1
+        self.whole: FoldBatch | None = None  # the batch of all rows, once it is known
 
     def n_rows(self) -> int:
         return self.problem.n_rows()
 
     def init_memory(self) -> tuple[Array, ...]:
-        return self.problem.init_memory() * self.n_folds
+        return tuple(np.stack([array] * self.n_folds) for array in self.problem.init_memory())
 
     def batch(self, rows: Any) -> FoldBatch:
         numbers = np.arange(self.n_rows())[rows] if isinstance(rows, slice) else rows
-        learnt = [numbers[self.fold[numbers] != k] for k in range(self.n_folds)]
-        parts = [self.problem.batch(own) if len(own) else None for own in learnt]
-        some = [part for part in parts if part is not None]
-        share = np.concatenate([part.share for part in some]) / len(some)
-        return FoldBatch(parts, share, sum(part.total for part in some) / self.n_folds)
+        if len(numbers) < self.n_rows():
+            return self.batch_of(numbers)
+        if self.whole is None:  # their order does not matter
+            self.whole = self.batch_of(np.arange(self.n_rows()))
+        return self.whole
+
+    def batch_of(self, numbers: Array) -> FoldBatch:
+        """The rows of these numbers (n,)."""
+        parts = divided(self.problem, numbers, self.fold[numbers] != np.arange(self.n_folds)[:, None])
+        share = of_rows([part.batch.share[..., 0] for part in parts], parts)[:, None]
+        total = sum(float(np.sum(part.batch.total)) for part in parts)
+        return FoldBatch(parts, share / share.sum(), total / self.n_folds)
 
     def credit(self, params: Array, memory: tuple[Array, ...], batch: FoldBatch, update: int) -> Estimate:
-        size, estimates = len(memory) // self.n_folds, []
-        for k, (own, part) in enumerate(zip(np.split(params, self.n_folds), batch.parts, strict=True)):
-            known = memory[k * size : (k + 1) * size]
-            estimates.append(
-                Estimate(np.zeros_like(own), np.empty(0, dtype=own.dtype), known, 0)
-                if part is None
-                else self.problem.credit(own, known, part, update)
-            )
-        return Estimate(
-            np.concatenate([estimate.credit for estimate in estimates]),
-            np.concatenate([estimate.losses for estimate in estimates]),
-            tuple(array for estimate in estimates for array in estimate.memory),
-            sum(estimate.n_evaluations for estimate in estimates),
-            all(estimate.defined for estimate in estimates),
-        )
+        own = params.reshape(self.n_folds, -1)
+        credit, learned, losses = np.zeros_like(own), tuple(array.copy() for array in memory), []
+        n_evaluations, defined = 0, bool(batch.parts)
+        for networks, rows, real in batch.parts:
+            estimate = self.problem.credit(own[networks], tuple(array[networks] for array in memory), rows, update)
+            credit[networks] = estimate.credit
+            for array, new in zip(learned, estimate.memory, strict=True):
+                array[networks] = new
+            losses.append(estimate.losses)
+            n_evaluations += estimate.n_evaluations // real.size * int(real.sum())
+            defined = defined and estimate.defined
+        return Estimate(credit.ravel(), of_rows(losses, batch.parts), learned, n_evaluations, defined)
 
     def losses(self, params: Array, batch: FoldBatch) -> Array:
-        parts = zip(np.split(params, self.n_folds), batch.parts, strict=True)
-        return np.concatenate([self.problem.losses(own, part) for own, part in parts if part is not None])
+        own = params.reshape(self.n_folds, -1)
+        return of_rows([self.problem.losses(own[part.networks], part.batch) for part in batch.parts], batch.parts)
+
+
+def of_rows(values: Sequence[Array], parts: Sequence[Part]) -> Array:
+    """Values (rows,) of all rows, given for each part."""
+    real = [value[part.real] for value, part in zip(values, parts, strict=True)]
+    return np.concatenate(real) if real else np.empty(0)
+
+
+def divided(problem: NetworkProblem, numbers: Array, mine: Array) -> list[Part]:
+    """What each network has of the rows of these numbers (n,): those that are its own, (networks, n).
+
+    Networks have one pass where they can. A network without a row has no part.
+    """
+    counts = mine.sum(axis=1)
+    size = STACK_BYTES // (mine.shape[1] * max(problem.network.units[1:]) * problem.dtype.itemsize)
+    if not problem.stacks or not counts.all() or min(size, len(mine)) < 2:
+        return [alone(problem, numbers[own], k) for k, own in enumerate(mine) if own.any()]
+    parts = []
+    for first in range(0, len(mine), size):
+        networks = slice(first, min(first + size, len(mine)))
+        count = counts[networks, None]
+        order = np.argsort(~mine[networks], axis=1, kind="stable")[:, : count.max()]
+        real = np.arange(order.shape[1]) < count
+        # rows that fill up are a network's own: what others learn from, finite or not, does not come in
+        order = np.where(real, order, order[:, :1])
+        parts.append(Part(networks, problem.batch(numbers[order], real), real))
+    return parts
+
+
+def alone(problem: NetworkProblem, numbers: Array, network: int) -> Part:
+    """A network that has a pass of its own."""
+    return Part(network, problem.batch(numbers), np.ones(len(numbers), dtype=bool))
 
 
 class Judge:
-    """Judges the networks after each epoch by the rows of their folds, and stops them once the length is known."""
+    """Judges the networks after each epoch by the rows of their folds, and stops them once the length is known.
 
-    def __init__(self, held: Sequence[HeldRows], n_epochs: int, score: Score | None, verbose: bool | int) -> None:
-        self.held = held
-        self.totals = np.array([rows.batch.total for rows in held])
-        self.share = np.concatenate([rows.batch.share[:, 0] * rows.batch.total for rows in held]) / self.totals.sum()
+    Beside the loss, they are judged by `score` or by `right`, the share of rows that are right.
+    """
+
+    def __init__(
+        self,
+        folds: FoldsProblem,
+        n_epochs: int,
+        *,
+        right: Right | None = None,
+        score: Score | None = None,
+        verbose: bool | int = False,
+    ) -> None:
+        problem, fold = folds.problem, folds.fold
+        self.problem = problem.on(problem.data)
+        self.n_folds = folds.n_folds
+        inside = fold == np.arange(self.n_folds)[:, None]
+        self.parts = divided(self.problem, np.arange(len(fold)), inside)
+        rows = np.nonzero(inside)[1]
+        self.share = np.ones(len(rows)) if problem.data.weight is None else problem.data.weight[rows]
+        self.share = self.share / self.share.sum()
         self.most = np.inf  # that a row counts for
         self.n_epochs = n_epochs
+        self.right = right
         self.score = score
         self.verbose = verbose
         self.length: int | None = None
@@ -114,24 +180,30 @@ class Judge:
 
     def end_epoch(self, epoch: _trainer.Epoch, params: Callable[[], Array]) -> bool:
         """Judge the parameters; true once the length is known."""
-        losses, told, scores = [], [], []
-        for rows, own in zip(self.held, np.split(params(), len(self.held)), strict=True):
-            output = rows.output(own)
-            losses.append(rows.losses(output))
-            told.append(rows.mean(rows.losses(output, told=True)))
-            scores.append(np.nan if self.score is None else self.score(rows, own, output))
-        loss = np.concatenate(losses)
+        own = params().reshape(self.n_folds, -1)
+        outputs = [_network.forward(self.problem.network, own[part.networks], part.batch.X) for part in self.parts]
+        values, told = zip(*map(self.assessed, outputs, self.parts), strict=True)
+        loss = of_rows(values, self.parts)
+        self.told.append(float(of_rows(told, self.parts) @ self.share) * self.problem.loss_unit)
         loss = np.where(np.isnan(loss), np.inf, loss)  # where a loss is not defined, it is no best one
         if not self.losses:  # few wild rows do not decide
             self.most = _trainer.WILD * float(np.median(np.abs(loss))) or np.inf
         self.losses.append(_trainer.bounded(loss, self.share, self.most))
-        self.told.append(float(np.average(told, weights=self.totals)) * self.held[0].problem.loss_unit)
-        self.scores.append(float(np.average(scores, weights=self.totals)))
+        if self.score is not None:
+            self.scores.append(self.score(own))
+        elif self.right is not None:
+            right = [self.right(output, part.batch.target) for output, part in zip(outputs, self.parts, strict=True)]
+            self.scores.append(float(self.share @ of_rows(right, self.parts)))
         if self.verbose:
-            shown = "" if self.score is None else f", score = {self.scores[-1]:.6f}"
+            shown = f", score = {self.scores[-1]:.6f}" if self.scores else ""
             print(f"Out of fold: iteration {len(self.losses)}, loss = {self.told[-1]:.8f}{shown}")
-        self.length = settled(self.losses, None if self.score is None else self.scores, self.n_epochs)
+        self.length = settled(self.losses, self.scores or None, self.n_epochs)
         return self.length is not None
+
+    def assessed(self, output: Array, part: Part) -> tuple[Array, Array]:
+        """Loss (..., n) of each row, and the loss that is told."""
+        values, told = self.problem.values(output, part.batch), self.problem.told(output, part.batch)
+        return values, values if told is None else told
 
 
 def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDArray[np.intp] | None:
@@ -184,29 +256,44 @@ def settled(losses: Sequence[float], scores: Sequence[float] | None, n_epochs: i
 
 def smoothed(scores: Sequence[float]) -> Array:
     """Means over SMOOTHED epochs around each one."""
-    padded = np.pad(np.asarray(scores), SMOOTHED // 2, mode="edge")
+    edge = SMOOTHED // 2
+    padded = [*[scores[0]] * edge, *scores, *[scores[-1]] * edge]
     return np.convolve(padded, np.full(SMOOTHED, 1 / SMOOTHED), "valid")
+
+
+def settle_allocator() -> None:
+    """Let the C library keep the memory of one update for the next.
+
+    Unless it has freed a larger block before, that of GNU gives the arrays of each update back to the system, and
+    asking for them again takes up to half of the time. Nothing is written to the block, so that it takes no memory.
+    """
+    np.empty(KEPT_BYTES, dtype=np.uint8)
 
 
 def find_length(
     problem: NetworkProblem,
     fold: npt.NDArray[np.intp],
-    held: Sequence[HeldRows],
     params: Array,
     rule: LearningRate,
     settings: _trainer.Settings,
     *,
+    right: Right | None,
     score: Score | None,
     verbose: bool | int,
 ) -> tuple[Found | None, _trainer.Result]:
-    """Train the folds, whose rows are `held`; None if that has told nothing."""
-    folds, judge = FoldsProblem(problem, fold), Judge(held, settings.n_epochs, score, verbose)
+    """Train the folds; None if that has told nothing."""
+    folds = FoldsProblem(problem, fold)
+    if problem.stacks and folds.n_folds > 1:
+        settle_allocator()
+    judge = Judge(folds, settings.n_epochs, right=right, score=score, verbose=verbose)
     settings = settings._replace(
-        n_iter_no_change=np.inf, step_scale=np.broadcast_to(settings.step_scale, (len(held), len(params))).ravel()
+        n_iter_no_change=np.inf,
+        step_scale=np.broadcast_to(settings.step_scale, (folds.n_folds, len(params))).ravel(),
+        nothing_kept=True,
     )
-    state = _trainer.init_state(np.tile(params, len(held)), folds, rule)
+    state = _trainer.init_state(np.tile(params, folds.n_folds), folds, rule)
     with np.errstate(all="ignore"):
         result = _trainer.train(folds, rule, state, settings, observer=judge)
     if judge.length is None:
         return None, result
-    return Found(judge.length, judge.told, [] if score is None else judge.scores), result
+    return Found(judge.length, judge.told, judge.scores), result

@@ -1,7 +1,9 @@
 """A multi-layer perceptron as pure functions of one flat parameter vector.
 
 Parameters lie in one vector, first all weight matrices, then all biases, so that a step, a perturbation or a snapshot
-is one array operation; `unpack` gives views. A population of parameter vectors has the members as leading axis.
+is one array operation; `unpack` gives views. A population of parameter vectors has the members as leading axis. So
+have networks that are passed together, each with rows of its own, or all with the same ones: their arrays are
+(networks, ...) in all that follows.
 """
 
 from collections.abc import Sequence
@@ -94,11 +96,11 @@ def trace(network: Network, params: Array, X: Any) -> Trace:
     inputs, preactivations = [X], []
     for activation, weight, bias in zip(network.activations, weights[:-1], biases[:-1], strict=True):
         z = inputs[-1] @ weight
-        z += bias
+        z += bias[..., None, :]
         preactivations.append(z)
         inputs.append(activation.function(z))
     output = inputs[-1] @ weights[-1]
-    output += biases[-1]
+    output += biases[-1][..., None, :]
     return Trace(inputs, preactivations, output)
 
 
@@ -114,10 +116,10 @@ def forward_layers(
     hidden = X
     for activation, weight, bias in zip(activations, weights[:-1], biases[:-1], strict=True):
         hidden = hidden @ weight
-        hidden += bias
+        hidden += bias[..., None, :]
         hidden = activation.function(hidden)
     output = hidden @ weights[-1]
-    output += biases[-1]
+    output += biases[-1][..., None, :]
     return np.asarray(output)
 
 
@@ -158,16 +160,20 @@ def both_sides(clean: Array, moved: Array) -> Array:
 def grouped_product(moved: Array, weight: Array, n_groups: int) -> Array:
     """What each group of moved (n, units) contributes through weight (units, above): (groups, n, above).
 
+    Of several networks: (groups, networks, n, above).
+
     All groups together cost one product. Units that do not fill the last group are padded with silent ones.
     """
-    n, units = moved.shape
-    size = -(-units // n_groups)
+    *networks, n, units = moved.shape
+    size, above = -(-units // n_groups), weight.shape[-1]
     missing = size * n_groups - units
     if missing:
-        moved = np.hstack([moved, np.zeros((n, missing), dtype=moved.dtype)])
-        weight = np.vstack([weight, np.zeros((missing, weight.shape[1]), dtype=weight.dtype)])
-    groups = moved.reshape(n, n_groups, size).transpose(1, 0, 2)
-    return np.asarray(np.matmul(groups, weight.reshape(n_groups, size, -1)))
+        moved = np.concatenate([moved, np.zeros((*networks, n, missing), dtype=moved.dtype)], axis=-1)
+        weight = np.concatenate([weight, np.zeros((*networks, missing, above), dtype=weight.dtype)], axis=-2)
+    k = len(networks)  # axes before the others; a transpose is faster than moveaxis
+    moved = moved.reshape(*networks, n, n_groups, size).transpose(k + 1, *range(k + 1), k + 2)
+    weight = weight.reshape(*networks, n_groups, size, above).transpose(k, *range(k), k + 1, k + 2)
+    return np.asarray(np.matmul(moved, weight))
 
 
 def moved_outputs(
@@ -177,5 +183,5 @@ def moved_outputs(
     z = both_sides(passed.preactivations[layer], change)
     for above in range(layer, len(network.activations)):
         z = network.activations[above].function(z) @ weights[above + 1]
-        z += biases[above + 1]
+        z += biases[above + 1][..., None, :]
     return z

@@ -112,7 +112,7 @@ class NodeProblem(NetworkProblem):
             credit, critic = self._layer_credit(clean, layer, response, above, critic)
             learned[layer] = critic.feedback
             self._store(weights[layer], biases[layer], trace.inputs.pop(), credit, batch.share)
-        n_evaluations = self.members() * len(batch.ids)
+        n_evaluations = self.members() * batch.ids.size
         return self.estimate(total, trace.output, params, batch, tuple(learned), n_evaluations)
 
     @staticmethod
@@ -122,8 +122,8 @@ class NodeProblem(NetworkProblem):
         if sparse.issparse(inputs):
             weight[...] = inputs.T @ weighted
         else:
-            np.matmul(inputs.T, weighted, out=weight)
-        np.sum(weighted, axis=0, out=bias)
+            np.matmul(inputs.swapaxes(-1, -2), weighted, out=weight)
+        np.sum(weighted, axis=-2, out=bias)
 
     def _layer_credit(
         self, clean: Pass, layer: int, response: Array, expected: Array, critic: Critic
@@ -142,7 +142,8 @@ class NodeProblem(NetworkProblem):
                 critic = critic.learned(noise, change.sum(axis=0), clean.batch.share)
             if self.judged:
                 change *= scale
-                regret = self._judged(clean, layer, change).T / (2 * scale)
+                regret = self._judged(clean, layer, change)
+                regret = regret.transpose(*range(1, regret.ndim), 0) / (2 * scale)
                 surprise = _credit.node_surprise(direction, expected, regret, membership, out=noise)
                 surprise /= output_credit.n_draws
                 credit = np.subtract(credit, surprise, out=noise if draw == 0 else credit)

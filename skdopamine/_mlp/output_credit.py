@@ -99,4 +99,4 @@ class SetCredit(NamedTuple):
 
 def judge_by_credit(assessed: Assessed, change: Array) -> Array:
     """A change too small to show in the objective is judged by the credit of the outputs."""
-    return np.asarray(2 * np.einsum("nk,...nk->...n", assessed.credit, change))
+    return np.asarray(2 * np.einsum("...nk,...nk->...n", assessed.credit, change))

@@ -66,13 +66,13 @@ def outputs(network: Network, params: Array, data: Data, rows: slice) -> Array:
 
 
 class Batch(NamedTuple):
-    """Some of the rows."""
+    """Some of the rows; of several networks, each with rows of its own, all arrays are (networks, ...)."""
 
     X: Any
     target: Array
     ids: npt.NDArray[np.uint16]
     share: Array  # (n, 1), sums to one
-    total: float  # sum of weights
+    total: Any  # sum of weights: a number, or one for each network, (networks, 1)
 
 
 def make_data(X: Any, target: Array, weight: Array | None, units: Units | None = None) -> Data:
@@ -122,7 +122,7 @@ class NetworkProblem(ABC):
         for start in range(0, self.n_rows(), CHECKED_ROWS):
             with np.errstate(all="ignore"):
                 batch = self.batch(slice(start, start + CHECKED_ROWS))
-                if not isfinite(self.penalty(params, batch)):
+                if not np.isfinite(self.penalty(params, batch)).all():
                     raise ValueError(
                         f"alpha must be small beside the sum of the sample weights of {len(batch.ids)} rows, which is "
                         f"{batch.total:.3g}, got {self.alpha}: the penalty is not finite."
@@ -146,13 +146,23 @@ class NetworkProblem(ABC):
     def n_rows(self) -> int:
         return int(self.data.X.shape[0])
 
-    def batch(self, rows: Any) -> Batch:
+    @property
+    def stacks(self) -> bool:
+        """Whether several networks, each with rows of its own, can have one pass, as arrays (networks, ...)."""
+        return not (sparse.issparse(self.data.X) or self.objective.partial)
+
+    def batch(self, rows: Any, real: Array | None = None) -> Batch:
+        """The rows of these numbers (n,) or, of several networks, (networks, n); those that are not `real` fill up."""
         X, weight, ids = self.data.X, self.data.weight, self.data.ids
         if isinstance(rows, slice) or sparse.issparse(X):
             X = X[rows]
         else:
             X = X.take(rows, axis=0)
         target, ids = self.data.targets(rows), ids[rows]
+        if real is not None:
+            weight = real.astype(np.float64) if weight is None else weight[rows] * real
+            totals = np.sum(weight, axis=-1, keepdims=True)
+            return Batch(X, target, ids, np.asarray(weight / totals, dtype=self.dtype)[..., None], totals)
         if weight is None:
             return Batch(X, target, ids, np.full((len(ids), 1), 1 / len(ids), dtype=self.dtype), float(len(ids)))
         weight = weight[rows]
@@ -160,7 +170,8 @@ class NetworkProblem(ABC):
         return Batch(X, target, ids, (weight / total).astype(self.dtype)[:, None], total)
 
     def losses(self, params: Array, batch: Batch) -> Array:
-        return self.values(_network.forward(self.network, params, batch.X), batch) + self.penalty(params, batch)
+        values = self.values(_network.forward(self.network, params, batch.X), batch)
+        return np.asarray(values + self.penalty(params, batch).astype(values.dtype))
 
     def values(self, output: Array, batch: Batch) -> Array:
         """Loss (..., n) of each row; an objective of the whole batch is the loss of each of its rows.
@@ -188,10 +199,13 @@ class NetworkProblem(ABC):
         weight = None if self.data.weight is None else batch.share[:, 0].astype(np.float64)
         return self.objective.value(output, batch.target, weight)
 
-    def penalty(self, params: Array, batch: Batch) -> float:
-        """Return alpha |W|^2 / 2 / sum of weights, a part of every row's loss."""
-        weights = params[: self.n_weights]
-        return float(weights @ weights) * (self.alpha / 2 / batch.total) if self.alpha else 0.0
+    def penalty(self, params: Array, batch: Batch) -> Array:
+        """Return alpha |W|^2 / 2 / sum of weights (..., 1), a part of every row's loss."""
+        if not self.alpha:
+            return np.zeros(1)
+        weights = params[..., None, : self.n_weights]
+        square = (weights @ weights.swapaxes(-1, -2))[..., 0].astype(np.float64)
+        return np.asarray(square * (self.alpha / 2 / batch.total))
 
     def estimate(
         self, credit: Array, output: Array, params: Array, batch: Batch, memory: tuple[Array, ...], n_evaluations: int
@@ -201,7 +215,8 @@ class NetworkProblem(ABC):
         Here the penalty comes in, which needs no perturbation. Outputs that do not vary have nothing to learn.
         """
         if self.alpha:
-            credit[: self.n_weights] += (self.alpha / batch.total) * params[: self.n_weights]
+            pull = np.asarray(self.alpha / batch.total, dtype=credit.dtype)
+            credit[..., : self.n_weights] += pull * params[..., : self.n_weights]
         varies = self.data.units.varies
         if not varies.all():
             for part in _network.unpack(self.network, credit):
@@ -209,7 +224,7 @@ class NetworkProblem(ABC):
         penalty, told = self.penalty(params, batch), self.told(output, batch)
         values, told = self.values(output, batch), None if told is None else told + penalty
         defined = not (self.objective.partial and np.isnan(values).any())
-        return Estimate(credit, values + penalty, memory, n_evaluations, defined, told)
+        return Estimate(credit, values + penalty.astype(values.dtype), memory, n_evaluations, defined, told)
 
     def told(self, output: Array, batch: Batch) -> Array | None:
         """Loss (n,) of each row in which outputs count as they do in the user's units; None if that is their sum."""

@@ -32,8 +32,10 @@ class Evaluated(Objective):
 
     def credit(self, prediction: Array, target: Array, scale: float) -> Array:
         # one output at a time, all outputs in one call
-        moved = scale * np.eye(prediction.shape[1], dtype=prediction.dtype)[:, None, :]
-        return np.asarray(self.difference(prediction, moved, target).T / (2 * scale))
+        n_outputs = prediction.shape[-1]
+        moved = scale * np.eye(n_outputs, dtype=prediction.dtype)
+        moved = moved.reshape(n_outputs, *[1] * (prediction.ndim - 1), n_outputs)
+        return np.asarray(np.moveaxis(self.difference(prediction, moved, target), 0, -1) / (2 * scale))
 
 
 class _OfError(Evaluated):

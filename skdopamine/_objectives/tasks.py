@@ -50,8 +50,13 @@ class View(NamedTuple):
             return np.asarray(target.argmax(axis=-1))
         if self.task == "regression":
             target = self.publish(target.astype(np.float64))
-            return target[:, 0] if target.shape[1] == 1 else target
-        return np.asarray(target[:, 0] if self.task == "binary" else target).astype(np.intp)
+            return target[..., 0] if target.shape[-1] == 1 else target
+        return np.asarray(target[..., 0] if self.task == "binary" else target).astype(np.intp)
+
+    def right(self, output: Array, target: Array) -> Array:
+        """Whether each row (..., n) has its class, or which share of its labels."""
+        same = self.labels(output) == self.numbers(target)
+        return np.asarray(same.mean(axis=-1) if self.task == "multilabel" else same, dtype=np.float64)
 
     def truth(self, target: Array) -> Array:
         """Targets as the user gave them."""

@@ -34,7 +34,8 @@ def node_surprise(
 
     Node perturbation, group-wise, with what was expected as control variate: ``delta xi``, where ``delta = sum_group
     expected xi - r`` is the reward prediction error of the unit's group. Its mean over the noise is the expected minus
-    the true credit, so ``expected - delta xi`` is unbiased whatever was expected.
+    the true credit, so ``expected - delta xi`` is unbiased whatever was expected. Arrays of several networks, of which
+    only the membership is one, are (networks, ...).
 
     Parameters
     ----------
@@ -45,16 +46,15 @@ def node_surprise(
     regret : ndarray of shape (n, groups)
         Regret r of each group.
     membership : ndarray of shape (units, groups)
-        Which unit belongs to which group.
+        Which unit belongs to which group, whose units lie side by side.
     out : ndarray of shape (n, units), optional
         Where to put the result: arrays of this size are what a fit needs memory for.
     """
     spare = np.multiply(expected, direction, out=out)
     prediction_error = spare @ membership
     prediction_error -= regret
-    surprise = np.take(prediction_error, membership.argmax(axis=1), axis=1, out=spare, mode="clip")
-    surprise *= direction
-    return np.asarray(surprise)
+    of_units = np.repeat(prediction_error, np.count_nonzero(membership, axis=0), axis=-1)
+    return np.asarray(np.multiply(of_units, direction, out=spare))
 
 
 def set_credit(directions: Array, regret: Array, ids: npt.NDArray[np.uint16], share: Array) -> Array:

@@ -18,13 +18,14 @@ RATE = 1.5  # of 2, beyond which learning might not be stable
 
 
 class Critic(NamedTuple):
-    """The critic of one layer."""
+    """The critic of one layer, or of that layer in several networks: then all arrays are (networks, ...)."""
 
     feedback: Array  # B (units above, units)
 
     def expected(self, above: Array, response: Array) -> Array:
         """Credit (n, units) to expect: ``a (E B)``, for credit E (n, units above) and response a (n, units)."""
-        expected = above @ self.feedback
+        one = above.shape[-1] == 1  # an outer product, for which BLAS is slow
+        expected = above * self.feedback if one else above @ self.feedback
         expected *= response
         return np.asarray(expected)
 
@@ -39,14 +40,18 @@ class Critic(NamedTuple):
         """
         root = np.sqrt(share)
         noise *= root
-        starts = range(0, noise.shape[1], CHUNK_UNITS)
-        rows = [np.abs(noise[:, i : i + CHUNK_UNITS].T @ noise).sum(axis=1) for i in starts]
-        bound = float(np.concatenate(rows).max())
-        if not 0 < bound < np.inf:
+        starts, heard = range(0, noise.shape[-1], CHUNK_UNITS), noise.swapaxes(-1, -2)
+        rows = [np.abs(heard[..., i : i + CHUNK_UNITS, :] @ noise).sum(axis=-1) for i in starts]
+        bound = np.concatenate(rows, axis=-1).max(axis=-1, keepdims=True)[..., None].astype(np.float64)
+        learns = (bound > 0) & (bound < np.inf)
+        n_learning = np.count_nonzero(learns)  # of the networks
+        if n_learning == 0:
             return self
         missed = change * root
-        missed -= noise @ self.feedback.T
-        step = missed.T @ noise
-        step *= RATE / bound
+        missed -= noise @ self.feedback.swapaxes(-1, -2)
+        step = missed.swapaxes(-1, -2) @ noise
+        if n_learning < learns.size:
+            step, bound = np.where(learns, step, 0.0), np.where(learns, bound, np.inf)
+        step *= (RATE / bound).astype(step.dtype)
         step += self.feedback
         return self._replace(feedback=step)

@@ -94,6 +94,7 @@ class Settings(NamedTuple):
     plateau_above: float = np.inf  # while the loss exceeds this fraction of the first one, a plateau is not convergence
     step_scale: Array | float = 1.0  # size of a unit step, per parameter
     normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
+    nothing_kept: bool = False  # whether all that counts is what the observer sees, the last updates as they are
     in_stream: bool = False  # whether the last parameters are kept, unless they have made the loss jump
 
 
@@ -401,7 +402,7 @@ def train(
     state = state._replace(undone=0, n_evaluations=0, far=0.0)
     one_batch, limit = problem.n_rows() <= settings.batch_size, np.inf
     # the loss of an epoch of one batch is that of the parameters at its start; those at the end are evaluated last
-    at_start = score is None and one_batch and not settings.in_stream
+    at_start = score is None and one_batch and not (settings.in_stream or settings.nothing_kept)
     epochs: list[Epoch] = []
     try:
         if not one_batch:
@@ -416,7 +417,7 @@ def train(
                 reason = Ending.DIVERGED
                 break
             limit = jump(level, state, problem.n_rows()) if one_batch and not epochs else limit
-            state, after = (state, last.level) if at_start else looked_at(problem, state, last)
+            state, after = (state, last.level) if at_start or settings.nothing_kept else looked_at(problem, state, last)
             params, merit = last.params if at_start or after > last.limit else state.params, -level
             if score is not None:
                 if not epochs and max(level, after) > limit:  # the start may be better

@@ -48,7 +48,7 @@ def published_by_hand(model, X, functions):
 
 BAD_FUNCTIONS = {
     "raises": (lambda z: z.no_such_attribute, "no_such_attribute"),
-    "two dimensions only": (lambda z: z.reshape(z.shape[0], z.shape[1]), r"turns shape \(1, 1, 1, 1\) into"),
+    "two dimensions only": (lambda z: z.reshape(z.shape[0], z.shape[1]), r"turns shape \(1, 1, 1, 1, 1\) into"),
     "not finite": (np.log, "nan|inf"),
     "not finite at zero": (lambda z: 1 / z, "inf at 0"),
     "overflow of float32": (lambda z: np.exp(z * z), "inf"),

@@ -1,6 +1,7 @@
 """How long to train, chosen out of fold: which rows a fold has, when the folds stop, and what a fit makes of it."""
 
 import copy
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -28,11 +29,16 @@ from skdopamine._mlp.folds import (
     settled,
     smoothed,
 )
-from skdopamine._mlp.held_back import HeldRows
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.node import NodeProblem
-from skdopamine._mlp.problem import Sample, make_data
-from skdopamine._objectives.base import SquaredError
+from skdopamine._mlp.parameters import make_learning_rate, make_settings
+from skdopamine._mlp.problem import make_data
+from skdopamine._mlp.units import Units
+from skdopamine._objectives.base import LogisticLoss, SoftmaxLoss, SquaredError
+from skdopamine._objectives.losses import AbsoluteError, Hinge, Huber, MultiHinge, Pinball, Poisson
+from skdopamine._objectives.scorers import RowFunction
+from skdopamine._objectives.tasks import View
+from skdopamine._training import trainer as _trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -117,11 +123,169 @@ def test_each_network_has_the_credit_of_the_rows_outside_its_fold():
         rows = np.arange(20, 80)[fold[20:80] != k]
         part = problem.batch(rows)
         expected = problem.credit(alone, problem.init_memory(), part, 4)
-        np.testing.assert_array_equal(np.split(estimate.credit, N_FOLDS)[k], expected.credit)
-        np.testing.assert_array_equal(estimate.memory[k], expected.memory[0])
+        np.testing.assert_allclose(np.split(estimate.credit, N_FOLDS)[k], expected.credit, rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(estimate.memory[0][k], expected.memory[0], rtol=1e-10, atol=1e-13)
         mean += float(expected.losses @ part.share[:, 0]) / N_FOLDS
     assert float(estimate.losses @ batch.share[:, 0]) == pytest.approx(mean)
     np.testing.assert_array_equal(estimate.losses, losses)
+
+
+LOSSES = {
+    "squares": SquaredError(),
+    "huber": Huber(np.array([0.5, 1.0, 2.0])),
+    "absolute": AbsoluteError(),
+    "pinball": Pinball(0.3),
+    "poisson": Poisson(),
+    "logistic": LogisticLoss(),
+    "softmax": SoftmaxLoss(),
+    "hinge": Hinge(),
+    "hinge of classes": MultiHinge(),
+}
+
+
+def problem_of_several(objective, hidden=(17,), weight=None, **kwargs):
+    """Three outputs, with targets that suit every loss: one-hot."""
+    network = Network((4, *hidden, 3), layer_activations(["tanh", "relu", "step"][: len(hidden)], len(hidden))[:-1])
+    target = np.eye(3)[np.random.default_rng(8).integers(0, 3, 100)]
+    options = {"alpha": 0.5, "scale": 0.1, "n_perturbations": 1, "seed": 3, **kwargs}
+    return NodeProblem(network, objective, make_data(X, target, weight), **options)
+
+
+def passed(monkeypatch, problem, rows, stack_bytes, update=0):
+    """Batch, estimate and losses of networks that have one pass if `stack_bytes` allows it."""
+    monkeypatch.setattr(_folds, "STACK_BYTES", stack_bytes)
+    folds = FoldsProblem(problem, np.arange(100) % N_FOLDS)
+    rng = np.random.default_rng(9)
+    params = np.concatenate([_network.init_params(problem.network, 6.0, rng, np.float64) for _ in range(N_FOLDS)])
+    memory = tuple(0.1 * rng.standard_normal(array.shape) for array in folds.init_memory())
+    batch = folds.batch(rows)
+    with np.errstate(all="ignore"):
+        return batch, folds.credit(params, memory, batch, update), folds.losses(params, batch)
+
+
+def assert_same_pass(one, other):
+    for a, b in zip(one[1], other[1], strict=True):  # credit, losses, memory, evaluations
+        for x, y in zip(a, b, strict=True) if isinstance(a, tuple) else [(a, b)]:
+            if x is not None:
+                np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(one[2], other[2], rtol=1e-10)
+    np.testing.assert_allclose(one[0].share, other[0].share, rtol=1e-12)
+    assert one[0].total == pytest.approx(other[0].total)
+
+
+UNEVEN = np.r_[0:100:5, 1:60:3, 2:7]  # of some folds more rows than of others
+
+
+@pytest.mark.parametrize("judged", [True, False])
+@pytest.mark.parametrize("weight", [None, np.random.default_rng(10).uniform(0.5, 2, 100)])
+@pytest.mark.parametrize("hidden", [(), (17,), (9, 17), (6, 5, 4)])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_networks_that_have_one_pass_learn_what_they_do_one_by_one(monkeypatch, loss, hidden, weight, judged):
+    problem = problem_of_several(LOSSES[loss], hidden, weight, judged=judged)
+    for rows, update in ((slice(None), 0), (UNEVEN, 1), (UNEVEN, 61)):  # at 61 the critics do not learn
+        one_by_one = passed(monkeypatch, problem, rows, 0, update)
+        for stack_bytes, n_parts in ((2**30, 1), (2 * len(np.arange(100)[rows]) * max((*hidden, 3)) * 8, 3)):
+            together = passed(monkeypatch, problem, rows, stack_bytes, update)
+            assert len(together[0].parts) == n_parts
+            assert_same_pass(together, one_by_one)
+        assert len(one_by_one[0].parts) == N_FOLDS
+
+
+def test_outputs_in_units_of_their_own_are_told_by_all_passes(monkeypatch):
+    data = make_data(X, np.stack([NOISY, 100 * NOISY], axis=1), None)
+    data = data._replace(units=Units.of(data.target, None))
+    network = Network((4, 5, 2), NETWORK.activations)
+    problem = NodeProblem(network, SquaredError(), data, alpha=0.0, scale=0.1, n_perturbations=1, seed=3)
+    params = np.random.default_rng(7).standard_normal(N_FOLDS * _network.n_parameters(network))
+    error = np.empty((100, 2))
+    for k, own in enumerate(np.split(params, N_FOLDS)):
+        error[k::N_FOLDS] = _network.forward(network, own, X[k::N_FOLDS]) - data.targets(slice(k, None, N_FOLDS))
+    for stack_bytes in (0, 2**30):
+        monkeypatch.setattr(_folds, "STACK_BYTES", stack_bytes)
+        judge = Judge(FoldsProblem(problem, np.arange(100) % N_FOLDS), 200)
+        judge.end_epoch(None, lambda: params)
+        assert judge.losses[0] == pytest.approx(0.5 * (error**2).sum(axis=1).mean())
+        assert judge.told[0] == pytest.approx(0.5 * ((error * data.units.scale) ** 2).sum(axis=1).mean())
+
+
+def test_rows_that_fill_up_change_nothing(monkeypatch):
+    rows = np.r_[0:100:5, 1:100:25]  # the first network has 4 rows, the others 20 and more
+    assert_same_pass(*(passed(monkeypatch, problem_of_several(SquaredError()), rows, size) for size in (2**30, 0)))
+    wild = problem_of_several(SquaredError())
+    wild.data.target[0] = np.inf  # a row of the first fold, which all other networks learn from
+    batch, estimate, losses = passed(monkeypatch, wild, rows, 2**30)
+    (part,) = batch.parts
+    assert part.real.sum(axis=1).tolist() == [4, 20, 24, 24, 24]
+    assert (part.batch.share[~part.real] == 0).all()
+    finite = [bool(np.isfinite(credit).all()) for credit in np.split(estimate.credit, N_FOLDS)]
+    assert finite == [True, False, False, False, False]
+    assert np.isfinite(losses).sum() == 4 + 19 + 3 * 23
+
+
+def test_sparse_rows_and_losses_that_may_not_be_defined_have_a_pass_for_each_network():
+    of_sparse = problem_of(sparse.csr_array(X), target=X[:, :1])
+    row_function = NodeProblem(
+        NETWORK,
+        RowFunction(absolute, View("regression", None, lambda values: values)),
+        problem_of(X).data,
+        alpha=0.0,
+        scale=0.1,
+        n_perturbations=1,
+        seed=3,
+    )
+    for problem in (of_sparse, row_function):
+        batch = FoldsProblem(problem, np.arange(100) % N_FOLDS).batch(slice(None))
+        assert [part.networks for part in batch.parts] == list(range(N_FOLDS))
+
+
+def test_a_batch_in_the_one_fold_alone_teaches_nothing():
+    folds = FoldsProblem(problem_of(X), np.where(np.arange(100) < 20, 0, -1))
+    params = np.ones(_network.n_parameters(NETWORK))
+    batch = folds.batch(np.array([3, 5]))
+    estimate = folds.credit(params, folds.init_memory(), batch, 0)
+    assert not estimate.defined
+    assert not estimate.credit.any()
+    assert estimate.n_evaluations == len(folds.losses(params, batch)) == 0
+    rows = np.random.default_rng(0).standard_normal((1201, 4))
+    for seed in range(2):  # a batch of one row is left
+        model = DopamineMLPRegressor((5,), max_iter=20, batch_size=20, random_state=seed).fit(rows, rows[:, 0])
+        assert model.validation_loss_curve_ is not None
+
+
+def test_the_order_of_rows_in_a_batch_of_all_does_not_matter():
+    folds = FoldsProblem(problem_of(X), np.arange(100) % N_FOLDS)
+    batch = folds.batch(RNG.permutation(100))
+    assert folds.batch(slice(0, 100)) is batch
+    np.testing.assert_array_equal(batch.parts[0].batch.X[0], X[np.arange(100) % N_FOLDS != 0])
+
+
+def test_folds_of_a_wide_network_take_little_more_memory_than_one_after_the_other(monkeypatch):
+    peaks = []
+    for stack_bytes in (0, _folds.STACK_BYTES):
+        monkeypatch.setattr(_folds, "STACK_BYTES", stack_bytes)
+        model = DopamineMLPRegressor((3000,), max_iter=20, random_state=0)
+        tracemalloc.start()
+        model.fit(X, NOISY)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch):
+    model, calls = fitted(), []
+    monkeypatch.setattr(_trainer, "looked_at", lambda problem, *args: calls.append(problem))
+    found = _folds.find_length(
+        problem_of(X, target=NOISY[:, None]),
+        np.arange(100) % N_FOLDS,
+        _network.init_params(NETWORK, 2.0, np.random.default_rng(0), np.float64),
+        make_learning_rate(model),
+        make_settings(model, problem_of(X), n_past=0, first_epoch=0)._replace(batch_size=50),
+        right=None,
+        score=None,
+        verbose=False,
+    )[0]
+    assert found.n_epochs < 150
+    assert calls == []
 
 
 def test_a_batch_of_one_row_moves_the_networks_that_may_learn_from_it():
@@ -314,6 +478,12 @@ def test_the_console_and_to_sklearn_tell_of_it(capsys):
     theirs.fit(rows, labels)
 
 
+def test_tol_and_n_iter_no_change_stop_the_final_training_alone():
+    model, soon = fitted(), fitted(tol=0.5, n_iter_no_change=3)
+    assert soon.validation_loss_curve_ == model.validation_loss_curve_
+    assert soon.n_iter_ < model.n_iter_
+
+
 def test_a_shorter_length_is_not_a_fit_that_was_cut_short(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
@@ -406,19 +576,16 @@ def test_to_sklearn_goes_on_after_an_own_validation_set():
 
 
 def judge_of_halves():
-    problem = problem_of(X)
-    halves = [Sample(rows, rows[:, 0], rows[:, :1], None) for rows in (X[:50], X[50:])]
-    held = [HeldRows(problem, half, None, loss=None, scoring=None) for half in halves]
     params = np.random.default_rng(7).standard_normal(2 * _network.n_parameters(NETWORK))
-    return Judge(held, 200, None, False), params
+    return Judge(FoldsProblem(problem_of(X), np.arange(100) // 50), 200), params
 
 
 def test_a_wild_row_does_not_decide():
     judge, params = judge_of_halves()
     for epoch in range(5):
-        losses = np.full(50, 5.0 - epoch)
-        losses[0] = 1e6 * (1 + epoch)
-        judge.held[0].losses = lambda output, *, told=False, losses=losses: losses
+        losses = np.full((2, 50), 5.0 - epoch)
+        losses[0, 0] = 1e6 * (1 + epoch)
+        judge.problem.values = lambda output, batch, losses=losses: losses
         judge.end_epoch(None, lambda: params)
     assert (np.diff(judge.losses) < 0).all()
     assert (np.diff(judge.told) > 0).all()  # what is reported is the mean as it is
@@ -426,9 +593,9 @@ def test_a_wild_row_does_not_decide():
 
 def test_an_epoch_without_a_loss_is_not_the_best_one():
     judge, params = judge_of_halves()
-    judge.held[0].losses = lambda output, *, told=False: np.full(len(output), np.nan)
+    judge.problem.values = lambda output, batch: np.full(output.shape[:-1], np.nan)
     judge.end_epoch(None, lambda: params)
-    del judge.held[0].losses
+    del judge.problem.values
     judge.end_epoch(None, lambda: params)
     assert judge.losses[1] < judge.losses[0]
 

@@ -74,3 +74,12 @@ def test_zero_one_wrongs_agree_with_the_views_labels():
         np.testing.assert_array_equal(
             wrong(one.output, one.target), one.view.labels(one.output) != one.view.numbers(one.target)
         )
+
+
+def test_rows_are_right_by_their_class_or_by_a_share_of_their_labels():
+    output = np.array([[[1.0, -1.0], [-1.0, -2.0]]])  # of one network
+    target = np.array([[[1.0, 1.0], [1.0, 0.0]]])
+    views = [View(task, np.arange(2), lambda values: values) for task in ("multilabel", "multiclass", "binary")]
+    np.testing.assert_array_equal(views[0].right(output, target), [[0.5, 0.5]])
+    np.testing.assert_array_equal(views[1].right(output, np.eye(2)[[[0, 1]]]), [[1, 0]])
+    np.testing.assert_array_equal(views[2].right(output[..., :1], target[..., :1]), [[1, 0]])

@@ -77,6 +77,18 @@ def test_without_noise_to_learn_from_nothing_is_learnt(noise):
     np.testing.assert_array_equal(critic.feedback, 0)
 
 
+def test_critics_of_several_networks_learn_each_as_if_alone():
+    noise = RNG.choice([-1.0, 1.0], (4, N, UNITS))
+    noise[1], noise[2] = 0, np.nan  # nothing to learn from
+    feedback, change = RNG.normal(size=(4, ABOVE, UNITS)), RNG.normal(size=(4, N, ABOVE))
+    weight = np.broadcast_to(share(N), (4, N, 1))
+    with np.errstate(all="ignore"):
+        together = Critic(feedback).learned(noise.copy(), change, weight).feedback
+        alone = [Critic(feedback[k]).learned(noise[k].copy(), change[k], share(N)).feedback for k in range(4)]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+    np.testing.assert_array_equal(together[1:3], feedback[1:3])
+
+
 def test_the_critic_of_before_is_left_as_it_is():
     before = Critic(RNG.normal(size=(ABOVE, UNITS)))
     copy = before.feedback.copy()
