@@ -99,7 +99,8 @@ def weighed(model: Model, reader: Reader, target: Array, washout: int, kind: str
     robust, readout = reweighted(
         seen[latest], goal[first * n_series :][latest], model.gains, model.n_units, expected, kind
     )
-    before = predicted(reader, population, readout, model.zero_state, 0, first).reshape(first * n_series, -1)
+    before = predicted(reader, population, readout, model.zero_state, 0, first)
+    before = before.reshape(first * n_series, readout.shape[1])
     weights = np.ones(len(goal))
     weights[known] = robust.weights((goal - np.concatenate([before, seen @ readout]))[known])
     return weights, robust, readout

@@ -12,6 +12,7 @@ from skdopamine import make_windows
 from skdopamine._esn.choice import Trial
 from skdopamine._esn.reservoir import Gains
 from skdopamine._esn.robust import KINDS, KNEE, LEAST, Robust, reweighted
+from skdopamine._esn.rows import Rows
 
 RNG = np.random.default_rng(0)
 SEEN = np.column_stack([RNG.normal(size=(400, 4)), np.ones(400)])
@@ -131,7 +132,7 @@ def test_rows_that_come_later_weigh_as_much():
 def test_squares_weigh_all_rows_alike():
     model = stream().fit(SERIES)
     assert model._model.robust is None
-    task = model._assignment(model._model, SERIES, SERIES[1:])
+    task = model._assignment(model._model, Rows(SERIES, None, SERIES, model._model.form))
     assert task.weights is None
     np.testing.assert_array_equal(task.trust, 1)
 
@@ -144,7 +145,7 @@ def test_gains_are_tuned_with_these_weights_and_outliers_do_not_decide():
         squares = small(stateful=True, difference=0, readout_lags=3).fit(rows)
     assert model._model.robust.kind == "huber"
     assert one_step_error(model, SERIES) < 0.9 * one_step_error(squares, SERIES)
-    task = model._assignment(model._model, rows, rows[1:])
+    task = model._assignment(model._model, Rows(rows, None, rows, model._model.form))
     wrong = np.abs(rows[1:, 0]) > 5
     assert task.trust[wrong].max() < 0.5 < np.median(task.trust[~wrong])
     latest = task.latest(100, 0.25)
