@@ -105,7 +105,8 @@ class SeriesReader(NamedTuple):
         if self.n_series == 1:
             pieces = _reservoir.run(population, rows, state, noise)
         else:
-            pieces = _reservoir.run_many(population, rows.reshape(len(rows), self.n_series, -1), state, noise)
+            apart = rows.reshape(len(rows), self.n_series, rows.shape[1] // self.n_series)
+            pieces = _reservoir.run_many(population, apart, state, noise)
         for start, states in pieces:
             row = first + start
             yield row, states, self.past(np.arange(row, row + len(states) // self.n_series))
