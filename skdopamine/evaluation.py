@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.metrics import mean_absolute_error
 from sklearn.utils import metadata_routing
 
+from skdopamine import DopamineESNForecaster
 from skdopamine._typing import Array
 
 __all__ = ["Backtest", "RollingOrigin", "backtest", "make_forecast_scorer"]
@@ -342,7 +343,8 @@ def backtest(
     step : int, default=None
         Rows from one origin to the next; None is `n_steps`.
     refit : bool, default=False
-        Whether the estimator is fitted at each origin, or at the first alone.
+        Whether the estimator is fitted at each origin, or at the first alone. `DopamineESNForecaster` then forecasts
+        from all of them at once.
     exog : array-like of shape (n_samples, n_covariates), default=None
         Covariates of the rows of the series, for an estimator that takes them.
     season : int, default=1
@@ -404,7 +406,7 @@ def backtest(
         ahead = Parallel(n_jobs=n_jobs)(delayed(task.fitted_and_ahead)(clone(estimator), int(o)) for o in origins)
     else:
         fitted = task.fitted(clone(estimator), int(origins[0]))
-        ahead = [task.ahead(fitted, int(origin), fitted_to=int(origins[0])) for origin in origins]
+        ahead = task.all_ahead(fitted, [int(origin) for origin in origins])
     forecast = np.stack([path for path, _ in ahead])
     lower, upper = np.moveaxis(np.stack([ends for _, ends in ahead]), 1, 0) if shares else (None, None)
     before = values[season : origins[0]] - values[: origins[0] - season]
@@ -446,10 +448,27 @@ class _Task:
         path = np.asarray(fitted.forecast(self.n_steps, **options), dtype=float).reshape(self.n_steps, -1)
         if not self.coverages:
             return path, np.empty((2, *path.shape, 0))
+        return path, self.ends(fitted.forecast_interval(self.n_steps, list(self.coverages), **options), path)
+
+    def all_ahead(self, fitted: Any, origins: list[int]) -> list[tuple[Array, Array]]:
+        """The same from each origin, by an estimator that is fitted to the rows before the first."""
+        if not isinstance(fitted, DopamineESNForecaster):
+            return [self.ahead(fitted, origin, fitted_to=origins[0]) for origin in origins]
+        options: dict[str, Any] = {"X": [_table(_rows(self.series, 0, origin)) for origin in origins]}
+        if self.exog is not None:
+            options["exog"] = [_table(_rows(self.exog, 0, origin + self.n_steps)) for origin in origins]
+        found = fitted.forecast(self.n_steps, **options)
+        paths = [np.asarray(path, dtype=float).reshape(self.n_steps, -1) for path in found]
+        if not self.coverages:
+            return [(path, np.empty((2, *path.shape, 0))) for path in paths]
         ends = fitted.forecast_interval(self.n_steps, list(self.coverages), **options)
-        if not isinstance(ends, tuple):  # a frame
+        return [(path, self.ends(own, path)) for path, own in zip(paths, ends, strict=True)]
+
+    def ends(self, ends: Any, path: Array) -> Array:
+        """Ends (2, n_steps, channels, coverages) of intervals, given in a pair of arrays or in a frame."""
+        if not isinstance(ends, tuple):
             ends = np.moveaxis(np.asarray(ends, dtype=float).reshape(*path.shape, 2, -1), 2, 0)
-        return path, np.stack([np.reshape(end, (*path.shape, len(self.coverages))) for end in ends])
+        return np.stack([np.reshape(end, (*path.shape, len(self.coverages))) for end in ends])
 
     def fitted_and_ahead(self, estimator: Any, origin: int) -> tuple[Array, Array]:
         """The same, by an estimator that is fitted to the rows before this origin."""
@@ -459,6 +478,11 @@ class _Task:
 def _rows(values: Any, first: int, last: int) -> Any:
     """Some rows of an array, a list, a Series or a frame."""
     return values.iloc[first:last] if hasattr(values, "iloc") else values[first:last]
+
+
+def _table(rows: Any) -> Any:
+    """Rows that are a series in a list of series: a list of numbers is none."""
+    return np.asarray(rows, dtype=np.float64) if isinstance(rows, list | tuple) else rows
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -17,12 +17,12 @@ from skdopamine._esn.bounds import Range, limits_of
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.choice import FEWEST_ROWS, Court, Plan, Trial
 from skdopamine._esn.covariates import Covariates
-from skdopamine._esn.forecast import Assignment
+from skdopamine._esn.forecast import Assignment, predicted
 from skdopamine._esn.gains_problem import TRAINED
 from skdopamine._esn.gaps import bridged, missing
 from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
-from skdopamine._esn.panel import is_panel
+from skdopamine._esn.panel import Panel, is_panel
 from skdopamine._esn.readout import polished, weighed
 from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal
 from skdopamine._esn.robust import KINDS
@@ -97,7 +97,10 @@ class DopamineESN(Training):
         is_ridge = model.readout is ridge
         if not is_ridge or self.state_noise:  # read again, without noise and by the present weights
             state = task.reader.state_after(model.population, model.zero_state, 0, task.split)
-        self._set_fitted(*self._finished(model, task, head if is_ridge else None, state, rows))
+        model, stream = self._finished(model, task, head if is_ridge else None, state, rows)
+        self._set_fitted(model, stream)
+        if rows.form.is_series:
+            self.fitted_values_ = _fitted_values(model, task, rows)
         return results, cut_short
 
     def _for_all(self, model: Model, rows: Rows) -> Model:
@@ -361,6 +364,22 @@ class DopamineESN(Training):
                 else f"y must have had at least n_channels={self.n_channels_} columns in fit, the next row of each "
                 f"window, for predictions to be fed back, got {self.n_outputs_}."
             )
+
+
+def _fitted_values(model: Model, task: Assignment, rows: Rows) -> Any:
+    """What the readout of all rows says of each of these, of many series in their container; nan where it says nothing.
+
+    Of targets of one's own it is said of each target.
+    """
+    n_rows = len(task.target)
+    ahead = predicted(task.reader, model.population, model.readout, model.zero_state, 0, n_rows)
+    values = model.restored(ahead, rows.inputs[: len(rows.inputs) - (rows.target is None)])
+    before = np.full((len(rows.inputs) - len(values), values.shape[1]), np.nan)
+    values = np.concatenate([before, values])
+    n_series, first = model.form.n_series, begins(rows.inputs, model.form.n_series)
+    parts = [part[row:] for part, row in zip(np.split(values, n_series, axis=1), first, strict=True)]
+    parts = [part[:, 0] if model.form.flat else part for part in parts]
+    return rows.frame.arrays_back(parts) if isinstance(rows.frame, Panel) else parts[0]
 
 
 def _after_washout(goal: Array, first: Array, washout: int) -> Array:

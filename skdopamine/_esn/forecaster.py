@@ -129,6 +129,10 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         where they help, and the constant, in standardised units.
     lags_ : ndarray of int
         Which past rows the readout sees, 0 being the last.
+    fitted_values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs_), list or dict of them
+        With ``stateful=True``, what the fitted model predicts for each row of `fit` from the rows before, nan where
+        nothing is before; of targets of your own, for each target. `fit` has learnt from these rows: errors on later
+        ones are larger.
     n_features_in_ : int
         Number of columns seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -178,7 +178,8 @@ def test_each_series_has_its_covariates_or_all_the_same():
         np.testing.assert_allclose(own, expected, rtol=0.05)
     shared = stream().fit([rows[-90:] for rows in SHOPS], exog=holidays[0][-90:])
     apart = stream().fit([rows[-90:] for rows in SHOPS], exog=[holidays[0][-90:]] * 4)
-    np.testing.assert_array_equal(shared.forecast(2, exog=[1.0, 0.0]), apart.forecast(2, exog=[np.array([1.0, 0.0])] * 4))
+    ahead = np.array([1.0, 0.0])
+    np.testing.assert_array_equal(shared.forecast(2, exog=ahead), apart.forecast(2, exog=[ahead] * 4))
 
 
 # ---- containers ----
@@ -253,7 +254,7 @@ def test_a_model_of_many_series_is_pickled():
         (lambda: stream().fit(SHOPS).predict(SHOPS[:2]), "X must hold the 4 series of fit, got 2"),
         (lambda: stream().fit(SHOPS).predict(SHOPS[0]), "X must hold the 4 series of fit, got 1"),
         (lambda: stream().fit(SHOPS).partial_fit(SHOPS), "X must have as many rows of each series, got 110 to 140"),
-        (lambda: stream().fit(NAMED).predict(dict(zip("abcd", NAMED.values(), strict=True))), "X must hold the series of fit"),
+        (lambda: stream().fit(NAMED).predict({name[::-1]: own for name, own in NAMED.items()}), "the series of fit"),
         (lambda: stream().fit(SHOPS).forecast(3, [SHOPS[0], TWO]), "X must have as many columns in each series"),
         (lambda: stream().fit(SHOPS, exog=[SHOPS[0]]), "exog must hold the covariates of 4 series, got 1"),
         (lambda: stream().fit(SHOPS, exog=SHOPS[0][:-1]), "exog must have 140 rows"),
