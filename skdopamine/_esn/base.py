@@ -74,7 +74,7 @@ class DopamineESN(Training):
             whole = all(result.reason is not Ending.INTERRUPTED for result in results)
             if whole and court is not None and court.by == 0 and self.loss in POLISHED:
                 latest = self._latest(task, TUNING_ROWS)
-                model = judged(partial(polished, model, latest), results, model)
+                model = judged(partial(polished, model, latest, seasonal=self.readout_lags != "auto"), results, model)
                 task = task._replace(reader=model.reader(task.reader.inputs))
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
