@@ -78,7 +78,7 @@ class DopamineESN(Training):
             whole = all(result.reason is not Ending.INTERRUPTED for result in results)
             if whole and court is not None and court.by == 0 and self.loss in POLISHED:
                 latest = self._latest(self._assignment(model, some), TUNING_ROWS)
-                model = judged(partial(polished, model, latest), results, model)
+                model = judged(partial(polished, model, latest, seasonal=self.readout_lags != "auto"), results, model)
         model = self._for_all(model, rows)
         if rows.has_gaps:
             rows = self._bridged_by(model, rows)

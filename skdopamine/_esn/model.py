@@ -110,6 +110,10 @@ class Model(NamedTuple):
         """With another reservoir, and nothing learnt."""
         return self._replace(weights=weights).emptied()
 
+    def without_seasons(self) -> "Model":
+        """With nothing learnt, and a readout that sees of the past rows the last ones alone, up to the first gap."""
+        return self._replace(lags=self.lags[self.lags == np.arange(len(self.lags))]).emptied()
+
     @property
     def expected(self) -> Array:
         """The readout (features, targets) that is the simple forecast, to which a ridge readout shrinks."""

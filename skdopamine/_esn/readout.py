@@ -54,31 +54,34 @@ class Candidate(NamedTuple):
         return bool(gain.mean() > gain.std() / np.sqrt(n_independent) and own.mean() > 0)
 
 
-def polished(model: Model, task: Assignment) -> Model:
+def polished(model: Model, task: Assignment, *, seasonal: bool = True) -> Model:
     """The model, with other penalties and with products where closed loops over rows held back say so.
 
-    Its readout is then to be learnt again. Where even products leave an error that is more than rounding, there is
-    noise, and the model is left as it is.
+    Its readout is then to be learnt again. Unless lags may be `seasonal`, it sees no rows a season back: a series
+    without noise needs none, and large weights for them make loops unstable. Where even products leave an error that is
+    more than rounding, there is noise, and the model is left as it is.
     """
     reader, n_rows = task.reader, len(task.target)
     if not (isinstance(reader, SeriesReader) and task.closed and n_rows >= FEWEST_ROWS):
         return model
     if reader.n_series > 1 or np.isnan(task.target).any():  # of measured series
         return model
-    roots = _roots(model, task)
+    near = model if seasonal else model.without_seasons()
+    roots = _roots(near, task)
     widest, (before, _) = max(roots.items())
-    expected = model._replace(degree=widest).emptied().expected
+    expected = near._replace(degree=widest).emptied().expected
     if before.is_noisy(before.solve(model.gains, model.n_units, expected)[0]):
         return model
     n_steps = max(1, min(STRETCH * task.horizon, (n_rows - task.split) // 2))
     court = Court.of(model, task, n_steps)
-    (best,) = court.candidates(model, roots[1], AS_IT_IS)
+    as_it_is = roots if near is model else _roots(model, task, degrees=())
+    (best,) = court.candidates(model, as_it_is[1], AS_IT_IS)
     for degree, of_degree in roots.items():
         powers = FACTORS if degree == 1 else best.power + NEARBY
-        chosen = min(court.candidates(model._replace(degree=degree), of_degree, powers), key=Candidate.merit)
+        chosen = min(court.candidates(near._replace(degree=degree), of_degree, powers), key=Candidate.merit)
         if chosen.merit() < best.merit() and chosen.is_better(best, court.n_independent):
             best = chosen
-    if best.model.degree == model.degree and best.power == 0:
+    if best.power == 0 and best.model.degree == model.degree and len(best.model.lags) == len(model.lags):
         return model
     return best.model._replace(exact=True).emptied()
 
@@ -106,18 +109,17 @@ def weighed(model: Model, reader: Reader, target: Array, washout: int, kind: str
     return weights, robust, readout
 
 
-def _roots(model: Model, task: Assignment) -> dict[int, tuple[Root, Root]]:
+def _roots(model: Model, task: Assignment, degrees: tuple[int, ...] = DEGREES) -> dict[int, tuple[Root, Root]]:
     """For each degree, what there is to learn from the rows before the split, and from all."""
-    n_channels, n_before = model.form.n_channels, len(model.readout) - 1
-    degrees = [1, *(degree for degree in DEGREES if n_products(n_channels, degree) <= MOST_PRODUCTS)]
-    most = degrees[-1]
-    wide = task._replace(reader=model._replace(degree=most).reader(task.reader.inputs))
+    n_channels, n_before = model.form.n_channels, len(model._replace(degree=1).emptied().readout) - 1
+    kept = [1, *(degree for degree in degrees if n_products(n_channels, degree) <= MOST_PRODUCTS)]
+    most = kept[-1]
+    wide = task._replace(reader=model._replace(degree=most).reader(task.reader.inputs, task.reader.covariates))
     before, state = init_root(n_before + 1 + n_products(n_channels, most), task.target.shape[1]), model.zero_state
     before, state = wide.learned(model.population, before, state, (0, task.split), model.seed)
     whole, _ = wide.learned(model.population, before, state, (task.split, len(task.target)), model.seed)
     left_out = {
-        degree: (n_before + n_products(n_channels, degree), n_before + n_products(n_channels, most))
-        for degree in degrees
+        degree: (n_before + n_products(n_channels, degree), n_before + n_products(n_channels, most)) for degree in kept
     }
     return {degree: (before.without(*ends), whole.without(*ends)) for degree, ends in left_out.items()}
 

@@ -38,7 +38,7 @@ def error_ahead(model, rows, n_steps):
 def test_a_series_without_noise_is_followed_more_closely(lorenz, monkeypatch):
     assert lorenz._model.exact
     assert isinstance(lorenz._stream.normal, Root)
-    monkeypatch.setattr(_base, "polished", lambda model, task: model)
+    monkeypatch.setattr(_base, "polished", lambda model, task, **_: model)
     plain = fitted(LORENZ[:1000])
     assert not plain._model.exact
     assert lorenz.gains_["ridge"] < 1e-2 * plain.gains_["ridge"]
@@ -111,6 +111,30 @@ def test_products_are_kept_where_they_help():
     for row in model.forecast(8):
         continued = np.array([1 - 1.4 * continued[0] ** 2 + continued[1], 0.3 * continued[0]])
         np.testing.assert_allclose(row, continued, atol=1e-2)
+
+
+def test_without_noise_no_row_a_season_back_is_seen(lorenz):
+    rows = np.column_stack([np.sin(0.1 * np.arange(900)), np.sin(0.1 * np.arange(900) + 1) ** 3])
+    model = fitted(rows)
+    given = fitted(rows, readout_lags=[0, 1, 2, 62])
+    assert model._model.seasons
+    assert model._model.exact
+    assert model.lags_.tolist() == list(range(25))
+    assert model.readout_.shape[0] > 60 + 25 * 2
+    assert given._model.exact
+    assert given.lags_.tolist() == [0, 1, 2, 62]
+    truth = np.column_stack([np.sin(0.1 * np.arange(900, 1000)), np.sin(0.1 * np.arange(900, 1000) + 1) ** 3])
+    np.testing.assert_allclose(model.forecast(100), truth, atol=1e-3)
+    np.testing.assert_allclose(model.forecast(100, rows), truth, atol=1e-3)
+
+
+def test_a_season_that_rows_do_not_tell_is_seen_all_the_same():
+    """A week of values that have nothing to do with each other."""
+    week = np.random.default_rng(0).normal(size=100)
+    model = fitted(np.resize(week, 900)[:, None], n_units=10)
+    np.testing.assert_allclose(
+        model.forecast(100)[:, 0] if model.forecast(1).ndim > 1 else model.forecast(100), week, atol=0.1
+    )
 
 
 def test_many_channels_have_no_products():
