@@ -56,6 +56,10 @@ class Reader(Protocol):
         """Most factors of the products of channels of the last row that the readout sees; one: no product."""
 
     @property
+    def covariates(self) -> Array | None:
+        """What is known of the row after each, (n, series x k)."""
+
+    @property
     def n_series(self) -> int:
         """Series that stand side by side in a row and are read alike, each by itself."""
 

@@ -146,18 +146,21 @@ class ReservoirWeightsProblem:
     def window_parts(self, population: Population, readout: Array, origins: Array) -> list[Array]:
         """Mean loss one step ahead and, where it can be closed, on the loop after that; (members, windows) each."""
         task, reader = self.task, self.task.reader
-        members, units = population.n_members, population.n_units
-        state, total = _reservoir.init_state(population, len(origins)), np.zeros((members, len(origins)))
+        # unless reservoirs differ, one of them reads for all
+        reading = population if self.recurrent else _reservoir.populate(self.start.weights, self.start.gains)
+        members, units = reading.n_members, reading.n_units
+        state, total = _reservoir.init_state(reading, len(origins)), np.zeros((len(readout), len(origins)))
         for t, (rows, inputs) in enumerate(reader.steps_before(origins, self.reach.n_read), 1 - self.reach.n_read):
-            state = _reservoir.reservoir_step(population, state, _reservoir.drive_of(population, inputs.T[None]))
+            state = _reservoir.reservoir_step(reading, state, _reservoir.drive_of(reading, inputs.T[None]))
             if t <= -self.reach.n_judged:
                 continue
             states = state.reshape(members, units, -1).transpose(2, 0, 1).reshape(len(origins), -1)
-            seen, target = _reservoir.features(population, states, reader.past(rows)), task.target[rows]
+            seen, target = _reservoir.features(reading, states, reader.past(rows)), task.target[rows]
             known = ~np.isnan(target).any(axis=1)  # a target that is not known is no loss
             total += np.where(known, task.objective.values(np.matmul(seen, readout), target), 0.0)
         parts = [total / self.reach.n_judged]
         if task.closed and task.horizon > 1:
+            state = np.tile(state, (len(readout) // members, 1))
             values, weight = path_values(task, population, readout, state, origins)
             parts.append((values * weight)[..., 1:].mean(axis=-1))
         return parts
