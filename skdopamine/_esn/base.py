@@ -31,8 +31,9 @@ from skdopamine._esn.rows import Rows, begins
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream, kept
-from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training, judged
+from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training, Watch, judged, was_ended
 from skdopamine._estimator.base import draw_seed
+from skdopamine._estimator.callbacks import EpochCallbacks, with_callbacks
 from skdopamine._estimator.history import History
 from skdopamine._estimator.validation import plain
 from skdopamine._objectives.base import Objective
@@ -42,7 +43,6 @@ from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
 
 POLISHED = ("squared_error", "absolute_error", "huber")  # losses that squares may judge a readout by
-TRAINABLE = ("gains", "recurrent", "readout")
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
 MOST_STEPS = 10**8  # of a forecast
@@ -64,8 +64,31 @@ class DopamineESN(Training):
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
-    def _fit(self, rows: Rows) -> tuple[list[Result], bool]:
-        """Fit, and return the result of each stage of training, and whether `max_iter` cut one short."""
+    @with_callbacks
+    def _fit(self, rows: Rows, X: Any, y: Any) -> tuple[list[Result], bool]:
+        """Fit, and return the result of each stage of training, and whether `max_iter` cut one short.
+
+        X and y are what callbacks are shown.
+        """
+        callbacks = EpochCallbacks(self, self._n_epochs(), X, y, None)
+        watch = Watch(callbacks, lambda model, is_ridge: self._attributes_of(model, rows, is_ridge=is_ridge))
+        results, cut_short = self._run_fit(rows, watch)
+        try:
+            callbacks.end()
+        except KeyboardInterrupt:  # all is done but for this
+            results = [*results[:-1], results[-1]._replace(reason=Ending.INTERRUPTED)] if results else results
+        return results, cut_short
+
+    def _attributes_of(self, model: Model, rows: Rows, *, is_ridge: bool) -> dict[str, Any]:
+        """The attributes that a model in training would leave; of a ridge readout it has none yet."""
+        model = self._for_all(model, rows)
+        task = self._assignment(model, rows)
+        head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
+        model = model.solved(head) if is_ridge else model
+        return self._fitted_attributes(*self._finished(model, task, head if is_ridge else None, state, rows))
+
+    def _run_fit(self, rows: Rows, watch: Watch) -> tuple[list[Result], bool]:
+        """The stages of a fit."""
         trainable = self._trainable()
         some = rows.some_series(max(1, TUNING_ROWS // len(rows.inputs)))
         model = self._started(some, self._plan(some))
@@ -74,9 +97,9 @@ class DopamineESN(Training):
         cut_short = False
         if "gains" in trainable:
             court = self._court(model, some)
-            model, results, cut_short = self._with_tuned_gains(model, task, court)
-            whole = all(result.reason is not Ending.INTERRUPTED for result in results)
-            if whole and court is not None and court.by == 0 and self.loss in POLISHED:
+            model, results, cut_short = self._with_tuned_gains(model, task, court, watch)
+            goes_on = not any(was_ended(result) for result in results)
+            if goes_on and court is not None and court.by == 0 and self.loss in POLISHED:
                 latest = self._latest(self._assignment(model, some), TUNING_ROWS)
                 model = judged(partial(polished, model, latest, seasonal=self.readout_lags != "auto"), results, model)
         model = self._for_all(model, rows)
@@ -87,8 +110,8 @@ class DopamineESN(Training):
         model = model.solved(head)
         ridge = model.readout
         for name in ("recurrent", "readout"):
-            if name in trainable and all(result.reason is not Ending.INTERRUPTED for result in results):
-                model, result = self._with_trained_weights(model, task, head, recurrent=name == "recurrent")
+            if name in trainable and not any(was_ended(result) for result in results):
+                model, result = self._with_trained_weights(model, task, head, watch, recurrent=name == "recurrent")
                 results.append(result)
                 cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
         interrupted = any(result.reason is Ending.INTERRUPTED for result in results)
@@ -249,12 +272,6 @@ class DopamineESN(Training):
             return np.arange(min(n_lags, max(1, _season.N_RECENT // inputs.shape[2])))
         return _season.seasonal_lags(len(inputs), form.n_channels, seasons)
 
-    def _trainable(self) -> tuple[str, ...]:
-        names = (self.trainable,) if isinstance(self.trainable, str) else tuple(self.trainable)
-        if not all(isinstance(name, str) and name in TRAINABLE for name in names):
-            raise ValueError(f"trainable must be any of {TRAINABLE}, got {self.trainable!r}.")
-        return names
-
     def _check_training(self, X: Any) -> None:
         """Refuse parameters that do not go together, before anything is read."""
         self._check_loss()
@@ -340,13 +357,22 @@ class DopamineESN(Training):
         return _intervals.record(task.reader, task.target, state, judges, counts_from, model.n_history)
 
     def _set_fitted(self, model: Model, stream: Stream) -> None:
-        self._model, self._stream = model, stream
-        self.readout_, self.lags_ = model.readout, model.lags
-        self.n_channels_, self.n_outputs_ = model.form.n_channels, model.readout.shape[1]
-        self.base_ = model.base.name()
-        self.gains_ = {name: float(getattr(model.gains, name)[0]) for name in TRAINED}
-        self.n_iter_ = max(1, model.training.n_epochs)  # the ridge solution is one
-        self.__dict__.update(model.training.attributes(nothing=np.nan, learning_rate_init=np.nan))
+        self.__dict__.update(self._fitted_attributes(model, stream))
+
+    @staticmethod
+    def _fitted_attributes(model: Model, stream: Stream) -> dict[str, Any]:
+        return {
+            "_model": model,
+            "_stream": stream,
+            "readout_": model.readout,
+            "lags_": model.lags,
+            "n_channels_": model.form.n_channels,
+            "n_outputs_": model.readout.shape[1],
+            "base_": model.base.name(),
+            "gains_": {name: float(getattr(model.gains, name)[0]) for name in TRAINED},
+            "n_iter_": max(1, model.training.n_epochs),  # the ridge solution is one
+            **model.training.attributes(nothing=np.nan, learning_rate_init=np.nan),
+        }
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 

@@ -337,7 +337,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             with _validation.restored_on_error(self):
                 self._check_training(X)
                 rows = self._given(X, y, exog, first=True)
-                results, cut_short = self._fit(rows)
+                results, cut_short = self._fit(rows, X, y)
             _ending.warn(
                 results,
                 max_iter=self.max_iter,

@@ -15,11 +15,12 @@ from skdopamine._esn.rows import Rows
 from skdopamine._esn.stream import Stream
 from skdopamine._esn.wild import tamed_data
 from skdopamine._estimator.base import DopamineEstimator
+from skdopamine._estimator.callbacks import CallbackSupportMixin
 from skdopamine._estimator.validation import check_numbers
 from skdopamine._typing import Array
 
 
-class Reading(DopamineEstimator):
+class Reading(CallbackSupportMixin, DopamineEstimator):
     """What a forecaster makes of what it is given."""
 
     stateful: bool

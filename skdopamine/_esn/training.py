@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from skdopamine._esn.model import Model
 from skdopamine._esn.reading import Reading
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._esn.root import Equations
+from skdopamine._estimator.callbacks import EpochCallbacks
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._training import trainer as _trainer
@@ -25,6 +26,7 @@ from skdopamine._typing import Array
 TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
 TUNING_READS = 20_000  # of windows, rows x lags used for tuning
 TUNING_WINDOWS = 400  # but no fewer windows than these
+TRAINABLE = ("gains", "recurrent", "readout")
 FEW_WINDOWS = 15  # closed loops that judge the small reservoir
 FEW_UNITS, SHARE_OF_FEW = 100, 0.5  # gains are tuned on a small reservoir first, for this share of the updates
 FEW_TUNING_ROWS = 2000  # the last ones, for the small reservoir
@@ -37,17 +39,40 @@ SCHEDULE = 200  # max_iter at which these budgets hold
 Judgement = TypeVar("Judgement")
 
 
+class Watch(NamedTuple):
+    """Who is told of each epoch, and the fitted attributes that a model would leave then."""
+
+    callbacks: EpochCallbacks
+    attributes: Callable[[Model, bool], dict[str, Any]]  # of a model with these gains, or with these weights as well
+
+
 class Training(Reading):
     """The training of a forecaster."""
 
+    def _n_epochs(self) -> int:
+        """Most epochs of all stages."""
+        names = self._trainable()
+        n_weights = sum(name in names for name in ("recurrent", "readout"))
+        return int(("gains" in names) * min(self.max_iter, self._needed()) + n_weights * self.max_iter)
+
+    def _needed(self) -> int:
+        """Updates that the gains need, whatever `max_iter` allows."""
+        return ceil(GAIN_UPDATES * max(1.0, float(self.max_iter) / SCHEDULE))
+
+    def _trainable(self) -> tuple[str, ...]:
+        names = (self.trainable,) if isinstance(self.trainable, str) else tuple(self.trainable)
+        if not all(isinstance(name, str) and name in TRAINABLE for name in names):
+            raise ValueError(f"trainable must be any of {TRAINABLE}, got {self.trainable!r}.")
+        return names
+
     def _with_tuned_gains(
-        self, model: Model, task: Assignment, court: Court | None
+        self, model: Model, task: Assignment, court: Court | None, watch: Watch
     ) -> tuple[Model, list[Result], bool]:
         """The model with tuned gains, or that of the court, the results of tuning, and whether `max_iter` cut it short.
 
         A small reservoir is tuned first, and the whole one as the court sees fit; whatever has come of it is judged.
         """
-        needed = ceil(GAIN_UPDATES * max(1, self.max_iter / SCHEDULE))
+        needed = self._needed()
         n_updates, further = min(self.max_iter, needed), True
         results: list[Result] = []
         if model.n_units > FEW_UNITS:
@@ -55,18 +80,21 @@ class Training(Reading):
             n_updates -= n_few
             few = _reservoir.drawn(FEW_UNITS, model.form.n_channels, self.reservoir_connectivity, model.seed)
             latest = self._latest(task, FEW_TUNING_ROWS)
-            found, result = self._tuned(model.with_weights(few), latest, n_few, n_windows=FEW_WINDOWS)
+            found, result = self._tuned(model.with_weights(few), latest, n_few, watch, n_windows=FEW_WINDOWS)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
             further = court is None or judged(partial(court.is_worth, model), results, False)
-        if further and n_updates and all(result.reason is not Ending.INTERRUPTED for result in results):
+        if further and n_updates and not any(was_ended(result) for result in results):
             latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
-            model, result = self._tuned(model, latest, n_updates, first=n_before)
+            model, result = self._tuned(model, latest, n_updates, watch, first=n_before)
             results.append(result)
         cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
         # not judged, gains of many rows are worth more than those that are not tuned
         if court is not None and not judged(partial(court.is_beaten_by, model), results, court.by == 0):
             model = court.model._replace(training=model.training)
+        if self.verbose and court is not None:
+            kept = "as they were" if model.gains == court.model.gains else "tuned"
+            print(f"Loops held back chose: base {model.base.name()!r}, gains {kept}")
         return model, results, cut_short
 
     def _latest(self, task: Assignment, n_rows: int) -> Assignment:
@@ -78,7 +106,14 @@ class Training(Reading):
         return task.latest(most, float(self.validation_fraction))
 
     def _tuned(
-        self, model: Model, task: Assignment, n_updates: int, *, first: int = 0, n_windows: int = GAIN_WINDOWS
+        self,
+        model: Model,
+        task: Assignment,
+        n_updates: int,
+        watch: Watch,
+        *,
+        first: int = 0,
+        n_windows: int = GAIN_WINDOWS,
     ) -> tuple[Model, Result]:
         """The model with better gains, if any, and the result of tuning; `first` updates came before."""
         problem = GainsProblem(
@@ -95,13 +130,18 @@ class Training(Reading):
         if first:
             settings = settings._replace(n_iter_no_change=1, tol=WORTH)
         rule, start = self._rule(1.0, 1.0), encode(model.gains)[0]
-        result = self._train(problem, rule, start, settings, None, model.training.n_epochs)
-        model = model._replace(training=_followed(model.training, result))
+
+        def with_gains(params: Array) -> Model:
+            return model._replace(gains=decode(params[None], float(self.state_noise)))
+
+        reporter = self._reporter(f"Gains of {model.n_units} units, update", model, watch, with_gains, is_ridge=True)
+        result = self._train(problem, rule, start, settings, None, reporter)
         elite = result.state.memory[0]
-        return (model._replace(gains=decode(elite[:1], float(self.state_noise))) if len(elite) else model), result
+        found = with_gains(elite[0]) if len(elite) else model
+        return found._replace(training=_followed(model.training, result)), result
 
     def _with_trained_weights(
-        self, model: Model, task: Assignment, normal: Equations, *, recurrent: bool
+        self, model: Model, task: Assignment, normal: Equations, watch: Watch, *, recurrent: bool
     ) -> tuple[Model, Result]:
         """The model with a better readout, or better weights everywhere, if any; and the result of training."""
         # unit steps that move all predictions alike: the inverse root of the features' covariance
@@ -122,14 +162,30 @@ class Training(Reading):
         batch_size = WEIGHT_BATCH if model.form.is_series else WINDOW_BATCH
         settings = settings._replace(batch_size=min(batch_size, problem.n_rows()), shuffle=True)
         rule = self._rule(WEIGHT_RATE, WEIGHT_CEILING)
-        result = self._train(problem, rule, problem.init_params(), settings, problem.score, model.training.n_epochs)
-        model = model._replace(training=_followed(model.training, result))
+
+        def with_weights(params: Array) -> Model:
+            weights, readout = problem.model(params)
+            return model._replace(weights=weights, readout=readout)
+
+        label = "All weights, epoch" if recurrent else "Readout, epoch"
+        reporter = self._reporter(label, model, watch, with_weights, is_ridge=False)
+        result = self._train(problem, rule, problem.init_params(), settings, problem.score, reporter)
         with np.errstate(all="ignore"):
             better = problem.score(result.best_params) > problem.score(problem.init_params())
-        if better:
-            weights, readout = problem.model(result.best_params)
-            model = model._replace(weights=weights, readout=readout)
-        return model, result
+        found = with_weights(result.best_params) if better else model
+        return found._replace(training=_followed(model.training, result)), result
+
+    def _reporter(
+        self, label: str, model: Model, watch: Watch, as_model: Callable[[Array], Model], *, is_ridge: bool
+    ) -> Reporter:
+        """Who reports the epochs of a stage, whose parameters make a model."""
+
+        def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
+            history = model.training._replace(best_loss=None).extended(epochs, n_evaluations=0)
+            return watch.attributes(as_model(params)._replace(training=history), is_ridge)
+
+        n_past = model.training.n_epochs
+        return Reporter(verbose=self.verbose, n_past=n_past, callbacks=watch.callbacks, fitted=fitted, label=label)
 
     def _rule(self, auto: float, ceiling: float) -> LearningRate:
         initial = auto if self.learning_rate_init == "auto" else float(self.learning_rate_init)
@@ -149,13 +205,23 @@ class Training(Reading):
             seed=seed,
         )
 
+    @staticmethod
     def _train(
-        self, problem: Any, rule: LearningRate, start: Array, settings: _trainer.Settings, score: Any, n_past: int
+        problem: Any,
+        rule: LearningRate,
+        start: Array,
+        settings: _trainer.Settings,
+        score: Any,
+        reporter: Reporter,
     ) -> Result:
         state = _trainer.init_state(start, problem, rule)
-        reporter = Reporter(verbose=self.verbose, n_past=n_past)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
             return _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
+
+
+def was_ended(result: Result) -> bool:
+    """Whether the user or a callback has ended a stage, so that none follows."""
+    return result.reason in (Ending.INTERRUPTED, Ending.STOPPED)
 
 
 def judged(judge: Callable[[], Judgement], results: list[Result], otherwise: Judgement) -> Judgement:

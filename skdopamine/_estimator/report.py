@@ -13,7 +13,7 @@ class Reporter:
 
     `n_past` epochs were run before, and `unit` is that of a loss. `callbacks` come with `fitted`, which gives the
     attributes that a fit would leave after these epochs with these parameters. `held_loss` is the loss of parameters on
-    rows held back, if that is to be recorded.
+    rows held back, if that is to be recorded. `label` is what an epoch is called on the console.
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class Reporter:
         callbacks: EpochCallbacks | None = None,
         fitted: Callable[[list[Epoch], Array], dict[str, Any]] | None = None,
         held_loss: Callable[[Array], float] | None = None,
+        label: str = "Iteration",
     ) -> None:
         self.verbose = verbose
         self.n_past = n_past
@@ -34,6 +35,7 @@ class Reporter:
         self.epochs: list[Epoch] = []
         self.held_loss = held_loss
         self.held_losses: list[float] = []
+        self.label = label
 
     def begin_epoch(self) -> None:
         """Report the beginning of an epoch."""
@@ -48,7 +50,8 @@ class Reporter:
         if self.verbose:
             loss, rate = epoch.loss * self.unit, epoch.learning_rate
             score = "" if epoch.score is None else f", validation score = {epoch.score:.6f}"
-            print(f"Iteration {self.n_past + len(self.epochs)}, loss = {loss:.8f}, learning rate = {rate:.2e}{score}")
+            number = self.n_past + len(self.epochs)
+            print(f"{self.label} {number}, loss = {loss:.8f}, learning rate = {rate:.2e}{score}")
         if self.callbacks is None or self.fitted is None:
             return False
         fitted = self.fitted
