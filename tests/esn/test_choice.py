@@ -306,7 +306,7 @@ def test_gains_that_were_tuned_for_a_moment_are_judged_too(cut_short, monkeypatc
 @pytest.mark.parametrize("method", ["is_worth", "is_beaten_by", "polished"])
 @pytest.mark.parametrize("n", [700, 60])
 def test_a_judge_who_is_interrupted_leaves_what_is_known(method, n, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     params = {"stateful": True, "random_state": 0, "max_iter": 4, "n_iter_no_change": np.inf}
