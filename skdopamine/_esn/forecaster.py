@@ -183,7 +183,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     Series without noise are followed as closely as rounding allows: where the error one step ahead is below 1e-4 of the
     deviation, closed loops over rows held back choose how far to lower or raise both penalties, as `gains_` shows, and
-    whether the readout also sees products of channels of the last row. Half of the loops choose, the others have to
+    whether the readout also sees products of channels of the last row; rows a season back, which make such loops
+    unstable, are left out unless `readout_lags` is given. Half of the loops choose, the others have to
     agree by more than a standard error, and loops of the readout of all rows, too. It is then solved by the root of
     the normal equations.
 

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import make_windows
 from skdopamine._esn.choice import Trial
+from skdopamine._esn.forecast import evaluate_rest
 from skdopamine._esn.reservoir import Gains
 from skdopamine._esn.robust import KINDS, KNEE, LEAST, Robust, reweighted
 from skdopamine._esn.rows import Rows
@@ -153,3 +154,28 @@ def test_gains_are_tuned_with_these_weights_and_outliers_do_not_decide():
     trial = Trial.of(rows, 20, 10).trusting(task)
     np.testing.assert_array_equal(trial.trust[1:], task.trust)
     assert trial.trust[0] == 1
+
+
+def test_the_row_that_waits_for_its_target_weighs_by_its_error():
+    """The last of the features is one, so that its sum of squares is that of the weights."""
+    for row, most in (([[0.0]], 2.0), ([[50.0]], 0.1)):
+        model = stream(**STIFF, loss="huber").fit(SERIES)
+        before = model._stream.normal.gram[0, -1, -1]
+        model.partial_fit(np.array(row))
+        gained = model._stream.normal.gram[0, -1, -1] - before
+        assert 0 < gained < most
+
+
+def test_rows_held_back_weigh_in_the_error_of_the_folds():
+    model = stream(**STIFF, loss="huber").fit(SERIES)._model
+    task = stream(**STIFF, loss="huber")._assignment(model, SERIES, SERIES[1:])
+    weights = np.linspace(0, 1, len(task.target))
+    _, _, normal = evaluate_rest(
+        task._replace(weights=weights),
+        model.population,
+        model.readout[None],
+        model.no_rows,
+        model.zero_state,
+        np.array([task.split]),
+    )
+    assert normal.gram[0, -1, -1] == pytest.approx(weights[task.split :].sum())
