@@ -256,9 +256,9 @@ def test_a_whole_reservoir_is_tuned_after_a_small_one_where_that_pays():
     found = []
     tuned = DopamineESN._tuned
 
-    def spy(self, model, task, n_updates, **others):
+    def spy(self, model, task, n_updates, watch, **others):
         found.append((model.n_units, len(task.target), n_updates))
-        return tuned(self, model, task, n_updates, **others)
+        return tuned(self, model, task, n_updates, watch, **others)
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
