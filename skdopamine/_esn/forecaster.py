@@ -41,7 +41,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Values that were measured at one time: a row of X has ``n_lags * n_channels`` columns. With ``stateful=True``
         it is ignored: every column is a channel.
     stateful : bool, default=False
-        Whether the rows of X are consecutive times of one series, and not independent windows. Cross-validation must
+        Whether the rows of X are consecutive times of a series, or of many, and not independent windows. Cross-validation must
         then be without a gap: the predicted rows follow directly after the rows of `fit`.
     horizon : int or "auto", default="auto"
         Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
@@ -196,6 +196,16 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     which one in fifty at most are left out of) are read by `fit`, and by a first `partial_fit`, as the nearest of the
     others, and warned of.
 
+    A missing row of a series is not learnt from, and the forecaster reads its own forecast in place of the row; before
+    the first row it reads the mean. Rows that a regular index of pandas leaves out are missing. Targets of your own may
+    be nan too; where these are not the next rows, a missing row is read as the one before.
+
+    Many series share the reservoir and the readout. States are apart, and so are units: each series is standardised by
+    itself. Gains, base and season are chosen on some of them, 6,000 rows in all.
+
+    The readout also sees covariates: those of the row that it predicts, of the row before, and of the row one season
+    before. They add to the forecast; where they rather multiply, take logarithms of the series.
+
     Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
     data does not depend on the length of the series.
 
@@ -318,11 +328,18 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_channels) or (n_samples, n_lags * n_channels)
-            With ``stateful=True`` the rows of one series in time order; otherwise one window a row, oldest value first.
+        X : array-like of shape (n_samples, n_channels) or (n_samples, n_lags * n_channels), Series, frame, list or dict
+            With ``stateful=True`` the rows of one series in time order, of one channel without an axis for it if you
+            like; otherwise one window a row, oldest value first. Many series, for one model of all, are a list or dict
+            of such series, of any lengths, or a frame of pandas: with an index of two levels, which series and when, or
+            with columns "unique_id" and "ds". With ``stateful=True``, nan are gaps (Notes).
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Targets, for example the next row, or several next rows side by side. None, with ``stateful=True`` only, is
             the next row of X.
+        exog : array-like of shape (n_samples, n_covariates), list or dict, default=None
+            Covariates that are known ahead, such as holidays and prices, of each row of X or, of windows, of each
+            target. With ``stateful=True``, y has to be None. Of many series these are in such a container, or one
+            array for all.
 
         Returns
         -------
@@ -369,12 +386,15 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
-            Windows or, with ``stateful=True``, the rows directly after those of `fit` and `partial_fit`.
+            Windows or, with ``stateful=True``, the rows directly after those of `fit` and `partial_fit`, of many series
+            the same ones, with as many rows of each.
+        exog : array-like of shape (n_samples + 1, n_covariates), default=None
+            Covariates of these rows and of the row after them, where `fit` had any; of windows, of their targets.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
-            Predicted targets.
+            Predicted targets, of many series a list or dict of them.
         """
         check_is_fitted(self)
         following = self._following(X, exog, n_more=1)
@@ -456,11 +476,13 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             Rows, as for `predict`.
         coverage : float or list of float, default=0.9
             Share of the targets that an interval is to hold, in (0, 1); several for several intervals.
+        exog : array-like of shape (n_samples + 1, n_covariates), default=None
+            Covariates, as for `predict`.
 
         Returns
         -------
         lower, upper : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
-            Ends of the intervals, with a last axis for several coverages.
+            Ends of the intervals, with a last axis for several coverages; of many series a list or dict of such pairs.
 
         Raises
         ------
@@ -513,6 +535,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             Windows or, with ``stateful=True``, the rows that follow those seen so far.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
             Targets; None, with ``stateful=True`` only, is the next row of X, and of the last row seen before.
+        exog : array-like of shape (n_samples, n_covariates), default=None
+            Covariates, as for `fit`.
 
         Returns
         -------
