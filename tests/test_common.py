@@ -51,7 +51,7 @@ def test_no_tag_excuses_the_forecaster_from_a_check(stateful):
     assert not tags.non_deterministic
     assert not tags.no_validation
     assert not tags.input_tags.sparse
-    assert not tags.input_tags.allow_nan
+    assert tags.input_tags.allow_nan == stateful
     assert not tags.regressor_tags.poor_score
     assert tags.target_tags.multi_output
     assert tags.target_tags.required == (not stateful)

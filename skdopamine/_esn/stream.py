@@ -179,7 +179,7 @@ def kept(model: Model, exog: Array) -> Array | None:
 
 def by_row(model: Model, rows: Array) -> Array:
     """Rows (n, series x channels) of series side by side as (n x series, channels)."""
-    return rows.reshape(len(rows) * model.form.n_series, -1)
+    return rows.reshape(len(rows) * model.form.n_series, rows.shape[1] // model.form.n_series)
 
 
 def _padded(target: Array, n: int) -> Array:

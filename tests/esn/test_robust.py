@@ -168,7 +168,7 @@ def test_the_row_that_waits_for_its_target_weighs_by_its_error():
 
 def test_rows_held_back_weigh_in_the_error_of_the_folds():
     model = stream(**STIFF, loss="huber").fit(SERIES)._model
-    task = stream(**STIFF, loss="huber")._assignment(model, SERIES, SERIES[1:])
+    task = stream(**STIFF, loss="huber")._assignment(model, Rows(SERIES, None, SERIES, model.form))
     weights = np.linspace(0, 1, len(task.target))
     _, _, normal = evaluate_rest(
         task._replace(weights=weights),

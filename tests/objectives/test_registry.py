@@ -152,6 +152,7 @@ def series(n=120):
 
 
 @short
+@pytest.mark.filterwarnings("ignore:The forecast left the range")
 @each_of_values
 def test_the_forecaster_takes_the_losses_that_say_so_and_trains_on_them(entry):
     X = series()[:, None] + 5.0 * (RNG.random((120, 1)) < 0.1)  # errors beyond the knee of Huber's loss
