@@ -1,6 +1,7 @@
 """How good forecasts are: backtests, a cross-validator of rolling origins, and scorers of the closed loop."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.utils import metadata_routing
 
 from skdopamine import DopamineESNForecaster
+from skdopamine._esn.frames import completed
+from skdopamine._esn.panel import is_panel
 from skdopamine._typing import Array
 
 __all__ = ["Backtest", "RollingOrigin", "backtest", "make_forecast_scorer"]
@@ -195,9 +198,13 @@ class _ForecastScorer:
         options = {name: value for name, value in options.items() if value is not None}
         if not hasattr(estimator, "forecast"):
             raise TypeError(f"estimator must have a method forecast, got {type(estimator).__name__}.")
-        ahead = np.asarray(estimator.forecast(len(X), **options), dtype=float)
-        truth = np.asarray(X, dtype=float)
-        return float(self.sign * self.score_func(truth.reshape(len(X), -1), ahead.reshape(len(X), -1), **self.kwargs))
+        X = completed(X)[0]
+        ahead = np.asarray(estimator.forecast(len(X), **options), dtype=float).reshape(len(X), -1)
+        truth = np.asarray(X, dtype=float).reshape(len(X), -1)
+        known = ~np.isnan(truth).any(axis=1)
+        if not known.any():
+            raise ValueError("X must have a row that is known, got nan alone.")
+        return float(self.sign * self.score_func(truth[known], ahead[known], **self.kwargs))
 
     def __repr__(self) -> str:
         name = getattr(self.score_func, "__name__", repr(self.score_func))
@@ -271,7 +278,7 @@ class Backtest:
         """Share (n_steps, n_coverages) of the rows that lay within the intervals."""
         lower, upper = self._ends()
         inside = (lower <= self.truth[..., None]) & (self.truth[..., None] <= upper)
-        return np.asarray(inside.mean(axis=(0, 2)))
+        return _mean(np.where(np.isnan(self.truth[..., None]), np.nan, inside))
 
     @property
     def pinball(self) -> Array:
@@ -283,7 +290,7 @@ class Backtest:
             error = self.truth[..., None] - end
             losses.append(np.maximum(share * error, (share - 1) * error))
         loss = np.concatenate(losses, axis=-1).mean(axis=-1) / self.scale
-        return np.asarray(loss.mean(axis=(0, 2)))
+        return _mean(loss)
 
     def summary(self) -> dict[str, float]:
         """The means over all steps.
@@ -294,19 +301,21 @@ class Backtest:
             "mase" and "rmsse", those of the seasonal naive forecast, and of intervals "pinball" and the coverages.
         """
         names = ["mase", "naive_mase", "rmsse", "naive_rmsse"]
-        means = {name: float(getattr(self, name).mean()) for name in names}
+        means = {name: float(np.nanmean(getattr(self, name))) for name in names}
         if self.lower is not None:
-            means["pinball"] = float(self.pinball.mean())
-            shares = self.coverage.mean(axis=0)
+            means["pinball"] = float(np.nanmean(self.pinball))
+            shares = np.nanmean(self.coverage, axis=0)
             means |= {f"coverage_{100 * c:g}": float(s) for c, s in zip(self.coverages, shares, strict=True)}
         return means
 
     def _mase(self, forecast: Array) -> Array:
-        return np.asarray((np.abs(forecast - self.truth) / self.scale).mean(axis=(0, 2)))
+        return _mean(np.abs(forecast - self.truth) / self.scale)
 
     def _rmsse(self, forecast: Array) -> Array:
         squares = ((forecast - self.truth) / self.square_scale) ** 2
-        return np.asarray(np.sqrt(squares.mean(axis=0)).mean(axis=-1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a step of which nothing is known has no error
+            return np.asarray(np.nanmean(np.sqrt(np.nanmean(squares, axis=0)), axis=-1))
 
     def _ends(self) -> tuple[Array, Array]:
         if self.lower is None or self.upper is None:
@@ -335,7 +344,8 @@ def backtest(
         A forecaster: ``fit(series)`` and ``forecast(n_steps)``, and ``forecast_interval`` if it has intervals. It is
         cloned. Without `refit` its ``forecast`` has to take ``X``, the rows to go on from.
     series : array-like, Series or frame of shape (n_samples,) or (n_samples, n_channels)
-        The series, in time order.
+        The series, in time order. Rows that are missing (nan, or left out by a regular index of pandas) count in no
+        error.
     n_steps : int
         Rows of a forecast.
     n_origins : int, default=5
@@ -349,7 +359,7 @@ def backtest(
         Covariates of the rows of the series, for an estimator that takes them.
     season : int, default=1
         Rows of a season, for the naive forecast and for the units of errors; 1 repeats the last row.
-    coverages : sequence of float, default=(0.8, 0.9)
+    coverages : float or sequence of float, default=(0.8, 0.9)
         Share of the rows that intervals are to hold; empty for no intervals.
     n_jobs : int, default=None
         Processes in which the estimator is fitted, with `refit`; None is one, unless a joblib context says otherwise.
@@ -393,6 +403,9 @@ def backtest(
         raise TypeError(
             f"estimator must forecast from given rows, X, unless refit=True, got {type(estimator).__name__}."
         )
+    if is_panel(series):
+        raise ValueError(f"series must be one series, got {type(series).__name__} of many.")
+    series = completed(series)[0]
     values = np.asarray(series, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
     origins = RollingOrigin(n_steps, n_origins, step=step).origins(len(values))
@@ -400,7 +413,10 @@ def backtest(
         raise ValueError(f"The first origin must lie after season={season} rows, got {origins[0]}.")
     if exog is not None and len(exog) != len(values):
         raise ValueError(f"exog must have the {len(values)} rows of the series, got {len(exog)}.")
-    shares = tuple(float(share) for share in coverages) if hasattr(estimator, "forecast_interval") else ()
+    given = [coverages] if np.ndim(coverages) == 0 else list(coverages)
+    if not all(isinstance(share, int | float | np.floating) and 0 < share < 1 for share in given):
+        raise ValueError(f"coverages must be between 0 and 1, got {coverages!r}.")
+    shares = tuple(float(share) for share in given) if hasattr(estimator, "forecast_interval") else ()
     task = _Task(series, exog, n_steps, shares)
     if refit:
         ahead = Parallel(n_jobs=n_jobs)(delayed(task.fitted_and_ahead)(clone(estimator), int(o)) for o in origins)
@@ -410,7 +426,9 @@ def backtest(
     forecast = np.stack([path for path, _ in ahead])
     lower, upper = np.moveaxis(np.stack([ends for _, ends in ahead]), 1, 0) if shares else (None, None)
     before = values[season : origins[0]] - values[: origins[0] - season]
-    scale, square_scale = np.abs(before).mean(axis=0), np.sqrt((before**2).mean(axis=0))
+    if np.isnan(before).all(axis=0).any():
+        raise ValueError(f"series must have two rows season={season} apart before the first origin, got none.")
+    scale, square_scale = np.nanmean(np.abs(before), axis=0), np.sqrt(np.nanmean(before**2, axis=0))
     rows = origins[:, None] + np.arange(n_steps)
     last = origins[:, None] - season + np.arange(n_steps) % season
     tiny = np.finfo(float).tiny
@@ -426,6 +444,13 @@ def backtest(
         np.maximum(square_scale, tiny),
         season,
     )
+
+
+def _mean(values: Array) -> Array:
+    """Mean over origins and channels, (origins, n_steps, channels, ...), of what is known."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a step of which nothing is known has no error
+        return np.asarray(np.nanmean(values, axis=(0, 2)))
 
 
 class _Task:

@@ -191,6 +191,23 @@ def test_frames_and_lists_are_backtested_as_arrays():
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
+@pytest.mark.parametrize("left_out", [False, True])
+def test_rows_that_are_missing_count_in_no_error(left_out):
+    index = pd.date_range("2020", periods=150, freq="D")
+    sine = pd.Series(10 + np.sin(2 * np.pi * np.arange(150) / 12), index)
+    holed = sine.copy()
+    holed.iloc[[30, 31, 90, 141, 146]] = np.nan
+    found = backtest(forecaster(), holed.dropna() if left_out else holed, 6, 3, season=12, coverages=0.8)
+    assert found.origins.tolist() == [132, 138, 144]
+    assert np.isnan(found.truth).sum() == 2
+    assert found.mase.shape == (6,)
+    assert np.isfinite([*found.mase, *found.rmsse, *found.pinball, *found.coverage[:, 0], *found.scale]).all()
+    np.testing.assert_allclose(found.forecast[:, :, 0], [sine[o : o + 6] for o in found.origins], atol=0.1)
+    scorer, model = make_forecast_scorer(), forecaster().fit(sine[:140])
+    rest = sine[140:].drop(sine.index[[143, 144]])
+    assert scorer(model, rest) == pytest.approx(-np.abs(model.forecast(10)[rest.index] - rest).mean())
+
+
 def test_processes_change_nothing():
     alone, several = (backtest(forecaster(), SERIES, 3, 3, refit=True, n_jobs=n) for n in (None, 2))
     np.testing.assert_array_equal(alone.forecast, several.forecast)
@@ -217,7 +234,10 @@ def test_a_constant_series_has_no_errors_to_scale():
         ({"exog": SERIES[:7]}, ValueError, "exog must have the 150 rows of the series, got 7"),
         ({"estimator": DopamineMLPRegressor()}, TypeError, "must have a method forecast, got DopamineMLPRegressor"),
         ({"estimator": Last()}, TypeError, "must forecast from given rows, X, unless refit=True, got Last"),
-        ({"coverages": [1.0]}, ValueError, "coverage must be between 0 and 1, got 1.0"),
+        ({"coverages": [1.0]}, ValueError, r"coverages must be between 0 and 1, got \[1.0\]"),
+        ({"coverages": "most"}, ValueError, "coverages must be between 0 and 1, got 'most'"),
+        ({"series": [SERIES, SERIES]}, ValueError, "series must be one series, got list of many"),
+        ({"series": np.full(150, np.nan)}, ValueError, "series must have two rows season=1 apart"),
     ],
 )
 def test_a_backtest_that_cannot_be_is_refused(options, error, message):

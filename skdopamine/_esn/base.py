@@ -17,7 +17,7 @@ from skdopamine._esn.bounds import Range, limits_of
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.choice import FEWEST_ROWS, Court, Plan, Trial
 from skdopamine._esn.covariates import Covariates
-from skdopamine._esn.forecast import Assignment, predicted
+from skdopamine._esn.forecast import Assignment, learn, predicted
 from skdopamine._esn.gains_problem import TRAINED
 from skdopamine._esn.gaps import bridged, missing
 from skdopamine._esn.intervals import Judge, Record
@@ -48,6 +48,7 @@ MOST_HORIZON = 200
 MOST_STEPS = 10**8  # of a forecast
 FEWEST_DIFFERENCES = 4  # that a forecast of differences is learnt from
 SEASONS_TO_CHOOSE = 6  # in fewer, loops held back cannot tell one simple forecast from another
+FEWEST_PER_COVARIATE = 5  # rows that an effect of it is told from
 FEW_ROWS = 400  # in fewer rows, closed loops are judged by cross-validation
 N_FOLDS = 4  # of the cross-validation
 
@@ -138,13 +139,14 @@ class DopamineESN(Training):
         """The rows with forecasts in place of what is missing, by a readout of all rows."""
         if not rows.form.closed:
             return rows
-        task = self._assignment(model, rows)
-        span = (0, len(task.target))
-        learnt, _ = task.learned(model.population, model.no_rows, model.zero_state, span, model.seed)
-        model = model.solved(learnt)
-        absent = missing(rows.given, rows.form.n_series)
-        before = Stream.before(model, model.scaled(rows.inputs))
-        return rows._replace(inputs=bridged(model, before, rows.inputs, absent, rows.exog))
+        scaled, goal = model.scaled(rows.inputs), model.scaled(rows.given)[1:]
+        reader = model.reader(scaled, model.known_after(rows.exog))
+        span = (0, len(goal))
+        learnt, _ = learn(reader, goal, model.population, model.no_rows, model.zero_state, span, seed=model.seed)
+        if not learnt.n_rows:
+            return rows
+        model, absent = model.solved(learnt), missing(rows.given, rows.form.n_series)
+        return rows._replace(inputs=bridged(model, Stream.before(model, scaled), rows.inputs, absent, rows.exog))
 
     def _started(self, rows: Rows, plan: Plan, weights: Weights | None = None) -> Model:
         """A model that has learnt nothing: scales and lags from these rows, and a reservoir, `weights` if given."""
@@ -157,7 +159,8 @@ class DopamineESN(Training):
         inputs, target = base.left(rows.inputs), base.left_of_targets(rows.inputs, rows.targets)
         flat = inputs.reshape(-1, inputs.shape[-1])
         with np.errstate(over="ignore", invalid="ignore"):
-            read, goals = Standard.of(flat), Standard.of(target)
+            raw = rows.inputs.reshape(-1, rows.inputs.shape[-1])
+            read, goals = Standard.of_left(flat, raw), Standard.of(target)
         for name, columns, standard in (("X", flat, read), ("y", target, goals)):
             if not standard.is_finite:
                 raise ValueError(f"{name} must have a finite variance, got values up to {np.nanmax(np.abs(columns))}.")
@@ -181,16 +184,18 @@ class DopamineESN(Training):
             model = model._replace(covariates=known._replace(names=rows.names))
         return model.emptied()
 
-    def _begun(self, rows: Rows) -> tuple[Model, Stream]:
-        """A model that has learnt nothing but what rows weigh, and a stream before its first rows."""
+    def _begun(self, rows: Rows) -> tuple[Model, Stream, Rows]:
+        """A model that has learnt nothing but what rows weigh, a stream before its first rows, and these, bridged."""
         model = self._started(rows, self._plan(rows))
+        if rows.has_gaps:
+            rows = self._bridged_by(model, rows)
         scaled = model.scaled(rows.inputs)
         if self.loss in KINDS:
             goal = model.scaled(rows.given)[1:] if rows.target is None else model.goals(rows.inputs, rows.target)
             reader = model.reader(scaled, model.known_after(rows.exog))
             _, robust, readout = weighed(model, reader, goal, 0, self.loss)
             model = model._replace(robust=robust, readout=readout)
-        return model, Stream.before(model, scaled)
+        return model, Stream.before(model, scaled), rows
 
     # ---- what to add to ----------------------------------------------------------------------------------------------
 
@@ -208,11 +213,16 @@ class DopamineESN(Training):
         latest = rows.last(TUNING_ROWS)
         if latest.exog is None:
             return latest.inputs
-        known = ~np.isnan(latest.inputs).any(axis=1)
-        columns = np.where(np.isnan(latest.exog), 0.0, latest.exog)
-        columns = np.column_stack([columns - columns.mean(axis=0), np.ones(len(columns))])
-        effect = np.linalg.lstsq(columns[known], latest.inputs[known], rcond=None)[0]
-        return np.asarray(latest.inputs - columns[:, :-1] @ effect[:-1])
+        n_series, left = rows.form.n_series, []
+        for own, exog in zip(*(np.split(part, n_series, axis=1) for part in (latest.inputs, latest.exog)), strict=True):
+            known = ~(np.isnan(own).any(axis=1) | np.isnan(exog).any(axis=1))
+            if known.sum() < FEWEST_PER_COVARIATE * exog.shape[1]:
+                left.append(own)
+                continue
+            centred = np.where(np.isnan(exog), 0.0, exog - exog[known].mean(axis=0))
+            effect = np.linalg.lstsq(centred[known], own[known] - own[known].mean(axis=0), rcond=None)[0]
+            left.append(own - centred @ effect)
+        return np.concatenate(left, axis=1)
 
     def _court(self, model: Model, rows: Rows) -> Court | None:
         """The best model with untuned gains and a simple forecast to add to, which tuned gains have to beat.
@@ -258,6 +268,7 @@ class DopamineESN(Training):
             normal=normal,
             record=self._judged(model, task, normal, state, judge),
             waiting=len(task.target) < n_rows,
+            absent=None if task.reader.absent is None else task.reader.absent[-model.n_history :].copy(),
             calendar=Calendar().extended(rows.index),
             levels=rows.inputs[len(rows.inputs) - model.base.lag :].copy(),
             frame=rows.frame,
@@ -319,7 +330,7 @@ class DopamineESN(Training):
             raise ValueError(f"loss={self.loss!r} must be a number for predictions equal to the targets, got nan.")
         if model.form.n_series > 1:
             goal = _after_washout(goal, begins(scaled, model.form.n_series), washout)
-        reader = model.reader(scaled, model.known_after(rows.exog))
+        reader = model.reader(scaled, model.known_after(rows.exog), model.absent(rows.given))
         task = Assignment(reader, goal, closed, washout, split, horizon, bounds, objective, model.base)
         if self.loss not in KINDS:
             return task
@@ -402,9 +413,10 @@ def _fitted_values(model: Model, task: Assignment, rows: Rows) -> Any:
     values = model.restored(ahead, rows.inputs[: len(rows.inputs) - (rows.target is None)])
     before = np.full((len(rows.inputs) - len(values), values.shape[1]), np.nan)
     values = np.concatenate([before, values])
-    n_series, first = model.form.n_series, begins(rows.inputs, model.form.n_series)
-    parts = [part[row:] for part, row in zip(np.split(values, n_series, axis=1), first, strict=True)]
-    parts = [part[:, 0] if model.form.flat else part for part in parts]
+    assert rows.taken is not None
+    pairs = zip(np.split(values, model.form.n_series, axis=1), rows.taken.lengths, strict=True)
+    own = [part[len(part) - length :, 0] if model.form.flat else part[len(part) - length :] for part, length in pairs]
+    parts = rows.taken.given_rows(own)
     return rows.frame.arrays_back(parts) if isinstance(rows.frame, Panel) else parts[0]
 
 

@@ -12,6 +12,8 @@ LEAST, MOST = 0.02, 0.5  # share of the range by which what is fed back may leav
 WORTH = 2.0  # times that rows have left the range of those before
 SHARE_BEFORE = 4  # these are the first of so many parts
 
+UNKNOWN = np.array([[-3.0], [3.0]])  # rows, in training units, that stand for a series of which nothing is known
+
 Limits = tuple[Array, Array]  # (channels,) each, as the user counts; infinite where there is none
 
 
@@ -30,7 +32,7 @@ class Range(NamedTuple):
         """
         flat = rows.reshape(-1, rows.shape[-1])
         if np.isnan(flat).any():  # series that begin later
-            parts = [cls.of(column[~np.isnan(column), None]) for column in flat.T]
+            parts = [cls.of(known if len(known) else UNKNOWN) for known in (c[~np.isnan(c), None] for c in flat.T)]
             return cls(*(np.concatenate(ends) for ends in zip(*parts, strict=True)))
         before = flat[: max(1, len(flat) // SHARE_BEFORE)]
         nothing = np.zeros(flat.shape[1])

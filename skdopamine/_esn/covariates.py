@@ -24,8 +24,11 @@ class Covariates(NamedTuple):
     @classmethod
     def of(cls, given: Array, base: Simple, season: int, n_series: int, *, is_series: bool) -> Self:
         """Of covariates (n, series x k), as the user counts; of windows the rows before are not known."""
+        standard = Standard.of(base.left(given))
+        if not standard.is_finite:
+            raise ValueError(f"exog must have a finite variance, got values up to {np.nanmax(np.abs(given))}.")
         before = (0,) if not is_series else (0, 1) if season < 2 else (0, 1, season)
-        return cls(Standard.of(base.left(given)), before, base, n_series)
+        return cls(standard, before, base, n_series)
 
     @property
     def n_seen(self) -> int:
@@ -45,6 +48,6 @@ class Covariates(NamedTuple):
         parts = []
         for before in self.before:
             part = np.zeros(rows.shape)
-            part[before:] = rows[: len(rows) - before]
+            part[before:] = rows[: max(0, len(rows) - before)]
             parts.append(part.reshape(len(rows), self.n_series, -1))
         return np.concatenate(parts, axis=2).reshape(len(rows), -1)

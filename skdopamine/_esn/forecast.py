@@ -60,6 +60,10 @@ class Reader(Protocol):
         """What is known of the row after each, (n, series x k)."""
 
     @property
+    def absent(self) -> Array | None:
+        """Which values were missing, (n, series x channels); None for none."""
+
+    @property
     def n_series(self) -> int:
         """Series that stand side by side in a row and are read alike, each by itself."""
 
@@ -76,6 +80,9 @@ class Reader(Protocol):
 
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         """Values (rows, n, channels) at the last n times before each of the rows, which counts too."""
+
+    def known(self, rows: npt.NDArray[np.intp], n: int) -> Array:
+        """The same, with nan for what was missing."""
 
     def past(self, rows: npt.NDArray[np.intp]) -> Array:
         """What the readout sees at each of the rows beside the states: past rows, covariates, (rows x series, k)."""
@@ -101,6 +108,7 @@ class SeriesReader(NamedTuple):
     degree: int = 1
     n_series: int = 1
     covariates: Array | None = None  # (n, series x k): what is known of the row after each
+    absent: Array | None = None  # (n, series x channels): which inputs were missing, None for none
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
@@ -147,6 +155,13 @@ class SeriesReader(NamedTuple):
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         return _reservoir.lagged(self.inputs, np.arange(n - 1, -1, -1), rows)
 
+    def known(self, rows: npt.NDArray[np.intp], n: int) -> Array:
+        recent = self.recent(rows, n)
+        if self.absent is not None:
+            before = rows[:, None] - np.arange(n - 1, -1, -1)
+            recent[self.absent[np.maximum(before, 0)] & (before >= 0)[..., None]] = np.nan
+        return recent
+
     def past(self, rows: npt.NDArray[np.intp]) -> Array:
         past = by_series(_reservoir.lagged(self.inputs, self.lags, rows), self.n_series).reshape(
             len(rows) * self.n_series, -1
@@ -156,13 +171,21 @@ class SeriesReader(NamedTuple):
         return with_products(past, self.inputs[rows].reshape(len(past), -1), self.degree)
 
     def part(self, first: int, last: int) -> Self:
-        covariates = None if self.covariates is None else self.covariates[first:last].copy()
-        return self._replace(inputs=self.inputs[first:last].copy(), covariates=covariates)
+        covariates, absent = (
+            None if kept is None else kept[first:last].copy() for kept in (self.covariates, self.absent)
+        )
+        return self._replace(inputs=self.inputs[first:last].copy(), covariates=covariates, absent=absent)
 
     def joined(self, further: Any) -> Self:
+        absent = None
+        if self.absent is not None or further.absent is not None:
+            nothing = [np.zeros(each.inputs.shape, dtype=bool) for each in (self, further)]
+            pairs = zip((self.absent, further.absent), nothing, strict=True)
+            absent = np.concatenate([none if kept is None else kept for kept, none in pairs])
         return self._replace(
             inputs=np.concatenate([self.inputs, further.inputs]),
             covariates=None if self.covariates is None else np.concatenate([self.covariates, further.covariates]),
+            absent=absent,
         )
 
     def reach(self, washout: int) -> Reach:
@@ -210,6 +233,7 @@ class WindowReader(NamedTuple):
     covariates: Array | None = None  # (n, k): what is known of the target
     degree: int = 1  # windows have no products
     n_series: int = 1
+    absent: Array | None = None  # no window has gaps
 
     def read(
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
@@ -236,6 +260,9 @@ class WindowReader(NamedTuple):
 
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         return np.asarray(self.inputs[rows, -n:])
+
+    def known(self, rows: npt.NDArray[np.intp], n: int) -> Array:
+        return self.recent(rows, n)
 
     def past(self, rows: npt.NDArray[np.intp]) -> Array:
         past = self.inputs[rows[:, None], -1 - self.lags].reshape(len(rows), -1)

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn.ahead import ForecastingESN
 from skdopamine._esn.calendar import Calendar
-from skdopamine._esn.frames import Frame
 from skdopamine._esn.panel import Panel
+from skdopamine._esn.reading import windows_taken
 from skdopamine._esn.rows import Following
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
@@ -41,8 +41,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Values that were measured at one time: a row of X has ``n_lags * n_channels`` columns. With ``stateful=True``
         it is ignored: every column is a channel.
     stateful : bool, default=False
-        Whether the rows of X are consecutive times of a series, or of many, and not independent windows. Cross-validation must
-        then be without a gap: the predicted rows follow directly after the rows of `fit`.
+        Whether the rows of X are consecutive times of a series, or of many, and not independent windows.
+        Cross-validation must then be without a gap: the predicted rows follow directly after the rows of `fit`.
     horizon : int or "auto", default="auto"
         Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
         held back if that is less.
@@ -398,7 +398,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         """
         check_is_fitted(self)
         following = self._following(X, exog, n_more=1)
-        return self._given_back(following.frame, self._predicted(following))
+        return self._given_back(following, self._predicted(following))
 
     def _predicted(self, following: Following) -> Array:
         """Predictions (n, series x targets) of the targets of rows."""
@@ -406,23 +406,31 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         after = stream.after(following.rows)
         return model.restored(stream.predicted(model, model.scaled(after), following.exog), after)
 
-    def _given_back(self, frame: Frame | Panel, values: Array) -> Any:
-        """Values (n, series x targets, ...) of rows, of many series in their container."""
-        form = self._model.form
-        parts = [part[:, 0] if form.flat else part for part in np.split(values, form.n_series, axis=1)]
-        return frame.arrays_back(parts) if isinstance(frame, Panel) else parts[0]
+    def _given_back(self, following: Following, *values: Array) -> Any:
+        """Values (n, series x targets, ...) of the rows that were given, of many series in their container.
+
+        Several values are a tuple for each series.
+        """
+        form, taken, found = self._model.form, following.taken, []
+        for each in values:
+            parts = [part[:, 0] if form.flat else part for part in np.split(each, form.n_series, axis=1)]
+            found.append(taken.given_rows(parts))
+        results: list[Any] = found[0] if len(values) == 1 else list(zip(*found, strict=True))
+        return taken.frame.arrays_back(results) if isinstance(taken.frame, Panel) else results[0]
 
     def _following(self, X: Any, exog: Any, *, n_more: int, **options: Any) -> Following:
         """Rows that follow those of `fit`, and covariates of them and of so many rows more."""
         stream = self._stream
         if not self._model.form.is_series:
             rows = self._windows(X)
-            return Following(rows, rows, Frame(), self._exog(exog, [len(rows)], 0, first=False))
-        given, frame, lengths, _, index = self._series(X, first=False, **options)
-        self._check_same_series(frame, len(lengths), lengths)
-        self._warn_of_gaps(stream.calendar, index)
-        known = self._exog(exog, lengths, n_more, first=False)
-        return Following(self._bridged(self._model, stream, given, known), given, frame, known)
+            taken = windows_taken(len(rows))
+            return Following(rows, rows, taken, self._exog(exog, taken, 0, first=False))
+        taken = self._taken(X, first=False, **options)
+        self._check_same_series(taken)
+        for index in taken.indexes:
+            self._warn_of_gaps(stream.calendar, index)
+        known = self._exog(exog, taken, n_more, first=False)
+        return Following(self._bridged(self._model, stream, taken.values, known), taken.values, taken, known)
 
     def _held(self, ends: Array) -> Array:
         """Ends (n, targets) of intervals, the next rows among them held within `bounds`."""
@@ -450,16 +458,14 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         check_is_fitted(self)
         if y is None and self._model.form.is_series:
             following = self._following(X, exog, n_more=0, ensure_min_samples=3)
-            weight = None if sample_weight is None else np.asarray(sample_weight)[1:]
-            truth = following.given[1:]
-            known = ~np.isnan(truth).any(axis=1)
-            ahead = self._predicted(following)[:-1]
-            return float(r2_score(truth[known], ahead[known], sample_weight=None if weight is None else weight[known]))
+            weights = np.ones(len(following.rows)) if sample_weight is None else following.weights(sample_weight)
+            return _mean_r2(
+                following.given[1:], self._predicted(following)[:-1], weights[1:], self._model.form.n_series
+            )
         if y is None:
             raise ValueError("y must be given with stateful=False, got None.")
         following = self._following(X, exog, n_more=1)
-        ahead = self._model.shaped_as_targets(self._predicted(following))
-        return float(r2_score(y, ahead, sample_weight=sample_weight))
+        return float(r2_score(y, self._given_back(following, self._predicted(following)), sample_weight=sample_weight))
 
     def predict_interval(self, X: Any, coverage: Any = 0.9, *, exog: Any = None) -> Any:
         """Predict intervals that hold the targets with a given probability.
@@ -506,18 +512,14 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             if adapts:
                 read = np.concatenate([self._stream.history, model.scaled(self._stream.after(following.rows))])
                 seen = (given[1:] - center[:-1]) / model.inputs.unit
-                half = _intervals.series_half_width(known, error, model.reader(read), seen, one)
+                absent = self._stream.absent_with(model, self._stream.after(given))
+                half = _intervals.series_half_width(known, error, model.reader(read, absent=absent), seen, one)
+                half = half * _intervals.growth(given, one, half, bounded=not model.base.lag)
             width.append(half * model.targets.unit)
         ends = [self._held(center + sign * half) for sign in (-1, 1) for half in width]
         lower, upper = (np.stack(side, axis=-1) for side in (ends[: len(width)], ends[len(width) :]))
         lower, upper = (lower, upper) if several else (lower[..., 0], upper[..., 0])
-        if not isinstance(following.frame, Panel):
-            return self._given_back(following.frame, lower), self._given_back(following.frame, upper)
-        sides = (np.split(side, model.form.n_series, axis=1) for side in (lower, upper))
-        flat = model.form.flat
-        return following.frame.arrays_back(
-            tuple(s[:, 0] if flat else s for s in pair) for pair in zip(*sides, strict=True)
-        )
+        return self._given_back(following, lower, upper)
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
@@ -557,7 +559,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             self._check_training(X)
             rows = self._given(X, y, exog, first=first)
             if first:
-                model, stream = self._begun(rows)
+                model, stream, rows = self._begun(rows)
             else:
                 model, stream = self._model, self._stream
             calendar = stream.calendar
@@ -574,3 +576,13 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         tags.target_tags.required = not self.stateful
         tags.input_tags.allow_nan = bool(self.stateful)
         return tags
+
+
+def _mean_r2(truth: Array, ahead: Array, weights: Array, n_series: int) -> float:
+    """Mean over series of the R2 of predictions (n, series x channels) where the truth is known; nan if it never is."""
+    scores = []
+    for own, said in zip(*(np.split(part, n_series, axis=1) for part in (truth, ahead)), strict=True):
+        known = ~np.isnan(own).any(axis=1)
+        if known.sum() > 1:
+            scores.append(r2_score(own[known], said[known], sample_weight=weights[known]))
+    return float(np.mean(scores)) if scores else np.nan

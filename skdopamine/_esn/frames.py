@@ -34,7 +34,7 @@ class Labels(NamedTuple):
         if kind == "periods":
             return cls(kind, np.array([index[-1].ordinal]), index.freqstr, None, index.name)
         if kind == "times":
-            told = index.freqstr or (_frequency(index) if len(index) >= FEWEST_LABELS else step)
+            told = _step(index) or (_frequency(index) if len(index) >= FEWEST_LABELS else step)
             last = index[-1:] if index.tz is None else index[-1:].tz_convert(None)
             zone = None if index.tz is None else str(index.tz)
             return None if told is None else cls(kind, np.asarray(last), told, zone, index.name)
@@ -184,7 +184,7 @@ def _whole_index(index: Any) -> Any:
         return None
     starts = range(min(MOST_TRIED, len(index) - FEWEST_LABELS + 1))
     found = {_frequency(index[start : start + FEWEST_LABELS]) for start in starts}
-    frequencies = sorted(frequency for frequency in found if frequency is not None)
+    frequencies = sorted((frequency for frequency in found if frequency is not None), key=str)
     options = {"name": index.name, "unit": index.unit}
     ranges = [pd.date_range(index[0], index[-1], freq=frequency, **options) for frequency in frequencies]
     return min((whole for whole in ranges if _likely(whole, index) is not None), key=len, default=None)
@@ -196,8 +196,24 @@ def _likely(whole: Any, index: Any) -> Any:
     return whole if fits else None
 
 
-def _frequency(index: Any) -> str | None:
+def _step(index: Any) -> Any:
+    """The frequency of an index, as its name where that is all that there is to it."""
+    from pandas.tseries.frequencies import to_offset
+
+    if index.freq is None:
+        return None
+    try:
+        return index.freqstr if to_offset(index.freqstr) == index.freq else index.freq
+    except ValueError:  # an offset without a name
+        return index.freq
+
+
+def _frequency(index: Any) -> Any:
     import pandas as pd
 
     frequency: str | None = pd.infer_freq(index)
+    if frequency is None and len(index) >= FEWEST_LABELS and index.tz is None:  # one day of each month
+        months = np.diff(np.asarray(index, dtype="datetime64[M]").astype(int))
+        if (months == months[0]).all() and months[0] > 0 and (index.day == index.day[0]).all():
+            return pd.DateOffset(months=int(months[0]))
     return frequency

@@ -18,21 +18,12 @@ def missing(rows: Array, n_series: int) -> Array:
     return absent
 
 
-def interpolated(rows: Array, absent: Array) -> Array:
-    """Rows with the line between the values around each missing one, the mean before the first, the last one after."""
-    filled, time = rows.copy(), np.arange(len(rows))
-    for column, gaps in zip(filled.T, absent.T, strict=True):
-        known = ~np.isnan(column)
-        if gaps.any():
-            column[gaps] = np.interp(time[gaps], time[known], column[known], left=column[known].mean())
-    return filled
-
-
-def held(rows: Array, last: Array | None = None) -> Array:
+def held(rows: Array, absent: Array, last: Array | None = None) -> Array:
     """Rows in which the value before stands for each missing one; before the first, `last` or else the mean."""
-    filled, start = rows.copy(), np.nanmean(rows, axis=0) if last is None else last
-    for t in range(len(filled)):
-        filled[t] = np.where(np.isnan(filled[t]), start if t == 0 else filled[t - 1], filled[t])
+    filled = rows.copy()
+    start = np.nanmean(rows, axis=0) if last is None else last
+    for t in np.flatnonzero(absent.any(axis=1)).tolist():
+        filled[t] = np.where(absent[t], start if t == 0 else filled[t - 1], filled[t])
     return filled
 
 

@@ -129,7 +129,27 @@ class Loops(NamedTuple):
         if (which >= 0).all():
             return self._replace(errors=apart[:, :, which].reshape(n_origins, n_steps, -1))
         together = apart.transpose(0, 2, 1, 3).reshape(-1, n_steps, n_channels)
-        return self._replace(errors=np.tile(together, (1, 1, len(which))))
+        errors = np.full((len(together), n_steps, len(which), n_channels), np.nan)
+        for k, number in enumerate(which):
+            own = together if number < 0 else apart[:, :, number]
+            errors[: len(own), :, k] = own
+        return self._replace(errors=errors.reshape(len(together), n_steps, -1))
+
+    def enough(self, needed: int, n_channels: int) -> "Loops":
+        """With those of all series for each that has too few of its own."""
+        known = (~np.isnan(self.errors)).sum(axis=0).min(axis=0).reshape(-1, n_channels).min(axis=1)
+        if len(known) == 1 or (known >= needed).all():
+            return self
+        return self.of_series(np.where(known < needed, -1, np.arange(len(known))), n_channels)
+
+    def after(self, n_bridged: Array, n_steps: int) -> "Loops":
+        """The loops of so many steps after rows of which so many, (channels,), were bridged by forecasts themselves."""
+        if not n_bridged.any():
+            return self
+        known = self.errors.shape[1]
+        steps = np.arange(n_steps)[:, None] + n_bridged
+        growth = np.sqrt(np.maximum((steps + 1) / known, 1.0))
+        return self._replace(errors=self.errors[:, np.minimum(steps, known - 1), np.arange(len(n_bridged))] * growth)
 
     @property
     def alike(self) -> bool:
@@ -163,11 +183,14 @@ class Loops(NamedTuple):
     def paths(self, n_steps: int, n_paths: int, rng: np.random.Generator) -> Array:
         """Errors (n_paths, n_steps, channels) of whole loops, drawn at random and stretched as quantiles are."""
         last, growth, worth = self._ahead(n_steps)
-        whole = self.errors[~np.isnan(self.errors).any(axis=(1, 2))]
-        if len(whole) < FEWEST_WHOLE:  # what is not known is taken to be as at other times
-            means = np.nanmean(np.abs(self.errors), axis=0)
-            whole = np.where(np.isnan(self.errors), means * rng.choice([-1.0, 1.0], self.errors.shape), self.errors)
-        errors = whole[rng.integers(len(whole), size=n_paths)]
+        drawn, columns = rng.random(n_paths), []
+        for own in np.moveaxis(self.errors, -1, 0):  # the same loop for all columns that have the same
+            whole = own[~np.isnan(own).any(axis=1)]
+            if len(whole) < FEWEST_WHOLE:  # what is not known is taken to be as at other times
+                sizes = np.nanmean(np.abs(own), axis=0) * rng.choice([-1.0, 1.0], own.shape)
+                whole = np.where(np.isnan(own), sizes, own)
+            columns.append(whole[(drawn * len(whole)).astype(np.intp)])
+        errors = np.stack(columns, axis=-1)
         if self.alike:
             errors = errors * rng.choice([-1.0, 1.0], size=(n_paths, 1, 1))
         # Student's distribution is the normal one over the root of a mean of squares, here one for a whole path
@@ -211,7 +234,7 @@ def loops(
             path = known.reader.paths(loop._replace(readout=readout[None]), state, start, own, n_steps)
             rows = own[:, None] + np.arange(n_steps)
             error = base.added(known.target[rows, : n_series * loop.n_fed] - path)
-            before = known.reader.recent(own, SPREAD_ROWS)
+            before = known.reader.known(own, SPREAD_ROWS)
             unit = seasonal.at(own, n_steps) if seasonal else spread(before)[:, None]
             errors.append(error / unit)
         state = known.reader.state_after(loop.population, state, start, end)
@@ -268,16 +291,23 @@ def _around(values: Array, n: int) -> Array:
 def spread(rows: Array) -> Array:
     """Unit of the errors of closed loops, (..., channels), after rows (..., n, channels) in training units.
 
-    Shorter windows than `SPREAD_ROWS` count for less.
+    Shorter windows than `SPREAD_ROWS` count for less, and so do those in which rows are missing (nan).
     """
-    weight = (1 - SHARE_OF_ALL) * min(1.0, rows.shape[-2] / SPREAD_ROWS)
-    return np.asarray(np.sqrt(weight * rows.var(axis=-2) + 1 - weight))
+    is_known = ~np.isnan(rows)
+    if is_known.all():
+        weight = (1 - SHARE_OF_ALL) * min(1.0, rows.shape[-2] / SPREAD_ROWS)
+        return np.asarray(np.sqrt(weight * rows.var(axis=-2) + 1 - weight))
+    count = is_known.sum(axis=-2)
+    mean = np.where(is_known, rows, 0.0).sum(axis=-2) / np.maximum(count, 1)
+    squares = np.where(is_known, (rows - mean[..., None, :]) ** 2, 0.0).sum(axis=-2)
+    weights = (1 - SHARE_OF_ALL) * np.minimum(1.0, count / SPREAD_ROWS)
+    return np.asarray(np.sqrt(weights * squares / np.maximum(count, 1) + 1 - weights))
 
 
 def spreads(reader: Reader, n_rows: int) -> Array:
     """Those units (rows, channels) after each of the last rows of a reader."""
     n = len(reader.inputs)
-    return spread(reader.recent(np.arange(n - n_rows, n), SPREAD_ROWS))
+    return spread(reader.known(np.arange(n - n_rows, n), SPREAD_ROWS))
 
 
 def given_shares(name: str, given: Any) -> tuple[list[float], bool]:
@@ -303,6 +333,21 @@ def check_enough(name: str, given: Any, coverage: float, n_errors: int) -> None:
         raise ValueError(
             f"{name}={plain(given)} needs at least {n_needed(coverage)} errors of rows held back, got {n_errors}."
         )
+
+
+def growth(given: Array, coverage: float, half: Array, *, bounded: bool) -> Array:
+    """By how much wider intervals (rows, channels) of the next row are after rows of which the last were missing.
+
+    Errors grow with the root of the steps; `bounded`, up to those of normal rows around their mean.
+    """
+    run = np.zeros(half.shape)
+    for t, row in enumerate(np.isnan(given)):
+        run[t] = np.where(row, (run[t - 1] if t else 0.0) + 1, 0.0)
+    wider = np.sqrt(1 + run)
+    if not bounded:
+        return wider
+    most = stats.norm.ppf((1 + coverage) / 2)
+    return np.asarray(np.where(run > 0, np.maximum(np.minimum(wider, most / np.maximum(half, 1e-300)), 1.0), 1.0))
 
 
 def n_known(errors: Array) -> int:

@@ -127,14 +127,19 @@ class Model(NamedTuple):
         """What is read of rows as the user counts, in training units; without the first ones if it is differences."""
         return self.inputs.scaled(self.base.left(rows))
 
+    def absent(self, given: Array) -> Array | None:
+        """Which of the rows that are read, or of their differences, were missing; None for none."""
+        left: Array = np.isnan(self.base.left(given))
+        return left if self.form.is_series and left.any() else None
+
     def goals(self, rows: Array, target: Array) -> Array:
         """What is to be predicted of the targets of these rows, in training units."""
         return self.targets.scaled(self.base.left_of_targets(rows, target))
 
-    def reader(self, rows: Array, known: Array | None = None) -> Reader:
-        """Reader of rows in training units, and of what is known of the row after each."""
+    def reader(self, rows: Array, known: Array | None = None, absent: Array | None = None) -> Reader:
+        """Reader of rows in training units, of what is known of the row after each, and which values were missing."""
         if self.form.is_series:
-            return SeriesReader(rows, self.lags, self.degree, self.form.n_series, known)
+            return SeriesReader(rows, self.lags, self.degree, self.form.n_series, known, absent)
         return WindowReader(rows, self.lags, known)
 
     def known_after(self, exog: Array | None) -> Array | None:
@@ -182,6 +187,8 @@ class Model(NamedTuple):
         readout: Array = normal.solve(self.gains, self.n_units, self.expected)[0]
         if np.isfinite(readout).all():
             return self._replace(readout=readout)
+        if not normal.n_rows:
+            raise ValueError("X must have a row after the washout whose next row, or target, is known, got none.")
         raise ValueError(
             f"ridge={float(self.gains.ridge[0]):.3g} and lag_ridge={float(self.gains.lag_ridge[0]):.3g} are too small "
             f"for these {normal.n_rows} rows: the readout has no solution."

@@ -14,6 +14,7 @@ from skdopamine._esn.frames import Frame
 from skdopamine._esn.intervals import Loops, Record
 from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
+from skdopamine._esn.reading import none_taken, windows_taken
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream
 from skdopamine._estimator.caller import users_level
@@ -30,6 +31,15 @@ class Origin(NamedTuple):
     frame: Frame | Panel  # that it is given back in
     last: Array  # the last rows before, in training units
     which: Array | None  # series of fit (series,), -1 for another; None: as in fit
+    absent: Array | None  # which of the last rows' values were missing; None for none
+
+    @property
+    def n_bridged(self) -> Array:
+        """How many of the very last rows were missing, (series x channels,)."""
+        if self.absent is None:
+            return np.zeros(self.centre.shape[1], dtype=np.intp)
+        there = ~self.absent[::-1]
+        return np.where(there.any(axis=0), there.argmax(axis=0), len(there))
 
     def given_back(self, values: Array, kinds: Sequence[str] | None, arrays: Callable[[Array], Any]) -> Any:
         """Values (n_steps, series x channels, k) in what the series came in.
@@ -81,46 +91,50 @@ class OutlookESN(DopamineESN):
         # where rows to read first stand in the season is not known
         seasonal = _intervals.Seasonal.of(known, model.population, season) if season and X is None else None
         needed, loop = _intervals.n_needed(coverage), model.loop(model.bounds(stream.span))
-        loops = _intervals.loops(known, loop, n_steps, needed, model.base, seasonal)
+        origin = self._origin(n_steps, X, exog)
+        longest = n_steps + int(origin.n_bridged.max())
+        loops = _intervals.loops(known, loop, longest, needed, model.base, seasonal)
+        loops = loops.enough(needed, model.form.n_channels)
         _intervals.check_enough(name, given, coverage, loops.n_known)
         if loops.n_independent(n_steps) < FEWEST_LOOPS:
             self._warn(
                 f"An interval {n_steps} steps ahead rests on {loops.n_rows} rows held back, in which fewer than "
                 f"{FEWEST_LOOPS} such forecasts have room side by side: it may be too narrow or too wide."
             )
-        origin = self._origin(n_steps, X, exog)
         if seasonal is not None:
             unit = seasonal.at(np.array([len(known.target) - (not stream.waiting)]), n_steps)[0]
         else:
-            unit = _intervals.spreads(origin.model.reader(origin.last), 1)
+            unit = _intervals.spreads(origin.model.reader(origin.last, absent=origin.absent), 1)
         if origin.which is not None:
             loops = loops.of_series(origin.which, model.form.n_channels)
+        loops = loops.after(origin.n_bridged, n_steps)
         return Outlook(origin, unit * origin.model.inputs.unit, loops)
 
     def _origin(self, n_steps: int, X: Any, exog: Any) -> Origin:
         """The forecast and where it begins; warns where it had to be held."""
         model, stream = self._model, self._stream
         if X is None:
-            known = self._exog(exog, [0] * model.form.n_series, n_steps, first=False)
+            known = self._exog(exog, none_taken(stream.frame), n_steps, first=False)
             path = stream.path(model, n_steps, known)
-            origin = Origin(model, model.restored_path(path, stream.levels), stream.frame, stream.history, None)
+            centre = model.restored_path(path, stream.levels)
+            origin = Origin(model, centre, stream.frame, stream.history, None, stream.absent)
         elif model.form.is_series:
             stream, path, origin = self._origin_after(n_steps, X, exog)
         else:
-            rows, known = self._windows(X), self._exog(exog, [0], n_steps, first=False)
+            rows, known = self._windows(X), self._exog(exog, windows_taken(0), n_steps, first=False)
             if len(rows) != 1:
                 raise ValueError(f"X must be one window, got {len(rows)} rows.")
             scaled = model.scaled(rows)
             path = stream.path_after(model, scaled, n_steps, known)
-            origin = Origin(model, model.restored_path(path, stream.levels), Frame(), scaled, None)
+            origin = Origin(model, model.restored_path(path, stream.levels), Frame(), scaled, None, None)
         self._warn_if_clipped(path, origin.model, stream)
         return origin
 
     def _origin_after(self, n_steps: int, X: Any, exog: Any) -> tuple[Stream, Array, Origin]:
         """A closed loop after the rows of X, the stream whose range it is held in, and the forecast."""
-        values, frame, lengths, _, index = self._series(X, first=False)
-        known, lag = self._exog(exog, lengths, n_steps, first=False), self._model.base.lag
-        n_lags, fewest = 1 + int(self._model.lags.max()) + lag, min(lengths)
+        taken = self._taken(X, first=False)
+        known, lag, values = self._exog(exog, taken, n_steps, first=False), self._model.base.lag, taken.values
+        n_lags, fewest = 1 + int(self._model.lags.max()) + lag, min(taken.lengths)
         if fewest <= lag:
             raise ValueError(f"X must have more than the {lag} rows that differences are taken over, got {fewest}.")
         if np.isnan(values).all(axis=0).any():
@@ -130,13 +144,15 @@ class OutlookESN(DopamineESN):
                 f"X has {fewest} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
                 "taken to be the mean."
             )
-        self._warn_of_gaps(Calendar(), index)
-        model, stream, which = self._view_of(values, frame, len(lengths), known)
+        for index in taken.indexes:
+            self._warn_of_gaps(Calendar(), index)
+        model, stream, which = self._view_of(values, taken.frame, len(taken.lengths), known)
         before = Stream.before(model, model.scaled(values))._replace(span=stream.span)
         rows = self._bridged(model, before, values, None if known is None else known[: len(values)])
         scaled = model.scaled(rows)
         path = stream.path_after(model, scaled, n_steps, known)
-        return stream, path, Origin(model, model.restored_path(path, rows[len(rows) - lag :]), frame, scaled, which)
+        centre = model.restored_path(path, rows[len(rows) - lag :])
+        return stream, path, Origin(model, centre, taken.frame, scaled, which, model.absent(values))
 
     def _view_of(
         self, values: Array, frame: Frame | Panel, n_series: int, exog: Array | None
@@ -152,7 +168,7 @@ class OutlookESN(DopamineESN):
             which = np.array([number.get(key, -1) for key in frame.keys], dtype=np.intp)
         else:
             which = np.full(n_series, -1, dtype=np.intp)
-        inputs = model.inputs.of_series(which, Standard.of(model.base.left(values)))
+        inputs = model.inputs.of_series(which, Standard.of_left(model.base.left(values), values))
         covariates = model.covariates
         if covariates is not None and exog is not None:
             own = Standard.of(model.base.left(exog))

@@ -1,6 +1,6 @@
 """Many series as users keep them: a list, a dict, or one frame of pandas; and the same container back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,17 @@ class Panel(NamedTuple):
     keys: tuple[Any, ...]
     frames: tuple[Frame, ...]
     names: tuple[Any, ...] = ()  # of the levels of an index
+
+    def with_frames(self, parts: Sequence[Any], before: "Panel | None") -> "Panel":
+        """With what each series is; an index that does not tell its step has that of the rows before, or of another."""
+        known = before.frames if before is not None and before.keys == self.keys else (None,) * len(parts)
+        frames = [Frame.of(part, own) for part, own in zip(parts, known, strict=True)]
+        telling = next((frame for frame in frames if frame.labels is not None), None)
+        frames = [
+            Frame.of(part, telling) if frame.labels is None else frame
+            for frame, part in zip(frames, parts, strict=True)
+        ]
+        return self._replace(frames=tuple(frames))
 
     def given_back(self, results: Iterable[Any]) -> Any:
         """What has been computed of each series, in the container that the series came in."""
@@ -51,7 +62,9 @@ def divided(series: Any) -> tuple[Panel, list[Any]]:
         kind = "index"
         if series.index.nlevels != 2:
             kind, series = "long", series.set_index(list(LONG))
-        groups = list(series.groupby(level=0, sort=False))
+        if series.index.get_level_values(0).isna().any():
+            raise ValueError("X must name the series of each row, got rows whose name is missing.")
+        groups = list(series.groupby(level=0, sort=False, observed=True))
         keys, parts = tuple(key for key, _ in groups), [group.droplevel(0) for _, group in groups]
         names = tuple(series.index.names)
     else:

@@ -7,11 +7,12 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from skdopamine._esn.bounds import limits_of
+from skdopamine._esn.exog import check_shapes, labels_ahead, names_of, parts_of, rows_of
 from skdopamine._esn.frames import Frame, as_rows, completed, library_of
-from skdopamine._esn.gaps import bridged, held, interpolated, missing
+from skdopamine._esn.gaps import bridged, held, missing
 from skdopamine._esn.model import Form, Model
 from skdopamine._esn.panel import Panel, divided, is_panel, side_by_side
-from skdopamine._esn.rows import Rows
+from skdopamine._esn.rows import Rows, Taken
 from skdopamine._esn.stream import Stream
 from skdopamine._esn.wild import tamed_data
 from skdopamine._estimator.base import DopamineEstimator
@@ -60,67 +61,62 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         flat, target = np.ndim(y) == 1, np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         form = Form(False, False, False, flat, int(self.n_channels)) if first else self._model.form
         inputs = form.shaped(X)
-        known = self._exog(exog, [len(X)], 0, first=first)
+        known = self._exog(exog, windows_taken(len(X)), 0, first=first)
         if first and known is not None:
             form = form._replace(n_covariates=known.shape[1])
-        return Rows(inputs, target, inputs, form, known, names=_names(exog))
+        return Rows(inputs, target, inputs, form, known, names=names_of(exog))
 
     def _series_given(self, X: Any, y: Any, exog: Any, *, first: bool) -> Rows:
-        values, frame, lengths, had, index = self._series(X, first=first, ensure_min_samples=2 if first else 1)
-        n_series, alone = len(lengths), y is None
+        taken = self._taken(X, first=first, ensure_min_samples=2 if first else 1)
+        values, n_series, alone = taken.values, len(taken.lengths), y is None
         n_channels = values.shape[1] // n_series
         form = Form(True, alone, alone, alone and n_channels == 1, n_channels, n_series)
         target = None
         if not alone:
-            if n_series > 1 or isinstance(frame, Panel):
+            if n_series > 1 or isinstance(taken.frame, Panel):
                 raise ValueError("y must be None for many series, whose targets are their next rows.")
             if exog is not None:
                 raise ValueError("y must be None with exog and stateful=True: covariates are those of the next rows.")
-            target = _targets(y, had, len(values))
+            target = _targets(y, taken.had[0], len(values))
             form = form._replace(flat=np.ndim(y) == 1)
         if not first:
             form = self._model.form
-            self._check_same_series(frame, n_series, lengths)
-        known = self._exog(exog, lengths, 0, first=first)
+            self._check_same_series(taken)
+        known = self._exog(exog, taken, 0, first=first)
         if first and known is not None:
             form = form._replace(n_covariates=known.shape[1] // n_series)
-        return Rows(values, target, values, form, known, frame, index, names=_names(exog))
+        return Rows(values, target, values, form, known, taken.frame, taken, names=names_of(exog))
 
     def _windows(self, X: Any) -> Array:
         """Checked windows (n, n_lags, channels)."""
         return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
-    def _series(
-        self, X: Any, *, first: bool, **options: Any
-    ) -> tuple[Array, Frame | Panel, list[int], Array | None, Any]:
-        """Values (n, series x channels) side by side, what they came in, and how many rows each series has.
-
-        Values are nan where they are missing or a series has not begun. Also return which rows a series had before its
-        index was completed, and that index.
-        """
-        panel, had = None, None
-        if is_panel(X):
-            panel, parts = divided(X)
-            parts = [completed(part)[0] for part in parts]
-            panel = panel._replace(frames=tuple(Frame.of(part) for part in parts))
-        else:
-            X, had = completed(X)
-            parts = [X]
+    def _taken(self, X: Any, *, first: bool, **options: Any) -> Taken:
+        """Checked series; what their indexes leave out is missing."""
         before = None if first else self._stream.frame
-        frame = Frame.of(X, before if isinstance(before, Frame) else None) if panel is None else panel
+        panel, parts = divided(X) if is_panel(X) else (None, [X])
+        whole = [completed(part) for part in parts]
+        parts, had = [part for part, _ in whole], tuple(kept for _, kept in whole)
+        frame: Frame | Panel
+        if panel is None:
+            frame = Frame.of(parts[0], before if isinstance(before, Frame) else None)
+        else:
+            frame = panel.with_frames(parts, before if isinstance(before, Panel) else None)
+        indexes = tuple(part.index if library_of(part) == "pandas" else None for part in parts)
         parts = [as_rows(part) for part in parts]
         options |= {"dtype": np.float64, "order": "C", "ensure_all_finite": "allow-nan"}
         values = validate_data(self, _together(parts), reset=first, **options)
-        lengths = [len(part) for part in parts]
-        parts = np.split(values, np.cumsum(lengths)[:-1])
-        index = getattr(X, "index", None) if panel is None else None
-        return side_by_side(parts), frame, lengths, had, index
+        lengths = tuple(len(part) for part in parts)
+        split = np.split(values, np.cumsum(lengths)[:-1])
+        return Taken(side_by_side(split), frame, lengths, had, indexes)
 
     def _tamed(self, rows: Rows) -> Rows:
         """Rows without values that would set the units alone."""
         empty = np.isnan(rows.inputs.reshape(-1, rows.inputs.shape[-1])).all(axis=0)
         if empty.any():
-            raise ValueError(f"X must have a value in each column, got nan alone in column {int(empty.argmax())}.")
+            raise ValueError(
+                f"X must have a value in each column, got nan alone in {_column(rows, int(empty.argmax()))}."
+            )
         inputs, target, told = tamed_data(rows.inputs, rows.targets)
         if told is None:
             return rows
@@ -135,7 +131,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         if first:
             if not absent.any():
                 return rows
-            inputs = interpolated(rows.inputs, absent) if form.closed else held(rows.inputs)
+            inputs = held(rows.inputs, absent)
         else:
             inputs = self._bridged(self._model, self._stream, rows.inputs, rows.exog)
         return rows._replace(inputs=inputs, has_gaps=True)
@@ -145,18 +141,19 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         absent = missing(given, model.form.n_series)
         if not absent.any():
             return given
-        filled = held(given, stream.last_row(model) if stream.has_rows else None)
+        filled = held(given, absent, stream.last_row(model) if stream.has_rows else None)
         return bridged(model, stream, filled, absent, exog) if model.form.closed else filled
 
-    def _check_same_series(self, frame: Frame | Panel, n_series: int, lengths: Sequence[int]) -> None:
+    def _check_same_series(self, taken: Taken) -> None:
         """Refuse rows of other series than those of `fit`."""
-        known = self._stream.frame
-        if n_series != self._model.form.n_series or isinstance(frame, Panel) != isinstance(known, Panel):
-            raise ValueError(f"X must hold the {self._model.form.n_series} series of fit, got {n_series}.")
+        frame, known, n_series = taken.frame, self._stream.frame, self._model.form.n_series
+        if len(taken.lengths) != n_series or isinstance(frame, Panel) != isinstance(known, Panel):
+            raise ValueError(f"X must hold the {n_series} series of fit, got {len(taken.lengths)}.")
         if isinstance(frame, Panel) and isinstance(known, Panel) and frame.keys != known.keys:
             raise ValueError(f"X must hold the series of fit, in that order, {known.keys}, got {frame.keys}.")
-        if min(lengths) < max(lengths):
-            raise ValueError(f"X must have as many rows of each series, got {min(lengths)} to {max(lengths)}.")
+        fewest, most = min(taken.lengths), max(taken.lengths)
+        if fewest < most:
+            raise ValueError(f"X must have as many rows of each series, got {fewest} to {most}.")
 
     def _check_further(self, rows: Rows, *, alone: bool) -> None:
         """Whether these rows can follow those of `fit`; `alone`: without targets of their own."""
@@ -172,65 +169,60 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
 
     # ---- covariates --------------------------------------------------------------------------------------------------
 
-    def _exog(self, exog: Any, lengths: Sequence[int], n_more: int, *, first: bool) -> Array | None:
-        """Covariates (rows, series x k) of so many rows of each series and `n_more` after them."""
+    def _exog(self, exog: Any, taken: Taken, n_more: int, *, first: bool) -> Array | None:
+        """Covariates (rows, series x k) of the rows of each series and of `n_more` after them."""
         n_known = 0 if first else self._model.form.n_covariates
-        n_rows = [length + n_more for length in lengths]
+        n_rows = [length + n_more for length in taken.lengths]
         if exog is None:
             if n_known:
-                raise ValueError(
-                    f"exog must be given, as in fit: {n_known} covariates of {max(n_rows)} rows, got None."
-                )
+                got = f"{n_known} covariates of {max(n_rows)} rows, got None"
+                raise ValueError(f"exog must be given, as in fit: {got}.")
             return None
         if not first and not n_known:
             raise ValueError("exog must not be given, as fit had no covariates.")
-        if is_panel(exog):
-            parts = [_covariates(part) for part in divided(exog)[1]]
-        else:  # those of the longest series serve all
-            whole = _covariates(exog)
-            parts = [whole[len(whole) - n :] if len(whole) == max(n_rows) else whole for n in n_rows]
-        if len(parts) != len(lengths):
-            raise ValueError(f"exog must hold the covariates of {len(lengths)} series, got {len(parts)}.")
-        for part, n in zip(parts, n_rows, strict=True):
-            if len(part) != n or part.shape[1] != (n_known or parts[0].shape[1]):
-                raise ValueError(
-                    f"exog must have {n} rows{f' and {n_known} columns' if n_known else ''}, one row for each of X and "
-                    f"each ahead, got an array of shape {part.shape}."
-                )
-        names = _names(exog)
-        if (
-            not first
-            and names
-            and self._model.covariates is not None
-            and self._model.covariates.names not in ((), names)
-        ):
-            raise ValueError(f"exog must have the columns of fit, {self._model.covariates.names}, got {names}.")
-        return side_by_side(parts)
+        frames = taken.frame.frames if isinstance(taken.frame, Panel) else (taken.frame,)
+        wanted = [labels_ahead(frame, index, n_more) for frame, index in zip(frames, taken.indexes, strict=True)]
+        parts = parts_of(exog, taken.frame, len(n_rows))
+        longest = -1 if is_panel(exog) else max(n_rows)
+        arrays = [rows_of(*each, longest=longest) for each in zip(parts, n_rows, wanted, strict=True)]
+        check_shapes(arrays, n_rows, n_known)
+        names, known = names_of(exog), () if first or self._model.covariates is None else self._model.covariates.names
+        if names and known and names != known:
+            raise ValueError(f"exog must have the columns of fit, {known}, got {names}.")
+        return side_by_side(arrays)
 
 
-def _covariates(exog: Any) -> Array:
-    """Checked covariates (n, k)."""
-    return np.asarray(check_array(as_rows(exog), dtype=np.float64, input_name="exog", ensure_min_samples=0))
+def windows_taken(n_rows: int) -> Taken:
+    """So many windows, as if they were a series."""
+    return Taken(np.empty((n_rows, 0)), Frame(), (n_rows,), (None,), (None,))
 
 
-def _names(exog: Any) -> tuple[str, ...]:
-    """Names of covariates, where they came in a frame or in several with the same ones."""
-    parts = divided(exog)[1] if is_panel(exog) else [exog]
-    names = {
-        tuple(map(str, part.columns)) if library_of(part) != "numpy" and hasattr(part, "columns") else ()
-        for part in parts
-    }
-    return names.pop() if len(names) == 1 else ()
+def none_taken(frame: Frame | Panel) -> Taken:
+    """No rows of series."""
+    n_series = len(frame.frames) if isinstance(frame, Panel) else 1
+    return Taken(np.empty((0, 0)), frame, (0,) * n_series, (None,) * n_series, (None,) * n_series)
+
+
+def _column(rows: Rows, column: int) -> str:
+    """What a column of the rows is called in messages."""
+    if isinstance(rows.frame, Panel):
+        return f"the series {rows.frame.keys[column // rows.form.n_channels]!r}"
+    return f"column {column}"
 
 
 def _together(parts: Sequence[Any]) -> Any:
-    """Rows of all series one after the other, a frame where all are frames with the same columns."""
+    """Rows of all series one after the other, a frame where all are frames, whose columns have to be the same."""
     if len(parts) == 1:
         return parts[0]
-    if all(library_of(part) == "pandas" and list(part.columns) == list(parts[0].columns) for part in parts):
-        import pandas as pd
+    frames = [part for part in parts if library_of(part) == "pandas"]
+    if len(frames) == len(parts):
+        columns = [list(frame.columns) for frame in frames]
+        if all(own == columns[0] for own in columns):
+            import pandas as pd
 
-        return pd.concat(list(parts), ignore_index=True)
+            return pd.concat(frames, ignore_index=True)
+        if len(columns[0]) > 1:
+            raise ValueError(f"X must have the same columns in each series, got {sorted(map(str, columns))}.")
     arrays = [np.asarray(part, dtype=np.float64) for part in parts]
     if len({array.shape[1:] for array in arrays}) > 1:
         raise ValueError(f"X must have as many columns in each series, got {sorted({a.shape[1] for a in arrays})}.")

@@ -1,5 +1,6 @@
 """Rows of a series, or of several side by side, with what is to be learnt and what is missing."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -11,6 +12,20 @@ from skdopamine._esn.panel import Panel
 from skdopamine._typing import Array
 
 
+class Taken(NamedTuple):
+    """Series as they were given."""
+
+    values: Array  # (n, series x channels), nan where they are missing or a series has not begun
+    frame: Frame | Panel
+    lengths: tuple[int, ...]  # rows of each series, with those that its index had left out
+    had: tuple[Array | None, ...]  # which of them it had, None for all
+    indexes: tuple[Any, ...]  # of pandas
+
+    def given_rows(self, parts: Sequence[Array]) -> list[Array]:
+        """Of values (rows, ...) of each series those of the rows that it had."""
+        return [part if had is None else part[had] for part, had in zip(parts, self.had, strict=True)]
+
+
 class Rows(NamedTuple):
     """Rows as the user counts."""
 
@@ -20,10 +35,15 @@ class Rows(NamedTuple):
     form: Form
     exog: Array | None = None  # (n, series x k) covariates
     frame: Frame | Panel = Frame()  # what they came in
-    index: Any = None  # of pandas, of one series
+    taken: Taken | None = None  # what they were given as
     has_gaps: bool = False  # whether something is missing after a series has begun
     names: tuple[str, ...] = ()  # of the covariates
     told: str | None = None  # what there is to say of the values
+
+    @property
+    def index(self) -> Any:
+        """That of pandas, of one series."""
+        return None if self.taken is None or len(self.taken.indexes) != 1 else self.taken.indexes[0]
 
     @property
     def targets(self) -> Array:
@@ -61,8 +81,17 @@ class Following(NamedTuple):
 
     rows: Array  # (n, columns), or windows, with forecasts in place of what is missing
     given: Array  # with nan for what is missing
-    frame: Frame | Panel
+    taken: Taken
     exog: Array | None  # covariates (n or n + 1, series x k)
+
+    def weights(self, given: Any) -> Array:
+        """Weights of the rows that were given, as of all rows."""
+        had = self.taken.had[0]
+        if had is None:
+            return np.asarray(given, dtype=np.float64)
+        weights = np.ones(len(self.rows))
+        weights[had] = given
+        return weights
 
 
 def begins(rows: Array, n_series: int) -> npt.NDArray[np.intp]:

@@ -17,14 +17,22 @@ class Standard(NamedTuple):
     def of(cls, values: Array) -> Self:
         """Mean and standard deviation of the columns of values (n, columns); the unit of a constant one is 1.
 
-        Values that are nan do not count; a column has at least one that does.
+        Values that are nan do not count; of a column of these alone the unit is 1, and 0 the centre.
         """
+        if len(values) == 0:
+            return cls(np.zeros(values.shape[1]), np.ones(values.shape[1]))
         if np.isnan(values).any():
             columns = [cls.of(column[~np.isnan(column), None]) for column in values.T]
             return cls(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
         deviation = values.std(axis=0)
         constant = deviation <= 1e-12 * np.abs(values).max(axis=0)
         return cls(values.mean(axis=0), np.where(constant, 1.0, deviation))
+
+    @classmethod
+    def of_left(cls, left: Array, rows: Array) -> Self:
+        """Units of what is left of rows (n, columns): of columns of which nothing is left, those of the rows."""
+        own, nothing = cls.of(left), np.isnan(left).all(axis=0)
+        return cls(own.centre, np.where(nothing, cls.of(rows).unit, own.unit))
 
     @property
     def is_finite(self) -> bool:

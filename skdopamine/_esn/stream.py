@@ -32,6 +32,7 @@ class Stream(NamedTuple):
     levels: Array  # the last rows that differences are taken to, as the user counts: (lag, channels)
     frame: Frame | Panel = Frame()  # what the last rows came in
     exog: Array | None = None  # covariates of the last rows, as the user counts
+    absent: Array | None = None  # which of the last rows' values were missing; None for none
 
     @classmethod
     def before(cls, model: Model, rows: Array) -> "Stream":
@@ -67,7 +68,7 @@ class Stream(NamedTuple):
         normal, population, joined = self.normal, model.population, self.waiting
         next_row = model.scaled(self.after(further.given))[:1]
         before = self.history if model.form.is_series else rows[:0]
-        reader = self._reader(model, before, rows, exog)
+        reader = self._reader(model, before, rows, exog, model.absent(self.after(further.given)))
         padded = np.concatenate([np.zeros((len(before), target.shape[1])), target])
         first, last = len(before), len(padded)
         record = self.record
@@ -95,6 +96,7 @@ class Stream(NamedTuple):
             known[len(known) - model.base.lag :].copy(),
             further.frame,
             None if exog is None else kept(model, self.with_exog(exog)),
+            None if reader.absent is None else reader.absent[-model.n_history :].copy(),
         )
 
     def _extended(
@@ -126,11 +128,24 @@ class Stream(NamedTuple):
         """What the readout sees after the last row before, the row before `first`: (1, series, features)."""
         return _reservoir.features(population, self.state.T, reader.past(np.array([first - 1])))
 
+    def absent_with(self, model: Model, given: Array) -> Array | None:
+        """Which values of the last rows and of further ones, as the user counts, were missing; None for none."""
+        own = model.absent(given)
+        if self.absent is None and own is None:
+            return None
+        n_new = len(given) - model.base.lag
+        parts = zip((self.absent, own), (len(self.history), n_new), strict=True)
+        return np.concatenate(
+            [np.zeros((n, given.shape[1]), dtype=bool) if part is None else part for part, n in parts]
+        )
+
     def with_exog(self, exog: Array) -> Array:
         """Covariates of further rows after those of the last ones."""
         return exog if self.exog is None else np.concatenate([self.exog, exog])
 
-    def _reader(self, model: Model, before: Array, rows: Array, exog: Array | None) -> Reader:
+    def _reader(
+        self, model: Model, before: Array, rows: Array, exog: Array | None, absent: Array | None = None
+    ) -> Reader:
         """Reader of the last rows and further ones, with their covariates; of one row more, predictions need them."""
         known, all_rows = None, np.concatenate([before, rows])
         if model.covariates is not None and exog is not None:
@@ -142,7 +157,10 @@ class Stream(NamedTuple):
                 known[len(before) - 1 :][:n] = seen[:n]
             else:
                 known = seen
-        return model.reader(all_rows, known)
+        if model.form.is_series and (self.absent is not None or absent is not None):
+            parts = zip((self.absent, absent), (before, rows), strict=True)
+            absent = np.concatenate([np.zeros(n.shape, dtype=bool) if own is None else own for own, n in parts])
+        return model.reader(all_rows, known, absent)
 
     def predicted(self, model: Model, rows: Array, exog: Array | None = None) -> Array:
         """Predictions (n, targets) of rows in training units, which follow the last row if they are a series."""

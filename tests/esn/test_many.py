@@ -249,7 +249,7 @@ def test_a_model_of_many_series_is_pickled():
             lambda: stream(trainable="readout").fit(SHOPS),
             "trainable must be 'gains' or () for many series, got 'readout'",
         ),
-        (lambda: stream().fit([SHOPS[0], np.full(50, np.nan)]), "X must have a value in each column, .* column 1"),
+        (lambda: stream().fit([SHOPS[0], np.full(50, np.nan)]), "X must have a value in each column, .* the series 1"),
         (lambda: stream().fit([SHOPS[0], np.full(50, np.inf)]), "X contains infinity"),
         (lambda: stream().fit(SHOPS).predict(SHOPS[:2]), "X must hold the 4 series of fit, got 2"),
         (lambda: stream().fit(SHOPS).predict(SHOPS[0]), "X must hold the 4 series of fit, got 1"),
