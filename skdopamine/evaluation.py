@@ -413,10 +413,8 @@ def backtest(
         raise ValueError(f"The first origin must lie after season={season} rows, got {origins[0]}.")
     if exog is not None and len(exog) != len(values):
         raise ValueError(f"exog must have the {len(values)} rows of the series, got {len(exog)}.")
-    given = [coverages] if np.ndim(coverages) == 0 else list(coverages)
-    if not all(isinstance(share, int | float | np.floating) and 0 < share < 1 for share in given):
-        raise ValueError(f"coverages must be between 0 and 1, got {coverages!r}.")
-    shares = tuple(float(share) for share in given) if hasattr(estimator, "forecast_interval") else ()
+    shares = _shares(coverages) if hasattr(estimator, "forecast_interval") else ()
+    scale, square_scale = _scales(values[: origins[0]], season)
     task = _Task(series, exog, n_steps, shares)
     if refit:
         ahead = Parallel(n_jobs=n_jobs)(delayed(task.fitted_and_ahead)(clone(estimator), int(o)) for o in origins)
@@ -425,10 +423,6 @@ def backtest(
         ahead = task.all_ahead(fitted, [int(origin) for origin in origins])
     forecast = np.stack([path for path, _ in ahead])
     lower, upper = np.moveaxis(np.stack([ends for _, ends in ahead]), 1, 0) if shares else (None, None)
-    before = values[season : origins[0]] - values[: origins[0] - season]
-    if np.isnan(before).all(axis=0).any():
-        raise ValueError(f"series must have two rows season={season} apart before the first origin, got none.")
-    scale, square_scale = np.nanmean(np.abs(before), axis=0), np.sqrt(np.nanmean(before**2, axis=0))
     rows = origins[:, None] + np.arange(n_steps)
     last = origins[:, None] - season + np.arange(n_steps) % season
     tiny = np.finfo(float).tiny
@@ -444,6 +438,21 @@ def backtest(
         np.maximum(square_scale, tiny),
         season,
     )
+
+
+def _shares(coverages: Any) -> tuple[float, ...]:
+    given = [coverages] if np.ndim(coverages) == 0 else list(coverages)
+    if not all(isinstance(share, int | float | np.floating) and 0 < share < 1 for share in given):
+        raise ValueError(f"coverages must be between 0 and 1, got {coverages!r}.")
+    return tuple(float(share) for share in given)
+
+
+def _scales(before: Array, season: int) -> tuple[Array, Array]:
+    """Mean absolute and root mean square change over a season, in rows (n, channels)."""
+    changes = before[season:] - before[:-season]
+    if np.isnan(changes).all(axis=0).any():
+        raise ValueError(f"series must have two rows season={season} apart before the first origin, got none.")
+    return np.nanmean(np.abs(changes), axis=0), np.sqrt(np.nanmean(changes**2, axis=0))
 
 
 def _mean(values: Array) -> Array:
