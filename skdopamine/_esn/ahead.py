@@ -27,8 +27,9 @@ class ForecastingESN(OutlookESN):
         X : array-like, Series or frame of shape (n_samples, n_channels) or (1, n_features_in_), default=None
             Rows, or one window, to read first, from the zero state; None goes on after the last row of X that was
             learnt from, even where its target was given. Give at least as many as the longest of `lags_`; missing
-            earlier rows are taken to be the mean. Many series, as in `fit`, may be others than those: in a dict or a
-            frame those of a name that `fit` has seen are counted in their units, others in units of their own rows.
+            earlier rows are taken to be the mean. Many series, as in `fit`, may be others than those. After a
+            fit of one series all are counted in its units. After a fit of many, those of a name in a dict or a frame
+            that `fit` has seen are counted in their units, and others in units of their own rows.
         exog : array-like of shape (n_steps, n_covariates), default=None
             Covariates of the rows to come, where `fit` had any; with X, those of its rows and then of the rows to come.
             Of many series these are in such a container, or one array for all.

@@ -270,7 +270,7 @@ class DopamineESN(Training):
             waiting=len(task.target) < n_rows,
             absent=None if task.reader.absent is None else task.reader.absent[-model.n_history :].copy(),
             calendar=Calendar().extended(rows.index),
-            levels=rows.inputs[len(rows.inputs) - model.base.lag :].copy(),
+            levels=model.base.levels(rows.inputs),
             frame=rows.frame,
             exog=None if rows.exog is None else kept(model, rows.exog),
         )

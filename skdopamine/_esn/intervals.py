@@ -155,7 +155,7 @@ class Loops(NamedTuple):
     def alike(self) -> bool:
         """Whether loops are so few that errors above and below are taken to be alike."""
         n_steps = self.errors.shape[1]
-        return len(self.errors) < FEW_LOOPS or self.n_independent(n_steps) < FEW_INDEPENDENT
+        return self.n_known < FEW_LOOPS or self.n_independent(n_steps) < FEW_INDEPENDENT
 
     def quantiles(self, shares: Array, n_steps: int) -> Array:
         """Errors (n_steps, channels, k) that a new one is below with each of these probabilities.
@@ -258,7 +258,11 @@ class Seasonal(NamedTuple):
         squares = one_step_errors(known, population)[:, : known.reader.inputs.shape[-1]] ** 2
         is_known = ~np.isnan(squares)
         squares = np.where(is_known, squares, 0.0)
-        mean = np.maximum(squares.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1), np.finfo(float).tiny)
+        n_known = is_known.sum(axis=0)
+        mean = squares.sum(axis=0) / np.maximum(n_known, 1)
+        if (n_known > 0).any():  # of a series without an error it is that of the others
+            mean = np.where(n_known > 0, mean, mean[n_known > 0].mean())
+        mean = np.maximum(mean, np.finfo(float).tiny)
         phase = np.arange(first, first + len(squares)) % season
         total = np.stack([np.bincount(phase, column, season) for column in squares.T], axis=1)
         count = np.stack([np.bincount(phase, column, season) for column in is_known.T], axis=1)

@@ -22,6 +22,13 @@ class Simple(NamedTuple):
         """What rows (n, channels) differ by from those `lag` before, (n - lag, channels)."""
         return rows[self.lag :] - rows[: len(rows) - self.lag] if self.lag else rows
 
+    def levels(self, rows: Array) -> Array:
+        """The last rows (lag, columns), which what follows is added to; the mean of a series stands before its first."""
+        last = rows[len(rows) - self.lag :]
+        if not self.lag or not np.isnan(last).any():
+            return last.copy()
+        return np.where(np.isnan(last), np.nanmean(rows, axis=0), last)
+
     def left_of_targets(self, rows: Array, target: Array) -> Array:
         """Targets (n, targets) of rows (n, channels), or of all but the last, without those of the first `lag` rows.
 

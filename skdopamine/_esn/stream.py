@@ -93,7 +93,7 @@ class Stream(NamedTuple):
             record,
             waiting,
             self.calendar.extended(further.index),
-            known[len(known) - model.base.lag :].copy(),
+            model.base.levels(known),
             further.frame,
             None if exog is None else kept(model, self.with_exog(exog)),
             None if reader.absent is None else reader.absent[-model.n_history :].copy(),

@@ -1,0 +1,244 @@
+"""Faults that users of series with gaps, covariates and many series would meet; one test for each."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from forecasters import stream
+
+RNG = np.random.default_rng(1)
+DAYS = pd.date_range("2020-01-01", periods=120, freq="D")
+
+
+def season(n, *, period=12, seed=0, level=10.0):
+    rng = np.random.default_rng(seed)
+    return level + np.sin(2 * np.pi * np.arange(n) / period) + 0.1 * rng.standard_normal(n)
+
+
+def coverage(make, n_runs=30):
+    return np.mean([make(np.random.default_rng(seed)) for seed in range(n_runs)])
+
+
+# ---- intervals after gaps ----
+
+
+def inside(ends, truth):
+    low, high = ends
+    return np.mean((low <= truth) & (truth <= high))
+
+
+def test_intervals_of_noise_hold_after_a_gap():
+    def once(rng, method="forecast_interval"):
+        noise = rng.standard_normal(200)
+        holed = noise[:192].copy()
+        holed[165:] = np.nan
+        model = stream(n_units=15, season=None).fit(holed)
+        if method == "forecast_interval":
+            return inside(model.forecast_interval(8), noise[192:])
+        return inside(np.quantile(model.sample_paths(8, 300), [0.05, 0.95], axis=0), noise[192:])
+
+    assert coverage(once) > 0.8
+    assert coverage(lambda rng: once(rng, "paths")) > 0.8
+
+
+def test_intervals_of_a_walk_count_the_rows_that_were_bridged():
+    def once(rng):
+        walk = rng.standard_normal(250).cumsum()
+        holed = walk[:240].copy()
+        holed[-20:] = np.nan
+        model = stream(n_units=15, season=None, difference=1).fit(walk[:200])
+        return inside(model.forecast_interval(3, X=holed), walk[240:243])
+
+    assert coverage(once) > 0.7
+
+
+def test_one_step_intervals_are_no_narrower_within_a_gap():
+    noise = np.random.default_rng(0).standard_normal(400)
+    model = stream(n_units=15, season=None).fit(noise[:300])
+    holed = noise[300:].copy()
+    holed[30:60] = np.nan
+    low, high = model.predict_interval(holed)
+    width = high - low
+    assert width[30:60].min() > 0.7 * np.median(width[:30])
+    assert width[62:].max() < 3 * np.median(width[:30])
+
+
+def test_a_sensor_that_is_down_has_an_interval_as_wide_as_the_others():
+    panel = [np.random.default_rng(seed).standard_normal(200) for seed in range(3)]
+    panel[1][-30:] = np.nan
+    ends = stream(season=None).fit(panel).forecast_interval(5)
+    widths = [np.mean(high - low) for low, high in ends]
+    assert widths[1] > 0.7 * widths[0]
+
+
+# ---- covariates ----
+
+HOLIDAYS = {name: RNG.integers(0, 2, (125, 1)) * 1.0 for name in "ab"}
+SALES = {"a": season(120) + 3 * HOLIDAYS["a"][:120, 0], "b": season(120, seed=5, level=50) + 3 * HOLIDAYS["b"][:120, 0]}
+
+
+def test_covariates_go_by_the_names_of_series():
+    model = stream().fit(SALES, exog={name: rows[:120] for name, rows in HOLIDAYS.items()})
+    ahead = {name: rows[120:] for name, rows in HOLIDAYS.items()}
+    turned = dict(reversed(ahead.items()))
+    for name, path in model.forecast(5, exog=ahead).items():
+        np.testing.assert_array_equal(model.forecast(5, exog=turned)[name], path)
+    with pytest.raises(ValueError, match=r"exog must hold the covariates of the series \('a', 'b'\), got .*'x', 'y'"):
+        model.forecast(5, exog=dict(zip("xy", ahead.values(), strict=True)))
+
+
+def test_one_table_of_covariates_goes_by_dates():
+    holiday = RNG.integers(0, 2, 120) * 1.0
+    ended = {
+        "a": pd.Series(season(120) + 4 * holiday, DAYS),
+        "b": pd.Series(season(110) + 4 * holiday[:110], DAYS[:110]),
+    }
+    table = pd.DataFrame({"holiday": holiday}, DAYS)
+    one, each = (stream().fit(ended, exog=exog) for exog in (table, {"a": table, "b": table[:110]}))
+    for name in ended:
+        np.testing.assert_array_equal(one.fitted_values_[name], each.fitted_values_[name])
+
+
+def test_covariates_of_other_dates_are_refused_and_those_of_more_are_cut():
+    table = pd.DataFrame({"holiday": RNG.integers(0, 2, 130) * 1.0}, pd.date_range(DAYS[0], periods=130))
+    series = pd.Series(season(120), DAYS)
+    model = stream().fit(series, exog=table)
+    np.testing.assert_array_equal(model.forecast(5, exog=table), model.forecast(5, exog=table[120:125]))
+    with pytest.raises(ValueError, match="exog must have one row for each of 2020-04-30"):
+        model.forecast(5, exog=table[:5])
+    with pytest.raises(ValueError, match="exog must have one row for each of 2020-01-01"):
+        stream().fit(series, exog=table[5:125])
+    left = series.drop(DAYS[[50, 51, 70]])
+    np.testing.assert_allclose(
+        stream().fit(left, exog=table).forecast(5, exog=table), model.forecast(5, exog=table), atol=0.3
+    )
+
+
+def test_a_season_longer_than_the_rows_given_is_no_error():
+    exog = RNG.integers(0, 2, (305, 1)) * 1.0
+    series = season(300, period=52) + 2 * exog[:300, 0]
+    model = stream(season=52).fit(series, exog=exog[:300])
+    with pytest.warns(UserWarning, match="fewer than"):
+        assert np.isfinite(model.forecast(5, X=series[-30:], exog=exog[270:])).all()
+    assert np.isfinite(stream(season=150).fit(series[:100], exog=exog[:100]).forecast(5, exog=exog[:5])).all()
+
+
+def test_covariates_out_of_all_bounds_are_refused():
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="exog must have a finite variance"):
+        stream().fit(season(120), exog=np.arange(120.0)[:, None] * 1e200)
+    with pytest.raises(ValueError, match="exog must be a table of numbers"):
+        stream().fit(season(120), exog=[["a"]] * 120)
+
+
+def test_a_short_series_does_not_hide_the_season_of_the_others():
+    holidays = [RNG.integers(0, 2, (n, 1)) * 1.0 for n in (120, 120, 120, 3)]
+    panel = [season(len(rows), seed=k) + rows[:, 0] for k, rows in enumerate(holidays)]
+    assert stream().fit(panel, exog=holidays)._model.seasons == (12,)
+
+
+# ---- gaps ----
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_nothing_of_the_future_fills_a_gap(method):
+    """White noise with every second row missing is no better to predict than by its mean."""
+    errors = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        holed = rng.standard_normal(600)
+        holed[::2] = np.nan
+        later = rng.standard_normal(300)
+        model = getattr(stream(season=None, readout_lags=3), method)(holed)
+        errors.append(np.std(later[1:] - model.predict(later)[:-1]))
+    assert np.mean(errors) < 1.15
+
+
+def test_what_is_said_of_rows_has_the_length_of_these_rows():
+    series = pd.Series(season(120), DAYS).drop(DAYS[[40, 41, 100]])
+    model = stream().fit(series[:90])
+    assert len(model.fitted_values_) == 90
+    assert len(model.predict(series[90:])) == len(series) - 90
+    low, high = model.predict_interval(series[90:])
+    assert low.shape == high.shape == (len(series) - 90,)
+    weights = np.ones(len(series) - 90)
+    assert model.score(series[90:], sample_weight=weights) == pytest.approx(model.score(series[90:]))
+    begins_later = season(80)
+    begins_later[:10] = np.nan
+    fitted = stream().fit({"a": season(80), "b": begins_later}).fitted_values_
+    assert [len(values) for values in fitted.values()] == [80, 80]
+
+
+def test_series_that_are_known_in_turn_have_a_score():
+    one, other = season(100), season(100, seed=1)
+    one[::2], other[1::2] = np.nan, np.nan
+    model = stream().fit([season(100), season(100, seed=1)])
+    assert np.isfinite(model.score([one, other]))
+
+
+def test_rows_that_are_all_in_the_washout_are_named():
+    series = season(200)
+    series[20:190] = np.nan
+    with pytest.raises(ValueError, match="X must have a row after the washout whose next row"):
+        stream(washout=50, readout_lags=2, season=None).fit(series[:150])
+
+
+# ---- many series ----
+
+
+def test_columns_in_another_order_are_refused():
+    one = pd.DataFrame({"a": season(100), "b": season(100, seed=1)})
+    with pytest.raises(ValueError, match="X must have the same columns in each series"):
+        stream().fit({"x": one, "y": one[["b", "a"]]})
+
+
+def test_a_series_too_short_for_differences_or_intervals_takes_what_the_others_show():
+    panel = {"a": season(200), "b": season(200, seed=1), "short": season(10, seed=3)}
+    for params in ({}, {"difference": 1}):
+        model = stream(**params).fit(panel)
+        assert np.isfinite(model.forecast(3)["short"]).all()
+        low, high = model.forecast_interval(3)["short"]
+        assert (low < high).all()
+        own = model.forecast_interval(3)["a"]
+        np.testing.assert_allclose(own, stream(**params).fit(panel).forecast_interval(3)["a"])
+
+
+def test_an_interval_does_not_depend_on_who_else_is_asked_for():
+    model = stream().fit({"quiet": season(200), "loud": 10 * season(200, seed=1)})
+    rows = season(150)
+    alone = model.forecast_interval(3, X={"quiet": rows})["quiet"]
+    beside = model.forecast_interval(3, X={"quiet": rows, "new": season(150, seed=2)})["quiet"]
+    np.testing.assert_allclose(beside, alone)
+
+
+def test_names_that_are_missing_or_never_used():
+    frame = pd.DataFrame({"unique_id": list("aabb"), "ds": [*DAYS[:2]] * 2, "y": 1.0})
+    frame.loc[1, "unique_id"] = None
+    with pytest.raises(ValueError, match="X must name the series of each row"):
+        stream().fit(frame)
+    long = pd.DataFrame({"unique_id": ["a"] * 60 + ["b"] * 60, "ds": [*DAYS[:60]] * 2, "y": season(120)})
+    long["unique_id"] = pd.Categorical(long["unique_id"], categories=["a", "b", "c"])
+    assert list(stream().fit(long).forecast(2)["unique_id"]) == ["a", "a", "b", "b"]
+
+
+def test_dates_of_a_short_member_go_on_as_those_of_the_others():
+    long = pd.DataFrame({"unique_id": ["a"] * 60 + ["b"] * 2, "ds": [*DAYS[:60], *DAYS[58:60]], "y": season(62)})
+    model = stream().fit(long)
+    assert list(model.forecast(2)["ds"]) == [*DAYS[60:62]] * 2
+    later = pd.DataFrame({"unique_id": ["a", "b"], "ds": [DAYS[60]] * 2, "y": 10.0})
+    assert list(model.partial_fit(later).forecast(2)["ds"]) == [*DAYS[61:63]] * 2
+
+
+# ---- indexes ----
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.date_range("2012-01-15", periods=100, freq=pd.DateOffset(months=1)),
+        pd.DatetimeIndex(list(pd.date_range("2012-01-15", periods=100, freq=pd.DateOffset(months=1)))),
+        pd.date_range("2020", periods=100, freq=pd.offsets.CustomBusinessDay(holidays=["2020-05-18", "2020-05-19"])),
+    ],
+    ids=["an offset", "one day of each month", "business days of one's own"],
+)
+def test_an_index_of_an_offset_goes_on(index):
+    path = stream().fit(pd.Series(season(97), index[:97])).forecast(3)
+    assert list(path.index) == list(index[97:])
