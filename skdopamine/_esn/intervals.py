@@ -131,6 +131,24 @@ class Loops(NamedTuple):
         together = apart.transpose(0, 2, 1, 3).reshape(-1, n_steps, n_channels)
         return self._replace(errors=np.tile(together, (1, 1, len(which))))
 
+    def lent(self, needed: int, n_channels: int) -> "Loops":
+        """Loops of which series that have fewer than `needed` get those that they lack from series that have all.
+
+        Each of these loops is another series' in turn, as a whole, so that steps still go together.
+        """
+        n_origins, n_steps, _ = self.errors.shape
+        apart = self.errors.reshape(n_origins, n_steps, -1, n_channels)
+        known = (~np.isnan(apart)).sum(axis=0).min(axis=(0, 2))
+        lenders, short = np.flatnonzero(known == n_origins), np.flatnonzero(known < needed)
+        if not len(lenders) or not len(short):
+            return self
+        turn = (np.arange(n_origins)[:, None] + np.arange(len(short))) % len(lenders)
+        others = apart.transpose(0, 2, 1, 3)[np.arange(n_origins)[:, None], lenders[turn]].transpose(0, 2, 1, 3)
+        lacks = np.isnan(apart[:, :, short]).any(axis=(1, 3), keepdims=True)
+        apart = apart.copy()
+        apart[:, :, short] = np.where(lacks, others, apart[:, :, short])
+        return self._replace(errors=apart.reshape(n_origins, n_steps, -1))
+
     @property
     def alike(self) -> bool:
         """Whether loops are so few that errors above and below are taken to be alike."""

@@ -82,6 +82,8 @@ class OutlookESN(DopamineESN):
         seasonal = _intervals.Seasonal.of(known, model.population, season) if season and X is None else None
         needed, loop = _intervals.n_needed(coverage), model.loop(model.bounds(stream.span))
         loops = _intervals.loops(known, loop, n_steps, needed, model.base, seasonal)
+        if model.form.n_series > 1:
+            loops = loops.lent(needed, model.form.n_channels)
         _intervals.check_enough(name, given, coverage, loops.n_known)
         if loops.n_independent(n_steps) < FEWEST_LOOPS:
             self._warn(
