@@ -114,7 +114,9 @@ def test_frames_are_taken_and_their_names_remembered(library):
         fitted.predict(frame[names[::-1]])
 
     series = frames.DataFrame({"value": SERIES[:, 0]})
-    np.testing.assert_array_equal(forecaster().fit(series).forecast(5), forecaster().fit(SERIES).forecast(5))
+    path = forecaster().fit(series).forecast(5)
+    assert list(path.columns) == ["value"]
+    np.testing.assert_array_equal(np.ravel(path), forecaster().fit(SERIES).forecast(5))
     with config_context(transform_output=library):
         pipe = make_pipeline(StandardScaler(), classifier()).fit(frame, SPECIES)
     assert pipe[-1].feature_names_in_.tolist() == names
