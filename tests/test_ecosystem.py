@@ -1,15 +1,18 @@
 """What users put around the estimators: frames, metadata routing, skops, forecasting packages, other processes."""
 
+import importlib.util
 import pickle
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 from joblib import parallel_config
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
@@ -149,6 +152,90 @@ def test_a_forecasting_package_drives_the_regressor():
     predicted = ahead.predict(20)
     assert predicted.index.equals(index[280:])
     assert np.sqrt(np.mean((predicted - np.sin(0.3 * np.arange(280, 300))) ** 2)) < 0.3
+
+
+def adapter(name):
+    """The module of an adapter that the user guide shows."""
+    path = Path(__file__).parents[1] / "doc" / "adapters" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def monthly():
+    """Eleven years of a shop, of which the last one is to be forecast, and covariates."""
+    pandas = pytest.importorskip("pandas")
+    months, rng = np.arange(132), np.random.default_rng(0)
+    index = pandas.date_range("2015-01-01", periods=132, freq="MS")
+    sales = 100 + months + 10 * np.sin(2 * np.pi * months / 12) + rng.standard_normal(132)
+    campaigns = pandas.DataFrame({"campaign": (rng.random(132) < 0.2).astype(float)}, index)
+    return pandas.Series(sales, index, name="sales"), campaigns
+
+
+PLAIN = {"n_units": 30, "trainable": (), "random_state": 0}
+
+
+@pytest.mark.filterwarnings("ignore:.*remember_data:FutureWarning")
+def test_sktime_drives_the_forecaster():
+    pytest.importorskip("sktime")
+    sales, campaigns = monthly()
+    esn = DopamineESNForecaster(stateful=True, **PLAIN)
+    model = adapter("sktime_esn").SktimeESN(esn).fit(sales[:120])
+    own = clone(esn).fit(sales[:120])
+    predicted = model.predict(fh=[1, 2, 12])
+    assert list(predicted.index) == list(sales.index[[120, 121, 131]])
+    np.testing.assert_allclose(predicted, own.forecast(12).iloc[[0, 1, 11]])
+    ends, expected = model.predict_interval(fh=[1, 12], coverage=[0.5, 0.9]), own.forecast_interval(12, [0.5, 0.9])
+    for coverage in (0.5, 0.9):
+        for side in ("lower", "upper"):
+            np.testing.assert_allclose(
+                ends["sales", coverage, side], expected[f"{side}_{100 * coverage:g}"].iloc[[0, 11]]
+            )
+
+    quantiles = model.predict_quantiles(fh=[2], alpha=[0.9, 0.1])["sales"]
+    for share in (0.9, 0.1):
+        np.testing.assert_allclose(quantiles[share], own.forecast_quantiles(2, share).iloc[[1]].squeeze(axis=1))
+
+    busy = sales + 30 * campaigns["campaign"]
+    known = model.clone().fit(busy[:120], X=campaigns[:120]).predict(fh=range(1, 13), X=campaigns[120:])
+    assert np.abs(known - busy[120:]).mean() < 4
+    with pytest.raises(ValueError, match="exog"):
+        model.clone().fit(busy[:120], X=campaigns[:120]).predict(fh=[1])
+
+
+def test_skforecast_drives_the_forecaster_of_windows():
+    pytest.importorskip("skforecast.recursive")
+    sales, _ = monthly()
+    ahead = adapter("skforecast_esn").skforecast_esn(24, **PLAIN)
+    ahead.fit(y=sales[:120])
+    predicted = ahead.predict(12)
+    assert predicted.index.equals(sales.index[120:])
+    assert np.abs(predicted - sales[120:]).mean() < 2
+    X, y = ahead.create_train_X_y(sales[:120])
+    assert list(X.columns) == [f"lag_{k}" for k in range(1, 25)]  # the last row first: to be turned round
+    windows = DopamineESNForecaster(**PLAIN).fit(X.to_numpy()[:, ::-1], y)
+    np.testing.assert_allclose(predicted.iloc[0], windows.predict(sales.to_numpy()[None, 96:120])[0], rtol=1e-6)
+
+
+def test_mlforecast_drives_the_forecaster_of_windows_and_its_frames_are_taken():
+    pytest.importorskip("mlforecast")
+    import pandas as pd
+
+    sales, _ = monthly()
+    long = pd.concat(
+        [pd.DataFrame({"unique_id": f"s{k}", "ds": sales.index, "y": sales.to_numpy() + 7 * k}) for k in range(3)],
+        ignore_index=True,
+    )
+    past, future = long[long["ds"] < "2025-01-01"], long[long["ds"] >= "2025-01-01"]
+    ahead = adapter("mlforecast_esn").mlforecast_esn(24, "MS", **PLAIN).fit(past)
+    assert ahead.ts.features_order_ == [f"lag{k}" for k in range(24, 0, -1)]  # in the order of time
+    predicted = ahead.predict(12)
+    own = DopamineESNForecaster(stateful=True, **PLAIN).fit(past).forecast(12)
+    for found in (predicted.rename(columns={"esn": "y"}), own):
+        assert list(found.columns) == ["unique_id", "ds", "y"]
+        assert found["ds"].tolist() == future["ds"].tolist()
+        assert np.abs(found["y"].to_numpy() - future["y"].to_numpy()).mean() < 2
 
 
 def test_a_cluster_is_sent_the_tasks_of_a_search_and_no_updates(monkeypatch):

@@ -24,6 +24,7 @@ SPREAD_ROWS = 24  # rows before a closed loop; their spread is the unit of its e
 SHARE_OF_ALL = 0.01  # share of all rows in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
 FEWEST_WHOLE = 9  # loops without a gap that paths are drawn from
+MOST_POOLED = 400  # loops of all series that serve one that is none of them
 MOST_COLUMNS = 20_000  # closed loops, of all series, that are run at once
 FEW_LOOPS, FEW_INDEPENDENT = 100, 20  # in fewer, errors above and below are taken to be alike
 LEAST_WORTH = 2.0  # degrees of freedom of a spread that few loops show
@@ -129,18 +130,12 @@ class Loops(NamedTuple):
         if (which >= 0).all():
             return self._replace(errors=apart[:, :, which].reshape(n_origins, n_steps, -1))
         together = apart.transpose(0, 2, 1, 3).reshape(-1, n_steps, n_channels)
-        errors = np.full((len(together), n_steps, len(which), n_channels), np.nan)
+        together = together[:: -(-len(together) // max(MOST_POOLED, n_origins))]
+        errors = np.full((max(len(together), n_origins), n_steps, len(which), n_channels), np.nan)
         for k, number in enumerate(which):
             own = together if number < 0 else apart[:, :, number]
             errors[: len(own), :, k] = own
-        return self._replace(errors=errors.reshape(len(together), n_steps, -1))
-
-    def enough(self, needed: int, n_channels: int) -> "Loops":
-        """With those of all series for each that has too few of its own."""
-        known = (~np.isnan(self.errors)).sum(axis=0).min(axis=0).reshape(-1, n_channels).min(axis=1)
-        if len(known) == 1 or (known >= needed).all():
-            return self
-        return self.of_series(np.where(known < needed, -1, np.arange(len(known))), n_channels)
+        return self._replace(errors=errors.reshape(len(errors), n_steps, -1))
 
     def after(self, n_bridged: Array, n_steps: int) -> "Loops":
         """The loops of so many steps after rows of which so many, (channels,), were bridged by forecasts themselves."""
@@ -150,6 +145,24 @@ class Loops(NamedTuple):
         steps = np.arange(n_steps)[:, None] + n_bridged
         growth = np.sqrt(np.maximum((steps + 1) / known, 1.0))
         return self._replace(errors=self.errors[:, np.minimum(steps, known - 1), np.arange(len(n_bridged))] * growth)
+
+    def lent(self, needed: int, n_channels: int) -> "Loops":
+        """Loops of which series that have fewer than `needed` get those that they lack from series that have all.
+
+        Each of these loops is another series' in turn, as a whole, so that steps still go together.
+        """
+        n_origins, n_steps, _ = self.errors.shape
+        apart = self.errors.reshape(n_origins, n_steps, -1, n_channels)
+        known = (~np.isnan(apart)).sum(axis=0).min(axis=(0, 2))
+        lenders, short = np.flatnonzero(known == n_origins), np.flatnonzero(known < needed)
+        if not len(lenders) or not len(short):
+            return self
+        turn = (np.arange(n_origins)[:, None] + np.arange(len(short))) % len(lenders)
+        others = apart.transpose(0, 2, 1, 3)[np.arange(n_origins)[:, None], lenders[turn]].transpose(0, 2, 1, 3)
+        lacks = np.isnan(apart[:, :, short]).any(axis=(1, 3), keepdims=True)
+        apart = apart.copy()
+        apart[:, :, short] = np.where(lacks, others, apart[:, :, short])
+        return self._replace(errors=apart.reshape(n_origins, n_steps, -1))
 
     @property
     def alike(self) -> bool:

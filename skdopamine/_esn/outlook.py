@@ -94,7 +94,8 @@ class OutlookESN(DopamineESN):
         origin = self._origin(n_steps, X, exog)
         longest = n_steps + int(origin.n_bridged.max())
         loops = _intervals.loops(known, loop, longest, needed, model.base, seasonal)
-        loops = loops.enough(needed, model.form.n_channels)
+        if model.form.n_series > 1:
+            loops = loops.lent(needed, model.form.n_channels)
         _intervals.check_enough(name, given, coverage, loops.n_known)
         if loops.n_independent(n_steps) < FEWEST_LOOPS:
             self._warn(

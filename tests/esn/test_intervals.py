@@ -238,3 +238,23 @@ def test_times_around_count_together(season):
     for k in range(season):
         expected = values[[(k + d) % season for d in range(-n, n + 1)]].sum(axis=0)
         np.testing.assert_allclose(found[k], expected, atol=1e-12)
+
+
+def test_series_with_too_few_loops_are_lent_those_of_others():
+    errors = np.arange(6 * 2 * 4, dtype=float).reshape(6, 2, 4)  # four series of one channel
+    errors[:4, :, 1] = errors[5, 1, 3] = np.nan
+    lent = Loops(errors, 20).lent(3, 1).errors
+    assert not np.isnan(lent[:, :, 1]).any()
+    np.testing.assert_array_equal(lent[4:, :, 1], errors[4:, :, 1])  # its own are kept
+    whole = [k for k in range(4) if (lent[k, :, 1] == errors[k, :, 0]).all()]
+    assert whole == [0, 2]  # each whole, in turn with the other series that lacks none
+    assert all((lent[k, :, 1] == errors[k, :, 2]).all() for k in (1, 3))
+    np.testing.assert_array_equal(lent[..., [0, 2, 3]], errors[..., [0, 2, 3]])
+
+
+def test_nothing_is_lent_where_all_have_enough_or_none_has_all():
+    errors = np.ones((6, 2, 2))
+    errors[0, :, 1] = np.nan
+    assert Loops(errors, 20).lent(5, 1).n_known == 5
+    errors[0] = np.nan
+    assert Loops(errors, 20).lent(6, 1).n_known == 5

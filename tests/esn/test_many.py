@@ -182,6 +182,15 @@ def test_each_series_has_its_covariates_or_all_the_same():
     np.testing.assert_array_equal(shared.forecast(2, exog=ahead), apart.forecast(2, exog=[ahead] * 4))
 
 
+def test_a_short_series_has_intervals_and_paths_of_the_errors_of_others(params):
+    long = [sales(200, k) for k in range(3)]
+    model = stream(**params).fit([*long, sales(36, 3)])
+    widths = [(high - low).mean() / (1 + k) for k, (low, high) in enumerate(model.forecast_interval(12))]
+    assert 0.2 < widths[3] / np.mean(widths[:3]) < 5
+    paths = model.sample_paths(12, 20)[3]
+    assert paths.shape == (20, 12) and np.isfinite(paths).all()
+
+
 # ---- containers ----
 
 DATES = pd.date_range("2010-01-31", periods=140, freq="ME", name="month")
