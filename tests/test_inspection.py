@@ -217,6 +217,8 @@ def test_series_are_chosen_and_what_came_is_shown():
     assert list(display.axes_) == list(axes)
     assert [len(own.lines_) for own in display.displays.values()] == [3, 2]
     np.testing.assert_array_equal(display.displays["s7"].lines_[1].get_ydata(), MANY["s7"][-5:, 0])
+    own = PanelForecastDisplay.from_estimator(model, before, 5, series=["s0", "s1", "s2", "s3"])
+    assert list(own.figure_.axes) == list(own.axes_)  # two rows, of which the second is not full
     one = ForecastDisplay.from_estimator(model, before, 5, series="s7")
     np.testing.assert_array_equal(one.lines_[-1].get_ydata(), model.forecast(5)["s7"][:, 0])
 
