@@ -435,11 +435,15 @@ class PanelForecastDisplay:
         """
         self.axes_ = _axes(axes, len(self.displays), width=3.0, height=2.2)
         self.figure_ = self.axes_[0].figure
-        for k, ((name, display), ax) in enumerate(zip(self.displays.items(), self.axes_, strict=True)):
+        for (name, display), ax in zip(self.displays.items(), self.axes_, strict=True):
             display.plot(ax)
             ax.set_title(str(name), fontsize="medium")
-            if k:
+            if axes is None or ax is not self.axes_[0]:
                 ax.get_legend().remove()
+        if axes is None:
+            widest = max(self.axes_, key=lambda ax: len(ax.get_legend_handles_labels()[1]))
+            options = {"loc": "outside lower center", "ncols": 4, "frameon": False}
+            self.figure_.legend(*widest.get_legend_handles_labels(), **options)
         return self
 
 

@@ -194,7 +194,9 @@ def test_many_series_are_small_multiples(kind):
     model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(rows)
     display = PanelForecastDisplay.from_estimator(model, rows, 4, coverage=[0.5, 0.9], channel=1)
     assert [ax.get_title() for ax in display.axes_] == [str(name) for name in names[:6]]
-    assert [ax.get_legend() is None for ax in display.axes_] == [False] + [True] * 5
+    assert [ax.get_legend() for ax in display.axes_] == [None] * 6
+    (legend,) = display.figure_.legends  # one for all
+    assert [text.get_text() for text in legend.get_texts()] == ["History", "Forecast", "Intervals"]
     assert len(display.figure_.axes) == 6
     expected = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(MANY)
     low, high = expected.forecast_interval(4, 0.9)["s2"]
@@ -215,6 +217,7 @@ def test_series_are_chosen_and_what_came_is_shown():
     axes = plt.subplots(2)[1]
     display = PanelForecastDisplay.from_estimator(model, before, 5, truth=came, series=["s7", "s0"], axes=axes)
     assert list(display.axes_) == list(axes)
+    assert [ax.get_legend() is None for ax in axes] == [False, True]
     assert [len(own.lines_) for own in display.displays.values()] == [3, 2]
     np.testing.assert_array_equal(display.displays["s7"].lines_[1].get_ydata(), MANY["s7"][-5:, 0])
     own = PanelForecastDisplay.from_estimator(model, before, 5, series=["s0", "s1", "s2", "s3"])
