@@ -68,4 +68,4 @@ plt.show()
 # %%
 # With 15 lags, three settings are nearly alike in the next day: they are off by 1.04 to 1.07. In 30 days they are not.
 # First differences forget that the level comes back. They are off by a quarter more in the search, and by a tenth more
-# on later days. The intervals hold what they promise. Were they short of it at late steps, the right side would show it.
+# on later days. The intervals hold what they promise. If they did not at late steps, the right side would show it.

@@ -55,16 +55,17 @@ print(f"offers on all days: demand times {effect:.2f}")
 # Intervals are transformed as the forecast is: the exponential of their ends. Holidays are the deep notches.
 ends = np.exp(told.forecast_interval(AHEAD, [0.5, 0.9], exog=known[-AHEAD:]))
 times = past.index[-2 * AHEAD :].append(future.index)
-display = ForecastDisplay(
+ax = plt.subplots(figsize=(8, 3), layout="constrained")[1]
+ForecastDisplay(
     history=past[-2 * AHEAD :],
     forecast=ahead,
     lower=ends[["lower_50", "lower_90"]],
     upper=ends[["upper_50", "upper_90"]],
     truth=future,
     times=times,
-).plot()
-display.ax_.set(xlabel="day", ylabel="demand")
-display.ax_.legend(loc="upper left", ncols=4, frameon=False)
+).plot(ax)
+ax.set(xlabel="day", ylabel="demand")
+ax.legend(loc="upper left", ncols=4, frameon=False)
 inside = ((ends.lower_90 <= future) & (future <= ends.upper_90)).mean()
 print(f"{inside:.0%} of the days in the interval of 90 %")
 plt.show()
