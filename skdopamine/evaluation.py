@@ -221,7 +221,7 @@ class _ForecastScorer:
 class Backtest:
     """Forecasts from several origins, and what came.
 
-    Attributes
+    Parameters
     ----------
     origins : ndarray of shape (n_origins,)
         How many rows each forecast knew.
@@ -240,6 +240,21 @@ class Backtest:
     See Also
     --------
     backtest : Makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.evaluation import backtest
+    >>> waves = np.sin(2 * np.pi * np.arange(240) / 12) + 0.1 * np.random.default_rng(0).standard_normal(240)
+    >>> esn = DopamineESNForecaster(n_units=20, stateful=True, trainable=(), random_state=0)
+    >>> result = backtest(esn, waves, n_steps=6, n_origins=10, season=12, coverages=[0.8])
+    >>> result.forecast.shape, result.lower.shape
+    ((10, 6, 1), (10, 6, 1, 1))
+    >>> result.coverage.shape
+    (6, 1)
+    >>> sorted(result.summary())
+    ['coverage_80', 'mase', 'naive_mase', 'naive_rmsse', 'pinball', 'rmsse']
     """
 
     origins: npt.NDArray[np.intp]

@@ -1,18 +1,27 @@
-"""Displays of training, of forecasts and of searches; they need matplotlib, which the extra ``plot`` installs."""
+"""Displays of training, forecasts, backtests and searches; they need matplotlib, which the extra ``plot`` installs."""
 
 import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdopamine._esn.panel import Panel, divided
 from skdopamine._typing import Array
 
-__all__ = ["ForecastDisplay", "PerturbationScaleDisplay", "TrainingDisplay"]
+__all__ = [
+    "BacktestDisplay",
+    "ForecastDisplay",
+    "PanelForecastDisplay",
+    "PerturbationScaleDisplay",
+    "TrainingDisplay",
+]
 
 N_HISTORY = 4  # times the length of a forecast are shown before it, at most
+N_SHOWN = 6  # series of many, where none are named
+N_COLUMNS = 3  # of small multiples
 
 
 class TrainingDisplay:
@@ -193,6 +202,7 @@ class ForecastDisplay:
     See Also
     --------
     ForecastDisplay.from_estimator : Forecast with a fitted estimator and plot it.
+    PanelForecastDisplay : The same of many series, side by side.
 
     Examples
     --------
@@ -233,6 +243,8 @@ class ForecastDisplay:
         truth: Any = None,
         coverage: Any = 0.9,
         channel: int = 0,
+        series: Any = None,
+        exog: Any = None,
         ax: Any = None,
     ) -> Self:
         """Forecast with a fitted `DopamineESNForecaster` and plot it.
@@ -240,18 +252,23 @@ class ForecastDisplay:
         Parameters
         ----------
         estimator : DopamineESNForecaster
-            Fitted to a series.
-        history : array-like, Series or frame of shape (n_history, n_channels) or (n_history,)
+            Fitted to a series, or to many.
+        history : array-like, Series or frame of shape (n_history, n_channels) or (n_history,), list or dict
             The rows up to the last of `fit` and `partial_fit`, as many as are to be shown; at most four times `n_steps`
-            of them are. Where `history` and the rows of `fit` were of pandas with dates, the axis shows them.
+            of them are. Where `history` and the rows of `fit` were of pandas with dates, the axis shows them. Many
+            series are in such a container as in `fit`.
         n_steps : int
             Rows to forecast.
-        truth : array-like of shape (n_rows, n_channels) or (n_rows,), default=None
-            The rows that came.
+        truth : array-like of shape (n_rows, n_channels) or (n_rows,), list or dict, default=None
+            The rows that came, as `history`.
         coverage : float, list of float or None, default=0.9
             Share of the rows that the interval is to hold, or several for a fan; None draws no interval.
         channel : int, default=0
             Which channel to show.
+        series : object, default=None
+            Which of many series to show: its name or, in a list, its number. Of one series it has to be None.
+        exog : array-like of shape (n_steps, n_covariates), default=None
+            Covariates of the rows to come, as for `forecast`.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes new ones.
 
@@ -259,30 +276,16 @@ class ForecastDisplay:
         -------
         display : ForecastDisplay
             The plotted display.
+
+        Raises
+        ------
+        TypeError
+            If the estimator does not forecast.
+        ValueError
+            If there is no such channel or series.
         """
-        check_is_fitted(estimator)
-        if not hasattr(estimator, "forecast"):
-            raise TypeError(f"estimator must be a forecaster, got {type(estimator).__name__}.")
-        shown = _channel(history, channel, "history")
-        last = estimator._stream.last_row(estimator._model)[channel]
-        if not np.isclose(shown[-1], last, rtol=1e-6):
-            warnings.warn(
-                f"history must end with the last row that the estimator has read, {last:.6g}, for the forecast to "
-                f"follow it, got {shown[-1]:.6g}.",
-                UserWarning,
-                stacklevel=2,
-            )
-        lower, upper = (None, None) if coverage is None else _ends(estimator, n_steps, coverage, channel)
-        ahead, shown = estimator.forecast(n_steps), shown[-N_HISTORY * n_steps :]
-        display = cls(
-            history=shown,
-            forecast=_channel(ahead, channel, "forecast"),
-            lower=lower,
-            upper=upper,
-            truth=None if truth is None else _channel(truth, channel, "truth")[:n_steps],
-            times=_times(history, ahead, len(shown)),
-        )
-        return display.plot(ax)
+        looks = _Looks.of(estimator, history, n_steps, truth, coverage, exog)
+        return cls(**looks.shown(series, channel)).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Plot the series and the forecast.
@@ -319,6 +322,250 @@ class ForecastDisplay:
         if self.times is not None:
             ax.tick_params(axis="x", rotation=30)
         ax.legend(frameon=False, loc="upper left")
+        return self
+
+
+class PanelForecastDisplay:
+    """Forecasts of many series as small multiples, each with its own axes.
+
+    Parameters
+    ----------
+    displays : dict of ForecastDisplay
+        What is drawn of each series, by its name.
+
+    Attributes
+    ----------
+    axes_ : ndarray of shape (n_series,)
+        Axes of each series, whose titles are the names.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    PanelForecastDisplay.from_estimator : Forecast with a fitted estimator and plot it.
+    ForecastDisplay : The same of one series.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.inspection import PanelForecastDisplay
+    >>> waves = {f"shop {k}": np.sin(0.5 * np.arange(80 + 10 * k)) for k in range(4)}
+    >>> esn = DopamineESNForecaster(n_units=20, stateful=True, trainable=(), random_state=0).fit(waves)
+    >>> display = PanelForecastDisplay.from_estimator(esn, waves, 5, series=["shop 0", "shop 3"])
+    >>> [ax.get_title() for ax in display.axes_]
+    ['shop 0', 'shop 3']
+    """
+
+    def __init__(self, *, displays: Mapping[Any, ForecastDisplay]) -> None:
+        self.displays = displays
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        history: Any,
+        n_steps: int,
+        *,
+        truth: Any = None,
+        coverage: Any = 0.9,
+        channel: int = 0,
+        series: Sequence[Any] | None = None,
+        exog: Any = None,
+        axes: Any = None,
+    ) -> Self:
+        """Forecast many series with a fitted `DopamineESNForecaster` and plot some of them.
+
+        Parameters
+        ----------
+        estimator : DopamineESNForecaster
+            Fitted to many series.
+        history : list, dict or frame
+            The rows up to the last of `fit` and `partial_fit`, in such a container as in `fit`.
+        n_steps : int
+            Rows to forecast.
+        truth : list, dict or frame, default=None
+            The rows that came, of each series that is shown.
+        coverage : float, list of float or None, default=0.9
+            Share of the rows that the interval is to hold, or several for a fan; None draws no interval.
+        channel : int, default=0
+            Which channel to show.
+        series : sequence of object, default=None
+            Which series to show: their names or, in a list, their numbers. None shows the first six.
+        exog : array-like of shape (n_steps, n_covariates), list or dict, default=None
+            Covariates of the rows to come, as for `forecast`.
+        axes : sequence of matplotlib Axes, default=None
+            One for each series that is shown; None makes new ones.
+
+        Returns
+        -------
+        display : PanelForecastDisplay
+            The plotted display.
+
+        Raises
+        ------
+        TypeError
+            If the estimator does not forecast.
+        ValueError
+            If it was fitted to one series, or there is no such series or channel.
+        """
+        looks = _Looks.of(estimator, history, n_steps, truth, coverage, exog)
+        if None in looks.forecast:
+            raise ValueError("estimator must have been fitted to many series, got one: see ForecastDisplay.")
+        names = list(looks.forecast)[:N_SHOWN] if series is None else list(series)
+        if not names:
+            raise ValueError("series must name at least one series, got none.")
+        displays = {}
+        for name in names:  # no comprehension: a warning points to the caller
+            displays[name] = ForecastDisplay(**looks.shown(name, channel))
+        return cls(displays=displays).plot(axes)
+
+    def plot(self, axes: Any = None) -> Self:
+        """Plot each series and its forecast.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib Axes, default=None
+            One for each series; None makes new ones.
+
+        Returns
+        -------
+        display : PanelForecastDisplay
+            This display.
+        """
+        self.axes_ = _axes(axes, len(self.displays), width=3.0, height=2.2)
+        self.figure_ = self.axes_[0].figure
+        for (name, display), ax in zip(self.displays.items(), self.axes_, strict=True):
+            display.plot(ax)
+            ax.set_title(str(name), fontsize="medium")
+            if axes is None or ax is not self.axes_[0]:
+                ax.get_legend().remove()
+        if axes is None:
+            widest = max(self.axes_, key=lambda ax: len(ax.get_legend_handles_labels()[1]))
+            options = {"loc": "outside lower center", "ncols": 4, "frameon": False}
+            self.figure_.legend(*widest.get_legend_handles_labels(), **options)
+        return self
+
+
+class BacktestDisplay:
+    """Errors of a backtest by step, beside the seasonal naive forecast's, and the share that intervals held.
+
+    Parameters
+    ----------
+    mase, naive_mase : array-like of shape (n_steps,)
+        Mean absolute scaled errors of the forecasts and of the seasonal naive ones.
+    coverage : array-like of shape (n_steps, n_coverages), default=None
+        Share of the rows that lay within the intervals; None for a backtest without intervals.
+    coverages : sequence of float, default=()
+        Share of the rows that each interval was to hold.
+    name : str, default="Forecast"
+        Name of the forecasts in the legend.
+
+    Attributes
+    ----------
+    axes_ : ndarray of shape (1,) or (2,)
+        Axes of the errors and, with intervals, of the coverage.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    lines_ : list of matplotlib Line2D
+        Errors of the forecasts and of the naive ones, and the coverage of each interval.
+
+    See Also
+    --------
+    BacktestDisplay.from_backtest : Plot a backtest.
+    skdopamine.evaluation.backtest : Makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine import DopamineESNForecaster
+    >>> from skdopamine.evaluation import backtest
+    >>> from skdopamine.inspection import BacktestDisplay
+    >>> waves = np.sin(2 * np.pi * np.arange(240) / 12) + 0.1 * np.random.default_rng(0).standard_normal(240)
+    >>> esn = DopamineESNForecaster(n_units=20, stateful=True, trainable=(), random_state=0)
+    >>> display = BacktestDisplay.from_backtest(backtest(esn, waves, n_steps=6, n_origins=10, season=12))
+    >>> [ax.get_ylabel() for ax in display.axes_]
+    ['Error (MASE)', 'Share in the interval']
+    """
+
+    def __init__(
+        self,
+        *,
+        mase: Any,
+        naive_mase: Any,
+        coverage: Any = None,
+        coverages: Sequence[float] = (),
+        name: str = "Forecast",
+    ) -> None:
+        self.mase = mase
+        self.naive_mase = naive_mase
+        self.coverage = coverage
+        self.coverages = coverages
+        self.name = name
+
+    @classmethod
+    def from_backtest(cls, result: Any, *, name: str = "Forecast", axes: Any = None) -> Self:
+        """Plot what `skdopamine.evaluation.backtest` has found.
+
+        Parameters
+        ----------
+        result : Backtest
+            What it has found.
+        name : str, default="Forecast"
+            Name of the forecasts in the legend.
+        axes : sequence of matplotlib Axes, default=None
+            One for errors and, with intervals, one for the coverage; None makes new ones.
+
+        Returns
+        -------
+        display : BacktestDisplay
+            The plotted display.
+
+        Raises
+        ------
+        TypeError
+            If `result` is no backtest.
+        """
+        if not all(hasattr(result, attribute) for attribute in ("mase", "naive_mase", "coverages", "lower")):
+            raise TypeError(f"result must be of skdopamine.evaluation.backtest, got {type(result).__name__}.")
+        display = cls(
+            mase=result.mase,
+            naive_mase=result.naive_mase,
+            coverage=None if result.lower is None else result.coverage,
+            coverages=result.coverages,
+            name=name,
+        )
+        return display.plot(axes)
+
+    def plot(self, axes: Any = None) -> Self:
+        """Plot errors and coverage over the steps.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib Axes, default=None
+            One for errors and, with intervals, one for the coverage; None makes new ones.
+
+        Returns
+        -------
+        display : BacktestDisplay
+            This display.
+        """
+        self.axes_ = _axes(axes, 1 if self.coverage is None else 2, width=4.0, height=3.0)
+        self.figure_ = self.axes_[0].figure
+        steps, ax = np.arange(1, 1 + len(self.mase)), self.axes_[0]
+        marker = _marker(steps)
+        self.lines_ = ax.plot(steps, self.mase, marker=marker, label=self.name)
+        self.lines_ += ax.plot(steps, self.naive_mase, color="0.5", ls="--", marker=marker, label="Seasonal naive")
+        ax.set(xlabel="Steps ahead", ylabel="Error (MASE)", ylim=(0, None))
+        ax.legend(frameon=False)
+        if self.coverage is not None:
+            ax = self.axes_[1]
+            for share, asked in zip(np.asarray(self.coverage).T, self.coverages, strict=True):
+                (line,) = ax.plot(steps, share, marker=marker, label=f"{100 * asked:g} % asked for")
+                ax.axhline(asked, color=line.get_color(), ls=":", lw=1)
+                self.lines_.append(line)
+            ax.set(xlabel="Steps ahead", ylabel="Share in the interval", ylim=(0, 1.05))
+            ax.legend(frameon=False, loc="lower left")
         return self
 
 
@@ -476,15 +723,102 @@ def _channel(rows: Any, channel: int, name: str) -> Array:
     return np.asarray(values[:, channel])
 
 
-def _ends(estimator: Any, n_steps: int, coverage: Any, channel: int) -> tuple[Array, Array]:
+class _Looks(NamedTuple):
+    """History, truth, forecast and intervals of each series by its name; a model of one series has the name None."""
+
+    n_steps: int
+    history: dict[Any, Any]
+    truth: dict[Any, Any]
+    forecast: dict[Any, Any]
+    ends: dict[Any, Any]  # empty: none were asked for
+    n_coverages: int
+    last: dict[Any, Array]  # row that was read, (n_channels,)
+
+    @classmethod
+    def of(cls, estimator: Any, history: Any, n_steps: int, truth: Any, coverage: Any, exog: Any) -> Self:
+        """By a fitted forecaster."""
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "forecast"):
+            raise TypeError(f"estimator must be a forecaster, got {type(estimator).__name__}.")
+        frame = estimator._stream.frame
+        names = frame.keys if isinstance(frame, Panel) else (None,)
+
+        def of_each(given: Any) -> dict[Any, Any]:
+            if not isinstance(frame, Panel):
+                return {None: given}
+            panel, parts = divided(given)
+            return dict(zip(panel.keys, parts, strict=True))
+
+        coverages = [] if coverage is None else [coverage] if np.ndim(coverage) == 0 else list(coverage)
+        last = np.reshape(estimator._stream.last_row(estimator._model), (len(names), -1))
+        return cls(
+            n_steps,
+            of_each(history),
+            {} if truth is None else of_each(truth),
+            of_each(estimator.forecast(n_steps, exog=exog)),
+            of_each(estimator.forecast_interval(n_steps, coverages, exog=exog)) if coverages else {},
+            len(coverages),
+            dict(zip(names, last, strict=True)),
+        )
+
+    def shown(self, name: Any, channel: int) -> dict[str, Any]:
+        """What a display shows of one channel of one series; warns of a history that the forecast does not follow."""
+        for argument, given in (("series", self.forecast), ("history", self.history)):
+            if name not in given:
+                raise ValueError(f"{argument} must {_named(argument, given)}, got {name!r}.")
+        history, ahead = self.history[name], self.forecast[name]
+        before, last = _channel(history, channel, "history"), self.last[name][channel]
+        if not np.isnan(before[-1]) and not np.isclose(before[-1], last, rtol=1e-6):  # nan: a gap, which was bridged
+            warnings.warn(
+                f"history must end with the last row that the estimator has read, {last:.6g}, for the forecast to "
+                f"follow it, got {before[-1]:.6g}.",
+                UserWarning,
+                stacklevel=3,
+            )
+        before = before[-N_HISTORY * self.n_steps :]
+        lower, upper = _ends(self.ends[name], self.n_steps, self.n_coverages, channel) if self.ends else (None, None)
+        return {
+            "history": before,
+            "forecast": _channel(ahead, channel, "forecast"),
+            "lower": lower,
+            "upper": upper,
+            "truth": _channel(self.truth[name], channel, "truth")[: self.n_steps] if name in self.truth else None,
+            "times": _times(history, ahead, len(before)),
+        }
+
+
+def _ends(ends: Any, n_steps: int, n_coverages: int, channel: int) -> tuple[Array, Array]:
     """Ends (n_steps, n_coverages) of the intervals of one channel."""
-    coverages = [coverage] if np.ndim(coverage) == 0 else list(coverage)
-    ends = estimator.forecast_interval(n_steps, coverages)
     if not isinstance(ends, tuple):  # a frame
-        values = np.asarray(ends, dtype=float).reshape(n_steps, -1, 2, len(coverages))
+        values = np.asarray(ends, dtype=float).reshape(n_steps, -1, 2, n_coverages)
         ends = (values[:, :, 0], values[:, :, 1])
-    lower, upper = (np.reshape(end, (n_steps, -1, len(coverages)))[:, channel] for end in ends)
+    lower, upper = (np.reshape(end, (n_steps, -1, n_coverages))[:, channel] for end in ends)
     return lower, upper
+
+
+def _named(argument: str, given: dict[Any, Any]) -> str:
+    """What an argument must be, for the name of a series to be among those given."""
+    if None in given:
+        return "be None, as the estimator was fitted to one series"
+    first = ", ".join(repr(name) for name in list(given)[:N_SHOWN])
+    names = f"[{first}{', ...' if len(given) > N_SHOWN else ''}]"
+    return f"be one of {names}" if argument == "series" else f"hold the series that is shown, not {names} alone"
+
+
+def _axes(axes: Any, n: int, *, width: float, height: float) -> Array:
+    """As many axes, new ones if none are given, in rows of at most three."""
+    if axes is not None:
+        given = np.ravel(np.asarray(axes, dtype=object))
+        if len(given) != n:
+            raise ValueError(f"axes must be {n}, got {len(given)}.")
+        return given
+    n_columns = min(n, N_COLUMNS)
+    n_rows = -(-n // n_columns)
+    options = {"figsize": (width * n_columns, height * n_rows), "layout": "constrained", "squeeze": False}
+    made = np.ravel(_pyplot().subplots(n_rows, n_columns, **options)[1])
+    for ax in made[n:]:
+        ax.remove()
+    return np.asarray(made[:n])
 
 
 def _times(history: Any, ahead: Any, n_history: int) -> Array | None:

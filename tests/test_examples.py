@@ -48,13 +48,17 @@ def check_compare_mlp(printed: str) -> None:
 # script -> constants that make it small
 SMALL = {
     "plot_callbacks.py": {"N_ROWS": 600, "ENOUGH": 0.9},
+    "plot_choose_by_backtest.py": {"N_UNITS": 30},
+    "plot_demand_holidays.py": {"N_UNITS": 40},
     "plot_demand_intervals.py": {"N_DAYS": 37, "N_UNITS": 20, "MAX_ITER": 3},
     "plot_digits_beside_mlp.py": {"N_ROWS": 600},
     "plot_f1_rare_positives.py": {"N_ROWS": 2000, "N_SPLITS": 1, "MAX_ITER": 20},
     "plot_fine_tune_mlp.py": {"N_ROWS": 2000},
     "plot_lorenz_rossler.py": {"N_ROWS": 1000, "N_UNITS": 60, "LYAPUNOV_TIMES": 3},
+    "plot_many_shops.py": {"N_SHOPS": 12, "N_UNITS": 30},
     "plot_perturbation_scale.py": {"N_ROWS": 300, "MAX_ITER": 25},
     "plot_quantiles.py": {"N_ROWS": 1000},
+    "plot_sensor_gaps.py": {"N_DAYS": 57, "N_UNITS": 40},
     "plot_step_units.py": {"N_ROWS": 1200, "MAX_ITER": 300},
     "plot_streaming.py": {"N_DAYS": 36, "N_UNITS": 60, "MAX_ITER": 5},
     "plot_traces.py": {"N_ROWS": 1200, "MAX_ITER": 60},
@@ -76,6 +80,24 @@ def check_callbacks(printed):
     assert (validation[:-1] < 0.9).all()
     assert validation[-1] >= 0.9
     assert training[-1] > 0.9
+
+
+def check_choose(printed):
+    day, month = numbers(r"^error of the next day #, of 30 days #: ", printed).T
+    assert len(day) == 6
+    assert np.ptp(day[[1, 4, 5]]) < 0.15  # with 15 lags
+    assert month.argmin() == 1
+    mases = numbers(r": MASE # of the first day, # of all$", printed)[:, 1]
+    assert mases[0] < mases[1:].min()
+    inside = numbers(r"in the interval of 80 %: #%, of 95 %: #%$", printed)[0]
+    assert (np.abs(inside - [80, 95]) < 12).all()
+
+
+def check_holidays(printed):
+    blind, told = numbers(r"covariates: mean absolute error #$", printed)[:, 0]
+    assert told < min(0.8 * blind, numbers(r"^four weeks before: #$", printed)[0, 0])
+    assert numbers(r"demand times #$", printed)[0, 0] == pytest.approx(np.exp(0.4), rel=0.15)
+    assert numbers(r"^#% of the days in the interval", printed)[0, 0] > 70
 
 
 def check_demand(printed):
@@ -129,6 +151,21 @@ def check_quantiles(printed):
     np.testing.assert_allclose(np.mean(halves, axis=0), below, atol=0.02)
 
 
+def check_sensor(printed):
+    assert 10 < numbers(r"^#% of the values are missing$", printed)[0, 0] < 25
+    whole, holed, lines = numbers(r"error of the next day # degrees$", printed)[:, 0]
+    assert holed < min(1.3 * whole, lines)
+    filled, straight = numbers(r"^lost hours filled by .*: error # degrees$", printed)[:, 0]
+    assert filled < 0.5 * straight
+
+
+def check_shops(printed):
+    together, alone, naive = numbers(r"^(?:one model of all|one model each|the year before) +#% +#%$", printed)
+    assert together[0] < 0.9 * alone[0]  # of young shops
+    assert (together <= naive).all()
+    assert numbers(r"changes the forecast by #%$", printed)[0, 0] < 1
+
+
 def check_step_units(printed):
     accuracy, _ = numbers(r"test accuracy # after # epochs$", printed).T
     assert len(accuracy) == 2
@@ -160,13 +197,17 @@ def check_xor(printed):
 
 GALLERY = {  # script -> check of what it prints, number of figures
     "plot_callbacks.py": (check_callbacks, 0),
+    "plot_choose_by_backtest.py": (check_choose, 1),
+    "plot_demand_holidays.py": (check_holidays, 1),
     "plot_demand_intervals.py": (check_demand, 1),
     "plot_digits_beside_mlp.py": (check_digits, 1),
     "plot_f1_rare_positives.py": (check_f1, 1),
     "plot_fine_tune_mlp.py": (check_fine_tune, 1),
     "plot_lorenz_rossler.py": (check_lorenz_rossler, 1),
+    "plot_many_shops.py": (check_shops, 1),
     "plot_perturbation_scale.py": (check_perturbation_scale, 1),
     "plot_quantiles.py": (check_quantiles, 1),
+    "plot_sensor_gaps.py": (check_sensor, 1),
     "plot_step_units.py": (check_step_units, 1),
     "plot_streaming.py": (check_streaming, 1),
     "plot_traces.py": (check_traces, 1),

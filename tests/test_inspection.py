@@ -15,7 +15,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
-from skdopamine.inspection import ForecastDisplay, PerturbationScaleDisplay, TrainingDisplay
+from skdopamine.evaluation import backtest
+from skdopamine.inspection import (
+    BacktestDisplay,
+    ForecastDisplay,
+    PanelForecastDisplay,
+    PerturbationScaleDisplay,
+    TrainingDisplay,
+)
 
 plt = pytest.importorskip("matplotlib.pyplot")
 SERIES = np.sin(0.3 * np.arange(600))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((600, 2))
@@ -164,6 +171,126 @@ def test_a_forecast_that_cannot_be_is_refused(forecaster, classifier):
         ForecastDisplay.from_estimator(classifier, SERIES, 3)
     with pytest.raises(ValueError, match=r"history must have a channel 2, got an array of shape \(500, 2\)"):
         ForecastDisplay.from_estimator(forecaster, SERIES[:500], 3, channel=2, coverage=None)
+
+
+# ---- many series ----
+
+MANY = {f"s{k}": (1 + k) * (5 + SERIES[: 90 + 10 * k]) for k in range(8)}  # of two channels
+MONTHS = pd.date_range("2010-01-01", periods=160, freq="MS", name="month")
+
+
+def of_many(kind):
+    """The same series in a container of this kind, and their names in it."""
+    frames = {name: pd.DataFrame(rows, MONTHS[: len(rows)], columns=["a", "b"]) for name, rows in MANY.items()}
+    indexed = pd.concat(frames, names=["series", "month"])
+    long = indexed.reset_index().set_axis(["unique_id", "ds", "a", "b"], axis=1)
+    given = {"list": list(MANY.values()), "dict": MANY, "frames": frames, "index": indexed, "long": long}[kind]
+    return given, list(range(len(MANY))) if kind == "list" else list(MANY)
+
+
+@pytest.mark.parametrize("kind", ["list", "dict", "frames", "index", "long"])
+def test_many_series_are_small_multiples(kind):
+    rows, names = of_many(kind)
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(rows)
+    display = PanelForecastDisplay.from_estimator(model, rows, 4, coverage=[0.5, 0.9], channel=1)
+    assert [ax.get_title() for ax in display.axes_] == [str(name) for name in names[:6]]
+    assert [ax.get_legend() for ax in display.axes_] == [None] * 6
+    (legend,) = display.figure_.legends  # one for all
+    assert [text.get_text() for text in legend.get_texts()] == ["History", "Forecast", "Intervals"]
+    assert len(display.figure_.axes) == 6
+    expected = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(MANY)
+    low, high = expected.forecast_interval(4, 0.9)["s2"]
+    shown = display.displays[names[2]]
+    np.testing.assert_allclose(shown.lines_[-1].get_ydata(), expected.forecast(4)["s2"][:, 1])
+    np.testing.assert_array_equal(shown.lines_[0].get_ydata(), MANY["s2"][-16:, 1])
+    corners = shown.band_.get_paths()[0].vertices[:, 1]
+    assert (corners.min(), corners.max()) == pytest.approx((low[:, 1].min(), high[:, 1].max()))
+    times = shown.lines_[-1].get_xdata()
+    dated = np.asarray(pd.date_range(MONTHS[109], periods=5, freq="MS")[1:])
+    np.testing.assert_array_equal(times, [1, 2, 3, 4] if kind in ("list", "dict") else dated)
+
+
+def test_series_are_chosen_and_what_came_is_shown():
+    before = {name: rows[:-5] for name, rows in MANY.items()}
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(before)
+    came = {"s7": MANY["s7"][-5:]}
+    axes = plt.subplots(2)[1]
+    display = PanelForecastDisplay.from_estimator(model, before, 5, truth=came, series=["s7", "s0"], axes=axes)
+    assert list(display.axes_) == list(axes)
+    assert [ax.get_legend() is None for ax in axes] == [False, True]
+    assert [len(own.lines_) for own in display.displays.values()] == [3, 2]
+    np.testing.assert_array_equal(display.displays["s7"].lines_[1].get_ydata(), MANY["s7"][-5:, 0])
+    own = PanelForecastDisplay.from_estimator(model, before, 5, series=["s0", "s1", "s2", "s3"])
+    assert list(own.figure_.axes) == list(own.axes_)  # two rows, of which the second is not full
+    one = ForecastDisplay.from_estimator(model, before, 5, series="s7")
+    np.testing.assert_array_equal(one.lines_[-1].get_ydata(), model.forecast(5)["s7"][:, 0])
+
+
+def test_series_that_are_not_there_are_refused(forecaster):
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0).fit(MANY)
+    names = r"\['s0', .*'s5', \.\.\.\]"
+    with pytest.raises(ValueError, match=f"series must be one of {names}, got None"):
+        ForecastDisplay.from_estimator(model, MANY, 3)
+    with pytest.raises(ValueError, match=f"series must be one of {names}, got 'x'"):
+        PanelForecastDisplay.from_estimator(model, MANY, 3, series=["s0", "x"])
+    with pytest.raises(ValueError, match=r"history must hold the series that is shown, not \['s0'\] alone, got 's1'"):
+        PanelForecastDisplay.from_estimator(model, {"s0": MANY["s0"]}, 3, series=["s1"])
+    with pytest.raises(ValueError, match="series must name at least one series, got none"):
+        PanelForecastDisplay.from_estimator(model, MANY, 3, series=[])
+    with pytest.raises(ValueError, match="axes must be 2, got 1"):
+        PanelForecastDisplay.from_estimator(model, MANY, 3, series=["s0", "s1"], axes=plt.subplots()[1])
+    with pytest.raises(ValueError, match="must have been fitted to many series, got one"):
+        PanelForecastDisplay.from_estimator(forecaster, SERIES[:500], 3)
+    with pytest.raises(ValueError, match="series must be None, as the estimator was fitted to one series, got 's0'"):
+        ForecastDisplay.from_estimator(forecaster, SERIES[:500], 3, series="s0")
+    with pytest.warns(UserWarning, match="history must end with the last row") as told:
+        PanelForecastDisplay.from_estimator(model, {"s0": MANY["s1"]}, 3, series=["s0"], coverage=None)
+    assert told[0].filename == __file__
+
+
+def test_covariates_and_gaps_are_forecast_with():
+    rows, holidays = SERIES[:300, 0].copy(), (np.arange(310) % 9 == 0).astype(float)
+    rows += 3 * holidays[:300]
+    rows[-1] = np.nan  # the last row has not come
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0)
+    model.fit(rows, exog=holidays[:300])
+    display = ForecastDisplay.from_estimator(model, rows, 10, exog=holidays[300:])
+    np.testing.assert_array_equal(display.lines_[-1].get_ydata(), model.forecast(10, exog=holidays[300:]))
+    corners = display.band_.get_paths()[0].vertices[:, 1]
+    assert corners.max() == pytest.approx(model.forecast_interval(10, exog=holidays[300:])[1].max())
+
+
+# ---- backtests ----
+
+
+def test_a_backtest_shows_errors_and_coverage_by_step():
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0)
+    found = backtest(model, SERIES[:200], 5, 6, season=21, coverages=[0.5, 0.9])
+    display = BacktestDisplay.from_backtest(found, name="ESN")
+    for line, values in zip(display.lines_, [found.mase, found.naive_mase, *found.coverage.T], strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), values)
+        np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4, 5])
+    errors, coverage = display.axes_
+    assert errors.get_legend_handles_labels()[1] == ["ESN", "Seasonal naive"]
+    assert coverage.get_legend_handles_labels()[1] == ["50 % asked for", "90 % asked for"]
+    asked = [line.get_ydata()[0] for line in coverage.lines if line not in display.lines_]
+    assert asked == [0.5, 0.9]
+    assert [ax.get_ylabel() for ax in display.figure_.axes] == ["Error (MASE)", "Share in the interval"]
+
+
+def test_a_backtest_without_intervals_shows_errors_alone():
+    model = DopamineESNForecaster(n_units=10, stateful=True, trainable=(), random_state=0)
+    found, ax = backtest(model, SERIES[:200], 5, 6, coverages=()), plt.subplots()[1]
+    display = BacktestDisplay.from_backtest(found, axes=ax)
+    assert list(display.axes_) == [ax]
+    assert len(display.lines_) == 2
+    with pytest.raises(ValueError, match="axes must be 1, got 2"):
+        BacktestDisplay.from_backtest(found, axes=plt.subplots(2)[1])
+    with pytest.raises(TypeError, match=r"result must be of skdopamine\.evaluation\.backtest, got dict"):
+        BacktestDisplay.from_backtest(found.summary())
+
+
+# ---- searches ----
 
 
 @pytest.mark.parametrize("scorer", ["accuracy", "f1_macro"])

@@ -146,7 +146,7 @@ class ForecastingESN(OutlookESN):
     def sample_paths(
         self, n_steps: int, n_paths: int = 100, X: Any = None, *, exog: Any = None, random_state: Any = None
     ) -> Any:
-        """Paths that the series may take: the forecast, and the errors of a whole closed loop for each.
+        """Draw paths that the series may take: the forecast, and the errors of a whole closed loop for each.
 
         Unlike quantiles, paths show what steps do together, as for the sum of a week. Each path adds the errors of one
         loop over rows held back, drawn at random. Where few loops have room side by side, errors may have either sign,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from forecasters import SERIES, TWO, plain, stream
+from sklearn.preprocessing import StandardScaler
 
 from skdopamine import make_windows
 
@@ -84,3 +85,32 @@ def test_shares_beyond_the_rows_held_back_tell_how_many_are_needed(model):
 def test_the_number_of_paths_is_a_positive_integer(model, n_paths):
     with pytest.raises(ValueError, match="n_paths must be an integer from 1 to 1000000, got"):
         model.sample_paths(3, n_paths)
+
+
+# ---- transforms around the forecaster, as the user guide has them ----
+
+
+def test_what_is_scaled_before_and_after_is_what_is_not():
+    scaler = StandardScaler()
+    outside, inside = stream().fit(scaler.fit_transform(1e3 * TWO + 7)), stream().fit(1e3 * TWO + 7)
+    for ahead, expected in (
+        (outside.forecast(5), inside.forecast(5)),
+        *zip(outside.forecast_interval(5), inside.forecast_interval(5), strict=True),
+        *zip(*(np.moveaxis(m.forecast_quantiles(5, [0.1, 0.7]), -1, 0) for m in (outside, inside)), strict=True),
+        *zip(outside.sample_paths(5, 3), inside.sample_paths(5, 3), strict=True),
+    ):
+        np.testing.assert_allclose(scaler.inverse_transform(ahead), expected, rtol=1e-5)
+
+
+def test_the_inverse_of_a_logarithm_keeps_what_intervals_hold():
+    rng, months = np.random.default_rng(0), np.arange(330)
+    rows = np.exp(0.01 * months + np.sin(2 * np.pi * months / 12) + 0.1 * rng.standard_normal(330))
+    model = stream(season=12).fit(np.log(rows[:300]))
+    low, high = np.exp(model.forecast_interval(30, 0.8))
+    quantiles = np.exp(model.forecast_quantiles(30, [0.1, 0.9]))
+    paths = np.exp(model.sample_paths(30, 2000))
+    np.testing.assert_allclose(quantiles, np.column_stack([low, high]), rtol=1e-9)
+    assert 0.6 < ((low <= rows[300:]) & (rows[300:] <= high)).mean() < 0.95
+    assert abs(((low <= paths) & (paths <= high)).mean() - 0.8) < 0.1
+    assert (paths > 0).all()
+    assert paths.mean(axis=0).sum() > np.exp(model.forecast(30)).sum()  # the mean is above the middle

@@ -587,6 +587,16 @@ def test_gains_are_tuned_on_the_last_rows_of_a_long_series(monkeypatch):
     assert set(seen) == {(6000, 4500)}
 
 
+@quietly
+def test_gains_that_were_found_are_parameters_of_the_next_fit():
+    rows = make_lorenz(900, random_state=0)
+    tuned = small(stateful=True, max_iter=16, tol=0, horizon="auto").fit(rows[:600])
+    again, never = (clone(tuned).set_params(**gains, trainable=()).fit(rows[:600]) for gains in (tuned.gains_, {}))
+    assert again.gains_ == tuned.gains_ != never.gains_
+    errors = [np.abs(model.forecast(100, rows[:800]) - rows[800:]).mean() for model in (again, never)]
+    assert errors[0] < 0.5 * errors[1]
+
+
 @pytest.mark.slow
 @quietly
 def test_gains_are_tuned_on_the_closed_loop():
