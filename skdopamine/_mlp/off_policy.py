@@ -54,9 +54,12 @@ def snips(chances: Array, reward: Array, weight: Array) -> float:
     return float(taken @ known_part(reward, reward) / total) if total > 0 else 0.0
 
 
-def value(chances: Array, reward: Array, weight: Array, expected: Array) -> float:
-    """Value of a policy: doubly robust, with weights that are normalised by their own sum."""
-    taken = weight * known_part(chances, reward)
+def value(chances: Array, reward: Array, weight: Array, expected: Array, share: Array) -> float:
+    """Value of a policy: doubly robust, with weights that are normalised by their own sum.
+
+    The rows count for their share (n,), which sums to one.
+    """
+    taken = share * weight * known_part(chances, reward)
     total = taken.sum()
     correction = taken @ known_part(reward - expected, reward) / total if total > 0 else 0.0
-    return float((chances * expected).sum(axis=1).mean() + correction)
+    return float(share @ (chances * expected).sum(axis=1) + correction)

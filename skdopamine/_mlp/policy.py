@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._estimator import validation as _validation
@@ -415,7 +416,7 @@ class DopamineMLPPolicy(ActingMLP):
         action = _exploration.draw(chances, rng)
         return self.classes_[action], chances[np.arange(len(action)), action]
 
-    def score(self, X: Any, y: Any, reward: Any = None, propensity: Any = None) -> float:
+    def score(self, X: Any, y: Any, reward: Any = None, propensity: Any = None, sample_weight: Any = None) -> float:
         """Estimate what the actions of `predict` would bring, from actions that others have taken.
 
         Parameters
@@ -428,6 +429,8 @@ class DopamineMLPPolicy(ActingMLP):
             What it has brought. None: y is the right action of each row.
         propensity : float or array-like of shape (n_samples,), default=None
             Chance that the action had of being taken. None: how often it was taken in these rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts for.
 
         Returns
         -------
@@ -439,11 +442,14 @@ class DopamineMLPPolicy(ActingMLP):
         sample = self._check_data(X, y, (reward, propensity), None, fresh=False, whole=True)
         expected = self._rewards(sample.X)
         chosen = self._best(expected if self.objective == "reward" else self._forward(sample.X))
+        share = _validation.check_sample_weight(1.0 if sample_weight is None else sample_weight, len(sample.y))
+        assert share is not None
+        share /= share.sum()
         if reward is None:
-            return float((chosen == sample.y).mean())
+            return float(accuracy_score(sample.y, chosen, sample_weight=share))
         assert sample.weight is not None
         taken = np.eye(expected.shape[1])[chosen]
-        return _off_policy.value(taken, sample.target, sample.weight, expected)
+        return _off_policy.value(taken, sample.target, sample.weight, expected, share)
 
     @property
     def mean_reward_(self) -> float:

@@ -108,7 +108,7 @@ class PolicyValue(SetObjective):
     actions), nan but for the action taken, and the weights (n,) of the rows, one over their propensity.
     """
 
-    of_labels = False
+    of_labels = takes_shares = False
 
     def __init__(self, estimate: Callable[[Array, Array, Array], float], n_pairs: int) -> None:
         self.estimate = estimate

@@ -33,16 +33,17 @@ def test_the_self_normalised_estimates_are_close():
     rng = np.random.default_rng(2)
     logs = [log(rng) for _ in range(200)]
     assert abs(np.mean([snips(CHANCES, *entry) for entry in logs]) - TRUE) < 0.02
-    assert abs(np.mean([value(CHANCES, *entry, MODEL) for entry in logs]) - TRUE) < 0.02
+    assert abs(np.mean([value(CHANCES, *entry, MODEL, np.full(200, 1 / 200)) for entry in logs]) - TRUE) < 0.02
 
 
 def test_where_all_chances_are_certain_and_agree_the_value_is_the_mean_reward():
     reward = np.array([[1.0, np.nan], [np.nan, 3.0]])
     agree = np.array([[1.0, 0.0], [0.0, 1.0]])
     model = np.full((2, 2), 7.0)
-    assert value(agree, reward, np.ones(2), model) == pytest.approx(2.0)
+    assert value(agree, reward, np.ones(2), model, np.full(2, 0.5)) == pytest.approx(2.0)
     assert snips(agree, reward, np.ones(2)) == pytest.approx(2.0)
-    assert value(1 - agree, reward, np.ones(2), model) == 7.0  # no row tells: the model's word stands
+    assert value(agree, reward, np.ones(2), model, np.array([0.25, 0.75])) == pytest.approx(2.5)
+    assert value(1 - agree, reward, np.ones(2), model, np.full(2, 0.5)) == 7.0  # no row tells: the model's word stands
     assert snips(1 - agree, reward, np.ones(2)) == 0.0
 
 
