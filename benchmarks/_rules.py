@@ -1,15 +1,16 @@
 """Ablations of learning from reward, for `reward.py` and `control.py`: the rules as published, and the exact gradient.
 
-NumPy alone, no part of the package. All arrays have the seeds in front: weights (S, below, above), rows (S, n, below). A
-rule maximises reward prediction error times log pi(a|x) or, where it learns rewards, their fit.
+NumPy alone, no part of the package. All arrays have the seeds in front: weights (S, below, above), rows (S, n, below).
+A rule maximises reward prediction error times log pi(a|x) or, where it learns rewards, their fit.
 
 exact    backpropagation: REINFORCE (Williams, 1992), the limit
-critic   node perturbation in groups, with learnt feedback: the credit of this package, here at a fixed rate
+critic   node perturbation in groups with learnt feedback, top down: the credit of this package, at a fixed rate
 nrl      noise-based reward-modulated learning as published (arXiv:2503.23972): one noisy pass beside the clean one
 rmhl     reward-modulated Hebbian learning (Miconi, 2017): the action comes from the noisy pass itself
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,9 +29,7 @@ def log_softmax(z: np.ndarray) -> np.ndarray:
 
 
 def init(units: Sequence[int], n_seeds: int, rng: np.random.Generator) -> Params:
-    weights = [
-        rng.standard_normal((n_seeds, a, b)) * np.sqrt(2 / (a + b)) for a, b in zip(units, units[1:], strict=False)
-    ]
+    weights = [rng.standard_normal((n_seeds, a, b)) * np.sqrt(2 / (a + b)) for a, b in pairwise(units)]
     weights[-1] *= 0.1  # a start without preferences
     return weights, [np.zeros((n_seeds, 1, b)) for b in units[1:]]
 
@@ -60,7 +59,7 @@ class Credit:
         self, kind: str, units: Sequence[int], n_seeds: int, rng: np.random.Generator, groups: int = 8
     ) -> None:
         self.kind, self.rng, self.scale, self.groups = kind, rng, 0.05, groups
-        self.feedback = [np.zeros((n_seeds, units[-1], u)) for u in units[1:-1]]
+        self.feedback = [np.zeros((n_seeds, above, u)) for u, above in pairwise(units[1:])]
 
     def __call__(
         self, params: Params, hs: list, zs: list, worth: Callable[[np.ndarray], np.ndarray], top: np.ndarray
@@ -76,9 +75,14 @@ class Credit:
             gain = (worth(moved) - worth(zs[-1])) / self.scale
             gain *= sum(z.shape[-1] for z in zs) / sum((n**2).sum(-1) for n in xi)
             return [gain[..., None] * n for n in xi]
-        return [self._layer(i, params, zs[i], worth, top) for i in range(len(zs) - 1)] + [top]
+        credit = [top]
+        for i in reversed(range(len(zs) - 1)):
+            top, own = self._layer(i, params, zs[i], worth, top)
+            credit.insert(0, own)
+        return credit
 
-    def _layer(self, i: int, params: Params, z: np.ndarray, worth: Callable, top: np.ndarray) -> np.ndarray:
+    def _layer(self, i, params, z, worth, above):  # type: ignore[no-untyped-def]
+        """What the layer's credit is expected to be, and what its own noise says beyond that."""
         n_units, s = z.shape[-1], self.scale
         n_groups = min(self.groups, n_units)
         member = (np.arange(n_units) * n_groups // n_units == np.arange(n_groups)[:, None]).astype(float)
@@ -89,11 +93,13 @@ class Credit:
         up, down = worth(outputs_from(params, i, z + both))
         gain = np.moveaxis((up - down) / (2 * s), 0, -1)  # (S, n, groups)
         slope = (act(z + s) - act(z - s)) / (2 * s)
-        guess = (top @ self.feedback[i]) * slope
+        guess = (above @ self.feedback[i]) * slope
         surprise = ((gain - (guess * xi) @ member.T) @ member) * xi
-        power = (top**2).sum((-1, -2)).mean() * (slope**2).sum(-1).mean() / n_groups + 1e-12
-        self.feedback[i] = self.feedback[i] + 0.2 / power * (top.swapaxes(-1, -2) @ (surprise * slope))
-        return guess + surprise
+        noise = slope * xi
+        bound = np.abs(noise.swapaxes(-1, -2) @ noise).sum(-1).max(-1)[:, None, None] + 1e-12
+        missed = noise @ params[0][i + 1] - noise @ self.feedback[i].swapaxes(-1, -2)
+        self.feedback[i] = self.feedback[i] + 1.5 / bound * (missed.swapaxes(-1, -2) @ noise)
+        return guess, guess + surprise
 
 
 class Adam:
