@@ -21,7 +21,7 @@ MOST_SEED = 2**31 - 1
 class Episode(NamedTuple):
     """What one episode has brought.
 
-    Attributes
+    Parameters
     ----------
     number : int
         Its number, from 0 on.
@@ -33,6 +33,12 @@ class Episode(NamedTuple):
         Steps.
     reward_prediction_error : float
         Mean error of its steps: what came of each, by eligibility traces, minus what the policy had expected.
+
+    Examples
+    --------
+    >>> from skdopamine.control import Episode
+    >>> Episode(0, 10, total=2.5, length=4, reward_prediction_error=0.1).total
+    2.5
     """
 
     number: int
@@ -45,7 +51,7 @@ class Episode(NamedTuple):
 class History(NamedTuple):
     """What all episodes have brought, in the order in which they ended.
 
-    Attributes
+    Parameters
     ----------
     returns : ndarray of shape (n_episodes,)
         Sum of the rewards of each.
@@ -53,6 +59,14 @@ class History(NamedTuple):
         Steps of each.
     reward_prediction_errors : ndarray of shape (n_episodes,)
         Mean error of the steps of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine.control import History
+    >>> history = History(np.array([1.0, 3.0]), np.array([4, 4]), np.array([0.5, 0.1]))
+    >>> float(history.returns.mean())
+    2.0
     """
 
     returns: Array
@@ -69,6 +83,13 @@ class ProgressBar:
         Where to draw; None is the standard error stream.
     n_last : int, default=20
         Episodes of which the mean return is shown.
+
+    Examples
+    --------
+    >>> import sys
+    >>> from skdopamine.control import Episode, ProgressBar
+    >>> stop = ProgressBar(sys.stdout)(Episode(0, 1, total=2.5, length=4, reward_prediction_error=0.1))
+    [##############################] 1/1 episodes, mean return 2.5
     """
 
     def __init__(self, file: TextIO | None = None, n_last: int = 20) -> None:
@@ -327,6 +348,25 @@ def evaluate(policy: Any, env: Any, n_episodes: int = 10, *, random_state: Any =
     -------
     returns : ndarray of shape (n_episodes,)
         Sum of the rewards of each episode.
+
+    Examples
+    --------
+    A game of one step, won by the label of what is seen:
+
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skdopamine.control import evaluate
+    >>> class Game:
+    ...     action_space = SimpleNamespace(n=2)
+    ...
+    ...     def reset(self, seed=None):
+    ...         return np.array([1.0]), {}
+    ...
+    ...     def step(self, action):
+    ...         return np.array([0.0]), float(action == 1), True, False, {}
+    >>> evaluate(DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1]), Game(), 3)
+    array([1., 1., 1.])
     """
     _check_number("n_episodes", n_episodes, whole=True)
     world = _World(env, check_random_state(random_state))

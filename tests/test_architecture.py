@@ -127,6 +127,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
 TOP = {  # files beside the wings -> what they may import
     "__init__": {"_esn.forecaster", "_mlp.estimators", "_mlp.policy", "windows"},
     "_typing": set(),
+    "control": set(),
     "datasets": set(),
     "inspection": set(),
     "windows": set(),
