@@ -204,7 +204,7 @@ def batches(n, size, passes, n_seeds, rng):  # type: ignore[no-untyped-def]
             yield order[:, start : start + size]
 
 
-def episodes(environment, hidden, kind, *, n_episodes, n_seeds, rate=1e-2):  # type: ignore[no-untyped-def]
+def episodes(environment, hidden, kind, *, n_episodes, n_seeds, most_steps, enough, rate=1e-2):  # type: ignore[no-untyped-def]
     """Returns (seeds, episodes): credit is summed over an episode, and its return minus the mean reinforces it."""
     rng = np.random.default_rng(0)
     units = [environment.n_features, *hidden, environment.n_actions]
@@ -213,7 +213,9 @@ def episodes(environment, hidden, kind, *, n_episodes, n_seeds, rate=1e-2):  # t
     trace = [np.zeros_like(w) for part in params for w in part]
     state, total, steps = environment.start(n_seeds, rng), np.zeros(n_seeds), np.zeros(n_seeds, int)
     mean, history = np.full(n_seeds, np.nan), [[] for _ in range(n_seeds)]
-    while min(map(len, history)) < n_episodes:
+    for _ in range(most_steps):
+        if all(len(returns) >= n_episodes or enough(returns) for returns in history):
+            break
         x = environment.seen(state)[:, None, :]
         noise = [0.5 * rng.standard_normal((n_seeds, 1, u)) for u in units[1:]] if rmhl else None
         hs, zs = forward(params, x, noise)
@@ -239,4 +241,4 @@ def episodes(environment, hidden, kind, *, n_episodes, n_seeds, rate=1e-2):  # t
             trace = [t * keep[:, None, None] for t in trace]
             state = np.where(over[:, None], environment.start(n_seeds, rng), state)
             total, steps = total * keep, steps * keep
-    return np.array([returns[:n_episodes] for returns in history])
+    return [np.array(returns[:n_episodes]) for returns in history]
