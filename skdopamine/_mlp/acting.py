@@ -60,6 +60,9 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         counts = np.bincount(action, minlength=n_actions) + (0 if fresh or whole else self._experience.counts)
         return Sample(X, action, target, counts.sum() / counts[action])
 
+    def _as_given(self, sample: Sample) -> tuple[Any, Array | None]:
+        return self.classes_[sample.y], None
+
     def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
         check_classification_targets(y)
         if fresh:

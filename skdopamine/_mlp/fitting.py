@@ -90,8 +90,9 @@ class TrainedMLP(DopamineMLP):
         if interrupted:
             settings = settings._replace(n_epochs=0)
         # the user's X has feature names, but also the rows of weight zero
-        shown = X if sample.weight is None else sample.X
-        callbacks = EpochCallbacks(self, settings.n_epochs, shown, sample.y, sample.weight)
+        target, weight = self._as_given(sample)
+        shown = X if weight is None else sample.X
+        callbacks = EpochCallbacks(self, settings.n_epochs, shown, target, weight)
         result = self._train(problem, settings, held, callbacks, found=found)
         if result.reason is Ending.UNDEFINED:
             raise ValueError(
@@ -270,6 +271,10 @@ class TrainedMLP(DopamineMLP):
             output, target = outputs(network, params, data, slice(None)), data.targets(slice(None))
             weighted = data.weight is not None
             return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
+
+    def _as_given(self, sample: Sample) -> tuple[Any, Array | None]:
+        """Targets and weights as callbacks see them."""
+        return sample.y, sample.weight
 
     def _natural(self, data: Data) -> Objective:
         """The loss that comes before one that stands still."""

@@ -168,10 +168,11 @@ class DopamineMLPPolicy(ActingMLP):
     "optimism" always takes the action with the highest bound, so its propensity is 1, and no other policy can be judged
     by what it has done; use "inverse_gap" or "softmax" where a log is to serve later.
 
-    With a log, objective="reward" is the one to begin with: it was best on all logs that were measured (see the user
-    guide). The objectives that maximise an estimate of the value are for logs whose propensities are known; in streams
-    they learn slowly and may settle on few actions. "snips" and callables stand still where no reward is near, so a
-    third of the epochs of `fit` goes to the estimate by inverse propensity first.
+    With a log, objective="reward" is the one to begin with; where rewards are noisy, "policy" and "dr" may do better,
+    which `score` tells on rows held out (see the user guide). The objectives that maximise an estimate of the value are
+    for logs whose propensities are known; in streams they learn slowly and may settle on few actions. "snips" and
+    callables stand still where no reward is near, so a third of the epochs of `fit` goes to the estimate by inverse
+    propensity first.
 
     For thousands of actions that are described by features of their own, and for continuous actions, this estimator is
     not made: it has an output for each action.
@@ -295,8 +296,8 @@ class DopamineMLPPolicy(ActingMLP):
             What the action has brought: any finite numbers. None: y is the right action of each row; its reward is 1,
             that of all others 0.
         propensity : float or array-like of shape (n_samples,), default=None
-            Chance that the action had of being taken, in (0, 1]. None: how often it was taken, as in a log of actions
-            that were chosen without a look at the rows.
+            Chance that the action had of being taken, in (0, 1]; objective="reward" does without. None: how often it
+            was taken, as in a log of actions that were chosen without a look at the rows.
 
         Returns
         -------

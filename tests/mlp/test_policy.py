@@ -366,6 +366,36 @@ def test_nothing_is_known_before_a_fit(method):
         policy().mean_reward_  # noqa: B018
 
 
+class Watch:
+    """Keeps what a callback sees of each epoch: the model's accuracy on the rows that it is shown."""
+
+    def __init__(self):
+        self.accuracies = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None):
+        assert metadata is None
+        if context.parent is not None:
+            self.accuracies.append((fitted_estimator.predict(X) == y).mean())
+
+
+@pytest.mark.parametrize("objective", ["reward", "dr"])
+def test_callbacks_see_labels_and_a_model_that_predicts(objective):
+    pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
+    watch = Watch()
+    policy(objective=objective, max_iter=20).set_callbacks(watch).fit(X, NAMES[SPECIES])
+    assert len(watch.accuracies) == 20
+    assert watch.accuracies[-1] > max(watch.accuracies[0], 0.7)
+
+
 # ---- bad input ----
 
 BAD = {
