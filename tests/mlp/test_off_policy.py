@@ -47,6 +47,14 @@ def test_where_all_chances_are_certain_and_agree_the_value_is_the_mean_reward():
     assert snips(1 - agree, reward, np.ones(2)) == 0.0
 
 
+def test_errors_of_the_model_count_by_one_over_the_propensity():
+    reward, model = np.array([[1.0, np.nan], [4.0, np.nan]]), np.array([[0.5, 0.0], [1.0, 0.0]])
+    first = np.array([[1.0, 0.0], [1.0, 0.0]])
+    half = np.full(2, 0.5)
+    assert value(first, reward, np.array([1.0, 3.0]), model, half) == pytest.approx(0.75 + (0.5 + 3 * 3.0) / 4)
+    assert snips(first, reward, np.array([1.0, 3.0])) == pytest.approx((1 + 3 * 4) / 4)
+
+
 def test_worths_by_hand():
     reward, weight = np.array([[np.nan, 2.0]]), np.array([4.0])
     expected = np.array([[1.0, 1.5]])
