@@ -213,9 +213,9 @@ def train_episodes(
     trace_decay : float, default=1.0
         What is left of the trace after a step, in [0, 1]; 1 is the whole episode, 0 the next step and the critic.
     critic : regressor or None, default=None
-        What learns to expect the return of an observation, as :class:`DopamineMLPRegressor`: any estimator with
-        `partial_fit` and `predict`, trained in place. Where an episode is cut by a time limit, it tells what would have
-        come.
+        What learns to expect the return of an observation, as :class:`~skdopamine.DopamineMLPRegressor`: any estimator
+        with `partial_fit` and `predict`, trained in place. Where an episode is cut by a time limit, it tells what would
+        have come.
     callbacks : callable, sequence of callables or None, default=None
         Called with each `Episode` when it is over, as `ProgressBar`; what is true asks to stop.
     random_state : int, RandomState instance or None, default=None
