@@ -2,7 +2,14 @@
 
 from skdopamine._esn.forecaster import DopamineESNForecaster
 from skdopamine._mlp.estimators import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._mlp.policy import DopamineMLPPolicy
 from skdopamine.windows import make_windows
 
-__all__ = ["DopamineESNForecaster", "DopamineMLPClassifier", "DopamineMLPRegressor", "make_windows"]
+__all__ = [
+    "DopamineESNForecaster",
+    "DopamineMLPClassifier",
+    "DopamineMLPPolicy",
+    "DopamineMLPRegressor",
+    "make_windows",
+]
 __version__ = "0.1.0"

@@ -27,6 +27,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     "_objectives": {
         "base": set(),
         "losses": {"base"},
+        "actions": {"base", "losses"},
         "metrics": set(),
         "tasks": set(),
         "registry": {"base", "losses", "metrics"},
@@ -45,6 +46,23 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     },
     "_mlp": {
         "estimators": {"class_weights", "fitting", "units"},
+        "policy": {"acting", "exploration", "off_policy", "parameters"},
+        "acting": {
+            "activations",
+            "experience",
+            "fitting",
+            "network",
+            "off_policy",
+            "parameters",
+            "problem",
+            "readout",
+            "training",
+            "units",
+        },
+        "experience": {"problem", "readout", "training", "units"},
+        "exploration": set(),
+        "off_policy": set(),
+        "readout": set(),
         "fitting": {
             "activations",
             "base",
@@ -174,8 +192,9 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     },
 }
 TOP = {  # files beside the wings -> what they may import
-    "__init__": {"_esn.forecaster", "_mlp.estimators", "windows"},
+    "__init__": {"_esn.forecaster", "_mlp.estimators", "_mlp.policy", "windows"},
     "_typing": set(),
+    "control": set(),
     "datasets": set(),
     "evaluation": {"__init__", "_esn.frames", "_esn.panel"},
     "inspection": {"_esn.panel"},

@@ -9,7 +9,7 @@ import pytest
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
 
 CLASSES = [DopamineMLPClassifier, DopamineMLPRegressor]
 
@@ -21,10 +21,14 @@ OTHERS = {"hidden_layer_sizes": (20,), "max_iter": 40}
 WEIGHT = [cls(**OTHERS, perturbation="weight") for cls in CLASSES]
 LOSSES = {DopamineMLPClassifier: "f1", DopamineMLPRegressor: "neg_mean_absolute_error"}
 METRICS = [cls(**OTHERS, loss=loss) for cls, loss in LOSSES.items()]
+POLICIES = [
+    DopamineMLPPolicy(),
+    *(DopamineMLPPolicy(**OTHERS, objective=objective) for objective in ("policy", "dr", "snips")),
+]
 FORECASTERS = [DopamineESNForecaster(), DopamineESNForecaster(30, max_iter=8), DopamineESNForecaster(50, trainable=())]
 
 
-@parametrize_with_checks([cls() for cls in CLASSES] + WEIGHT + METRICS + FORECASTERS)
+@parametrize_with_checks([cls() for cls in CLASSES] + WEIGHT + METRICS + POLICIES + FORECASTERS)
 def test_sklearn_contract(estimator, check):
     check(estimator)
 

@@ -8,7 +8,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOC = ROOT / "doc"
-MODULES = ("skdopamine", "skdopamine.datasets", "skdopamine.evaluation", "skdopamine.inspection")
+MODULES = (
+    "skdopamine",
+    "skdopamine.control",
+    "skdopamine.datasets",
+    "skdopamine.evaluation",
+    "skdopamine.inspection",
+)
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validat
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # fits are short here
 
@@ -37,6 +37,14 @@ def regressor():
     return DopamineMLPRegressor(hidden_layer_sizes=(8,), max_iter=40, tol=0.1, random_state=0)
 
 
+def policy(**params):
+    return DopamineMLPPolicy(**{"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0, **params})
+
+
+LOGGED = np.random.default_rng(0).integers(0, 3, 150)
+REWARDS = (LOGGED == SPECIES) * 1.0
+
+
 def forecaster(**params):
     return DopamineESNForecaster(**{"n_units": 15, "stateful": True, "max_iter": 16, "random_state": 0, **params})
 
@@ -49,6 +57,13 @@ FITTED = {
     "metric": lambda: (classifier(loss="balanced_accuracy").fit(IRIS, SPECIES), "predict_proba", IRIS),
     "stream": lambda: (classifier().partial_fit(IRIS, SPECIES, classes=[0, 1, 2]), "predict_proba", IRIS),
     "regressor": lambda: (regressor().fit(DIABETES, PROGRESSION), "predict", DIABETES),
+    "policy": lambda: (policy().fit(IRIS, LOGGED, REWARDS), "predict_reward", IRIS),
+    "policy of propensities": lambda: (
+        policy(objective="snips").fit(IRIS, LOGGED, REWARDS, 0.3),
+        "predict_proba",
+        IRIS,
+    ),
+    "policy's stream": lambda: (policy().partial_fit(IRIS, LOGGED, REWARDS, classes=range(4)), "predict_reward", IRIS),
     "forecaster": lambda: (forecaster().fit(SERIES), "predict", SERIES),
     "trained readout": lambda: (forecaster(**TRAINED).fit(SERIES), "predict", SERIES),
     "windows": lambda: (forecaster(stateful=False).fit(IRIS, IRIS[:, 0]), "predict", IRIS),
@@ -72,7 +87,9 @@ def test_skops_keeps_a_model_and_asks_for_trust_in_our_own_types_alone(name):
     np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
 
 
-KEPT = [(name, dump) for name in ("classifier", "regressor", "forecaster") for dump in (pickle.dump, joblib.dump)]
+KEPT = [
+    (name, dump) for name in ("classifier", "regressor", "policy", "forecaster") for dump in (pickle.dump, joblib.dump)
+]
 PREDICT = """
 import joblib, numpy as np
 from pathlib import Path

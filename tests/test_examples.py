@@ -47,13 +47,16 @@ def check_compare_mlp(printed: str) -> None:
 
 # script -> constants that make it small
 SMALL = {
+    "plot_acting_and_learning.py": {"N_ROWS": 1600},
     "plot_callbacks.py": {"N_ROWS": 600, "ENOUGH": 0.9},
     "plot_choose_by_backtest.py": {"N_UNITS": 30},
     "plot_demand_holidays.py": {"N_UNITS": 40},
+    "plot_cart_pole.py": {"N_EPISODES": 40},
     "plot_demand_intervals.py": {"N_DAYS": 37, "N_UNITS": 20, "MAX_ITER": 3},
     "plot_digits_beside_mlp.py": {"N_ROWS": 600},
     "plot_f1_rare_positives.py": {"N_ROWS": 2000, "N_SPLITS": 1, "MAX_ITER": 20},
     "plot_fine_tune_mlp.py": {"N_ROWS": 2000},
+    "plot_learning_from_clicks.py": {"N_ROWS": 4000},
     "plot_lorenz_rossler.py": {"N_ROWS": 1000, "N_UNITS": 60, "LYAPUNOV_TIMES": 3},
     "plot_many_shops.py": {"N_SHOPS": 12, "N_UNITS": 30},
     "plot_perturbation_scale.py": {"N_ROWS": 300, "MAX_ITER": 25},
@@ -72,6 +75,27 @@ def numbers(pattern, printed):
     found = re.findall(pattern.replace("#", NUMBER), printed, re.MULTILINE)
     assert found, f"no line like {pattern!r} in {printed!r}"
     return np.array(found, dtype=float).reshape(len(found), -1)
+
+
+def check_acting(printed):
+    before, after = numbers(r"^\w+ +mistakes # before the change and # after it$", printed).T
+    assert len(before) == 3
+    assert (before < 0.7 * 800).all()
+    assert (after < 0.9 * 800).all()
+
+
+def check_cart_pole(printed):
+    first, last = numbers(r"^steps: first ten episodes #, last ten #$", printed)[0]
+    assert 10 < first < last
+    assert numbers(r"^without exploring # of 200$", printed)[0, 0] > 2 * first
+
+
+def check_clicks(printed):
+    estimates, truths = numbers(r"^[^b].{15} clicks estimated #, in truth #$", printed).T
+    assert len(truths) == 5
+    assert abs(estimates - truths).max() < 0.05
+    assert truths[2] > max(truths[:2])
+    assert numbers(r"^best possible +clicks estimated nan, in truth #$", printed)[0, 0] > truths.max()
 
 
 def check_callbacks(printed):
@@ -196,9 +220,12 @@ def check_xor(printed):
 
 
 GALLERY = {  # script -> check of what it prints, number of figures
+    "plot_acting_and_learning.py": (check_acting, 1),
     "plot_callbacks.py": (check_callbacks, 0),
     "plot_choose_by_backtest.py": (check_choose, 1),
     "plot_demand_holidays.py": (check_holidays, 1),
+    "plot_cart_pole.py": (check_cart_pole, 1),
+    "plot_learning_from_clicks.py": (check_clicks, 1),
     "plot_demand_intervals.py": (check_demand, 1),
     "plot_digits_beside_mlp.py": (check_digits, 1),
     "plot_f1_rare_positives.py": (check_f1, 1),
@@ -348,8 +375,14 @@ def test_readme_regressor(capsys):
     assert evaluations > 1e4
 
 
+def test_readme_policy(capsys):
+    exec(compile(piece("DopamineMLPPolicy"), "README.md", "exec"), {"__name__": "readme"})
+    assert 0.7 < float(capsys.readouterr().out) < 1
+
+
 def test_every_piece_of_python_in_the_readme_is_run():
-    run = [piece(name) for name in ("DopamineMLPClassifier", "DopamineMLPRegressor", "DopamineESNForecaster")]
+    names = ("DopamineMLPClassifier", "DopamineMLPRegressor", "DopamineESNForecaster", "DopamineMLPPolicy")
+    run = [piece(name) for name in names]
     assert sorted(run) == sorted(PYTHON)
 
 

@@ -11,7 +11,7 @@ from conftest import finest_output
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import skdopamine
-from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
 from skdopamine._training import trainer as _trainer
 
 ROOT = str(Path(skdopamine.__file__).parent)
@@ -29,6 +29,8 @@ MODELS = {
     "metric": (lambda: DopamineMLPClassifier(**{**NET, "max_iter": 6}, loss="f1"), (X, Y > 0)),
     "regressor": (lambda: DopamineMLPRegressor(**NET), (X, Y)),
     "early stopping": (lambda: DopamineMLPRegressor(**NET, early_stopping=True, scoring="r2"), (X, Y)),
+    "policy": (lambda: DopamineMLPPolicy(**NET), (X, Y > 0, (Y > 0) * 1.0)),
+    "policy of propensities": (lambda: DopamineMLPPolicy(**NET, objective="dr"), (X, Y > 0, (Y > 1) * 1.0)),
     "forecaster": (lambda: DopamineESNForecaster(**LOOP), (SERIES,)),
     "forecaster's weights": (lambda: DopamineESNForecaster(**LOOP, trainable="readout"), (SERIES,)),
 }

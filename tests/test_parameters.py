@@ -10,7 +10,13 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
-from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor, make_windows
+from skdopamine import (
+    DopamineESNForecaster,
+    DopamineMLPClassifier,
+    DopamineMLPPolicy,
+    DopamineMLPRegressor,
+    make_windows,
+)
 from skdopamine._estimator.validation import plain
 
 RNG = np.random.default_rng(0)
@@ -24,6 +30,7 @@ VALUES = [
 ESTIMATORS = {
     "classifier": (DopamineMLPClassifier, {"hidden_layer_sizes": (3,), "max_iter": 1}, X, (X[:, 0] > 0).astype(int)),
     "regressor": (DopamineMLPRegressor, {"hidden_layer_sizes": (3,), "max_iter": 1}, X, X[:, 0]),
+    "policy": (DopamineMLPPolicy, {"hidden_layer_sizes": (3,), "max_iter": 1}, X, (X[:, 0] > 0).astype(int)),
     "forecaster": (
         DopamineESNForecaster,
         {"n_units": 3, "max_iter": 1, "n_perturbations": 1, "stateful": True},

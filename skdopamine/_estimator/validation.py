@@ -16,8 +16,10 @@ from skdopamine._typing import Array
 
 __all__ = [
     "COMMON_CONSTRAINTS",
+    "check_labels",
     "check_numbers",
     "check_sample_weight",
+    "check_vector",
     "count",
     "fit_context",
     "has_methods",
@@ -118,6 +120,31 @@ def check_numbers(y: Any) -> None:
         strange = [value for value in values if isinstance(value, str | bytes)]
     if len(strange):
         raise ValueError(f"y must be numbers, got {plain(strange[0])!r}.")
+
+
+def check_labels(classes: Any) -> Array:
+    """The classes that partial_fit is given, as an array; they may come as a set."""
+    try:
+        labels = np.asarray(list(classes) if isinstance(classes, set | frozenset) else classes)
+        one_kind = labels.ndim == 1 and len(np.unique(labels)) > 0
+    except (TypeError, ValueError):  # labels that cannot be sorted, rows of different length
+        one_kind = False
+    if not one_kind:
+        raise ValueError(f"classes must be labels of one kind, one or more, got {plain(classes)!r}.")
+    return labels
+
+
+def check_vector(values: Any, name: str, n_rows: int) -> Array:
+    """Finite numbers (n_rows,) under the name that they have as an argument."""
+    if np.asarray(values).dtype.kind in "USc" or isinstance(values, str):
+        raise ValueError(f"{name} must be numbers, got {plain(np.asarray(values).ravel()[:1])}.")
+    try:
+        vector = np.asarray(check_array(values, ensure_2d=False, dtype=np.float64, input_name=name), dtype=np.float64)
+    except OverflowError as error:  # a whole number without end
+        raise ValueError(f"{name} must be finite, got a number too large for float64.") from error
+    if vector.shape != (n_rows,):
+        raise ValueError(f"{name} must have one entry per row of X: shape ({n_rows},), got {vector.shape}.")
+    return vector
 
 
 def plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.ending import without_effect
-from skdopamine._estimator.validation import plain
+from skdopamine._estimator.validation import check_labels, plain
 from skdopamine._mlp.class_weights import row_factors
 from skdopamine._mlp.fitting import TrainedMLP
 from skdopamine._mlp.units import Units
@@ -413,7 +413,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             )
         if classes is None and not hasattr(self, "coefs_") and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
-        return self._partial_fit(X, y, sample_weight, None if classes is None else _labels(classes))
+        return self._partial_fit(X, y, sample_weight, None if classes is None else check_labels(classes))
 
     def predict(self, X: Any) -> Any:
         """Predict class labels.
@@ -546,18 +546,6 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         tags.classifier_tags.multi_class = serves(self.loss, "multiclass")
         tags.classifier_tags.multi_label = serves(self.loss, "multilabel")
         return tags
-
-
-def _labels(classes: Any) -> Array:
-    """The classes that partial_fit is given, as an array; they may come as a set."""
-    try:
-        labels = np.asarray(list(classes) if isinstance(classes, set | frozenset) else classes)
-        one_kind = labels.ndim == 1 and len(np.unique(labels)) > 0
-    except (TypeError, ValueError):  # labels that cannot be sorted, rows of different length
-        one_kind = False
-    if not one_kind:
-        raise ValueError(f"classes must be labels of one kind, one or more, got {plain(classes)!r}.")
-    return labels
 
 
 class DopamineMLPRegressor(RegressorMixin, TrainedMLP):

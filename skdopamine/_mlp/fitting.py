@@ -90,8 +90,9 @@ class TrainedMLP(DopamineMLP):
         if interrupted:
             settings = settings._replace(n_epochs=0)
         # the user's X has feature names, but also the rows of weight zero
-        shown = X if sample.weight is None else sample.X
-        callbacks = EpochCallbacks(self, settings.n_epochs, shown, sample.y, sample.weight)
+        target, weight = self._as_given(sample)
+        shown = X if weight is None else sample.X
+        callbacks = EpochCallbacks(self, settings.n_epochs, shown, target, weight)
         result = self._train(problem, settings, held, callbacks, found=found)
         if result.reason is Ending.UNDEFINED:
             raise ValueError(
@@ -217,11 +218,15 @@ class TrainedMLP(DopamineMLP):
         if known is None:
             problem.check_start(params)
             state = _trainer.init_state(params, problem, rule)
-            recent = None if units.offset is None else Recent.of(target, weight).latest(len(target))
+            recent = self._recent(units, target, weight)
             self._training = Training(state, rule, network.units, units, seed, History(), recent=recent)
         else:
             self._training = self._training.resumed(problem, rule)
         return problem
+
+    def _recent(self, units: Units, target: Array, weight: Array | None) -> Recent | None:
+        """The latest targets, which the units follow; None where there are no units."""
+        return None if units.offset is None else Recent.of(target, weight).latest(len(target))
 
     def _known_training(self) -> Training | None:
         """Where training stands; None where the weights alone are known, as in an estimator built by hand."""
@@ -267,6 +272,14 @@ class TrainedMLP(DopamineMLP):
             weighted = data.weight is not None
             return make_objective(self.loss, view, weighted=weighted, whole=whole, output=output, target=target)
 
+    def _as_given(self, sample: Sample) -> tuple[Any, Array | None]:
+        """Targets and weights as callbacks see them."""
+        return sample.y, sample.weight
+
+    def _natural(self, data: Data) -> Objective:
+        """The loss that comes before one that stands still."""
+        return losses(self._task())[0].make(self._loss_options(data.units))
+
     def _warm_up(self, problem: NetworkProblem) -> tuple[int, bool]:
         """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.
 
@@ -274,8 +287,7 @@ class TrainedMLP(DopamineMLP):
         """
         training, task = self._training, self._task()
         network, data = problem.network, problem.data
-        objective = losses(task)[0].make(self._loss_options(data.units))
-        natural = make_problem(self, network, objective, data, problem.seed)
+        natural = make_problem(self, network, self._natural(data), data, problem.seed)
         settings = self._settings(natural)
         epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
         settings = settings._replace(n_epochs=epochs, schedule=epochs if settings.schedule else 0)

@@ -197,6 +197,8 @@ class NetworkProblem(ABC):
         """Objective (...,) of a whole batch, nan where it is not defined."""
         assert isinstance(self.objective, SetObjective)
         weight = None if self.data.weight is None else batch.share[:, 0].astype(np.float64)
+        if weight is not None and not self.objective.takes_shares:
+            weight *= batch.total
         return self.objective.value(output, batch.target, weight)
 
     def penalty(self, params: Array, batch: Batch) -> Array:

@@ -62,6 +62,7 @@ class SetObjective(ABC):
     linear = flat = partial = True
     of_labels = True  # whether the decision threshold may matter
     of_values = False  # whether the targets themselves are perfect outputs, as in regression
+    takes_shares = True  # whether weights come as shares of the batch, which sum to one
     n_pairs = 64  # antithetic perturbations of the outputs that one update averages over
 
     @abstractmethod

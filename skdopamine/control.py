@@ -1,0 +1,394 @@
+"""Episodes with delayed reward: a policy acts in an environment, and what comes later reinforces what was done before.
+
+Environments have the interface of gymnasium, which is not imported: `reset` and `step`, and discrete actions; several
+environments at once through its vector interface.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skdopamine._typing import Array
+
+__all__ = ["Episode", "History", "ProgressBar", "evaluate", "train_episodes"]
+
+MOST_SEED = 2**31 - 1
+
+
+class Episode(NamedTuple):
+    """What one episode has brought.
+
+    Parameters
+    ----------
+    number : int
+        Its number, from 0 on.
+    n_episodes : int
+        How many there are to be.
+    total : float
+        Sum of its rewards, not discounted.
+    length : int
+        Steps.
+    reward_prediction_error : float
+        Mean error of its steps: what came of each, by eligibility traces, minus what the policy had expected.
+
+    Examples
+    --------
+    >>> from skdopamine.control import Episode
+    >>> Episode(0, 10, total=2.5, length=4, reward_prediction_error=0.1).total
+    2.5
+    """
+
+    number: int
+    n_episodes: int
+    total: float
+    length: int
+    reward_prediction_error: float
+
+
+class History(NamedTuple):
+    """What all episodes have brought, in the order in which they ended.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_episodes,)
+        Sum of the rewards of each.
+    lengths : ndarray of shape (n_episodes,)
+        Steps of each.
+    reward_prediction_errors : ndarray of shape (n_episodes,)
+        Mean error of the steps of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdopamine.control import History
+    >>> history = History(np.array([1.0, 3.0]), np.array([4, 4]), np.array([0.5, 0.1]))
+    >>> float(history.returns.mean())
+    2.0
+    """
+
+    returns: Array
+    lengths: Array
+    reward_prediction_errors: Array
+
+
+class ProgressBar:
+    """Callback of `train_episodes` that draws a line: how many episodes are over, and what the last ones brought.
+
+    Parameters
+    ----------
+    file : file or None, default=None
+        Where to draw; None is the standard error stream.
+    n_last : int, default=20
+        Episodes of which the mean return is shown.
+
+    Examples
+    --------
+    >>> import sys
+    >>> from skdopamine.control import Episode, ProgressBar
+    >>> stop = ProgressBar(sys.stdout)(Episode(0, 1, total=2.5, length=4, reward_prediction_error=0.1))
+    [##############################] 1/1 episodes, mean return 2.5
+    """
+
+    def __init__(self, file: TextIO | None = None, n_last: int = 20) -> None:
+        self.file = file
+        self.n_last = n_last
+        self._returns: list[float] = []
+
+    def __call__(self, episode: Episode) -> bool:
+        """Draw the line anew."""
+        self._returns = [*self._returns[1 - self.n_last :], episode.total] if episode.number else [episode.total]
+        over = episode.number + 1
+        bar = ("#" * (30 * over // episode.n_episodes)).ljust(30, ".")
+        mean = np.mean(self._returns[-self.n_last :])
+        end = "\n" if over == episode.n_episodes else ""
+        file = sys.stderr if self.file is None else self.file
+        file.write(f"\r[{bar}] {over}/{episode.n_episodes} episodes, mean return {mean:.6g}{end}")
+        file.flush()
+        return False
+
+
+class _Step(NamedTuple):
+    """One step of an episode."""
+
+    row: Array
+    action: int  # its number
+    reward: float
+    chance: float
+
+
+class _World:
+    """One environment, or several at once, as several."""
+
+    def __init__(self, env: Any, rng: np.random.RandomState) -> None:
+        for name in ("reset", "step", "action_space"):
+            if not hasattr(env, name):
+                raise TypeError(f"env must have reset, step and action_space, got {env!r}, which has no {name}.")
+        self.env, self.is_vector = env, hasattr(env, "num_envs")
+        self.n = int(env.num_envs) if self.is_vector else 1
+        space = getattr(env, "single_action_space", env.action_space) if self.is_vector else env.action_space
+        if not hasattr(space, "n"):
+            raise ValueError(f"env must have discrete actions, got action_space={space!r}.")
+        self.actions = int(getattr(space, "start", 0)) + np.arange(int(space.n))
+        mode = str(getattr(env, "metadata", {}).get("autoreset_mode", "next")).lower()
+        if self.is_vector and "disabled" in mode:
+            raise ValueError("env must reset its episodes itself, got autoreset_mode=DISABLED.")
+        self.same_step = "same" in mode
+        self.seed: int | None = int(rng.randint(MOST_SEED))
+        self.over = np.zeros(self.n, dtype=bool)
+
+    def reset(self) -> Array:
+        """First observations (n, features)."""
+        observed, _ = self.env.reset(seed=self.seed)
+        self.seed, self.over = None, np.zeros(self.n, dtype=bool)  # later ones go on in the environment's numbers
+        return self._rows(observed)
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, Array, Array]:
+        """Next observations, those that ended the step, rewards, ends, cuts, and whether the step was a step."""
+        chosen = self.actions[actions]
+        observed, rewards, ended, cut, info = self.env.step(chosen if self.is_vector else chosen[0].item())
+        rewards = np.atleast_1d(np.asarray(rewards, dtype=np.float64))
+        ended, cut = np.atleast_1d(np.asarray(ended, dtype=bool)), np.atleast_1d(np.asarray(cut, dtype=bool))
+        if not np.isfinite(rewards).all():
+            raise ValueError(f"env must give finite rewards, got {rewards.tolist()}.")
+        rows = self._rows(observed)
+        last, counts = rows, ~self.over
+        done = ended | cut
+        if not self.is_vector and done[0]:
+            rows = self.reset()
+        elif self.is_vector and self.same_step:
+            last = self._finals(rows, done, info)
+        elif self.is_vector:  # the step after the last one of an episode begins the next, whatever the action
+            self.over = done
+        return rows, last, rewards, ended, cut, counts
+
+    def _rows(self, observed: Any) -> Array:
+        rows = np.asarray(observed, dtype=np.float64)
+        return rows.reshape(self.n, -1)
+
+    def _finals(self, rows: Array, done: Array, info: Any) -> Array:
+        """Where episodes have ended, their last observations instead of the first ones of the next."""
+        finals = info.get("final_obs", info.get("final_observation"))
+        if finals is None or not done.any():
+            return rows
+        rows = rows.copy()
+        for k in np.flatnonzero(done):
+            rows[k] = np.asarray(finals[k], dtype=np.float64).ravel()
+        return rows
+
+
+def train_episodes(
+    policy: Any,
+    env: Any,
+    n_episodes: int,
+    *,
+    discount: float = 1.0,
+    trace_decay: float = 1.0,
+    critic: Any = None,
+    callbacks: Callable[[Episode], Any] | Sequence[Callable[[Episode], Any]] | None = None,
+    random_state: Any = None,
+) -> History:
+    """Let a policy act in an environment, and learn from each episode when it is over.
+
+    What a step has brought is the sum of the rewards from then on, each weighted by the eligibility trace that the step
+    has left, ``(discount * trace_decay) ** steps``. With a critic, what the trace no longer reaches is what the critic
+    expects: ``G_t = r_t + discount * ((1 - trace_decay) * V(s_t+1) + trace_decay * G_t+1)``. The policy learns G as the
+    reward of the action by `partial_fit`; of this its objective takes the reward prediction error.
+
+    Parameters
+    ----------
+    policy : DopamineMLPPolicy
+        What acts, by `sample`, and is trained in place; it may be fitted. With objective="policy" it learns from its
+        own episodes alone, as actors do; with "reward" it learns the return of each action, replayed episodes included,
+        and wants a short `memory_size`, as the returns of a poor policy are soon out of date.
+    env : object
+        An environment with gymnasium's `reset` and `step` and a discrete `action_space`, or a vector of them. Scale its
+        observations, as for any network.
+    n_episodes : int
+        Episodes to run, in all environments together.
+    discount : float, default=1.0
+        What a reward one step later is worth, in [0, 1].
+    trace_decay : float, default=1.0
+        What is left of the trace after a step, in [0, 1]; 1 is the whole episode, 0 the next step and the critic.
+    critic : regressor or None, default=None
+        What learns to expect the return of an observation, as :class:`~skdopamine.DopamineMLPRegressor`: any estimator
+        with `partial_fit` and `predict`, trained in place. Where an episode is cut by a time limit, it tells what would
+        have come.
+    callbacks : callable, sequence of callables or None, default=None
+        Called with each `Episode` when it is over, as `ProgressBar`; what is true asks to stop.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the environment and of the actions before the first episode is over.
+
+    Returns
+    -------
+    history : History
+        What the episodes have brought.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, or the environment has no discrete actions or gives rewards that are not finite.
+
+    Examples
+    --------
+    A corridor in which the first step decides what the last one brings:
+
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from skdopamine import DopamineMLPPolicy
+    >>> from skdopamine.control import evaluate, train_episodes
+    >>> class Corridor:
+    ...     action_space = SimpleNamespace(n=2)
+    ...     rng = np.random.default_rng(0)
+    ...
+    ...     def seen(self):
+    ...         return np.array([self.cue * (self.time == 0), self.time / 4])
+    ...
+    ...     def reset(self, seed=None):
+    ...         self.time, self.cue = 0, self.rng.choice([-1.0, 1.0])
+    ...         return self.seen(), {}
+    ...
+    ...     def step(self, action):
+    ...         self.right = action == (self.cue > 0) if self.time == 0 else self.right
+    ...         self.time += 1
+    ...         return self.seen(), float(self.right and self.time == 4), self.time == 4, False, {}
+    >>> policy = DopamineMLPPolicy((16,), objective="policy", random_state=0)
+    >>> history = train_episodes(policy, Corridor(), 200, random_state=0)
+    >>> bool(evaluate(policy, Corridor(), 20).mean() > 0.9)
+    True
+    """
+    _check_number("n_episodes", n_episodes, whole=True)
+    _check_number("discount", discount)
+    _check_number("trace_decay", trace_decay)
+    for name in ("partial_fit", "predict") if critic is not None else ():
+        if not hasattr(critic, name):
+            raise TypeError(f"critic must have partial_fit and predict, got {critic!r}.")
+    called = [callbacks] if callable(callbacks) else list(callbacks or [])
+    rng = check_random_state(random_state)
+    world = _World(env, rng)
+    learner = _Learner(policy, critic, world.actions, float(discount), float(trace_decay))
+    rows, episodes = world.reset(), list[Episode]()
+    steps: list[list[_Step]] = [[] for _ in range(world.n)]
+    while True:
+        actions, chances = learner.act(rows, rng)
+        after, last, rewards, ended, cut, counts = world.step(actions)
+        for k in np.flatnonzero(counts):
+            steps[k].append(_Step(rows[k], int(actions[k]), float(rewards[k]), float(chances[k])))
+        for k in np.flatnonzero((ended | cut) & counts):
+            error = learner.learn(steps[k], last[k], bool(ended[k]))
+            total = sum(step.reward for step in steps[k])
+            episodes.append(Episode(len(episodes), int(n_episodes), total, len(steps[k]), error))
+            steps[k] = []
+            stop = [call(episodes[-1]) for call in called]
+            if any(stop) or len(episodes) == n_episodes:
+                return _history(episodes)
+        rows = after
+
+
+class _Learner(NamedTuple):
+    """A policy and what it learns an episode with."""
+
+    policy: Any
+    critic: Any
+    actions: Array
+    discount: float
+    trace_decay: float
+
+    def act(self, rows: Array, rng: np.random.RandomState) -> tuple[Array, Array]:
+        """Numbers of actions, and their propensities."""
+        if not hasattr(self.policy, "classes_"):
+            return rng.randint(len(self.actions), size=len(rows)), np.full(len(rows), 1 / len(self.actions))
+        chosen, chances = self.policy.sample(rows)
+        return np.searchsorted(self.actions, chosen), chances
+
+    def learn(self, steps: list[_Step], last: Array, ended: bool) -> float:
+        """Learn from an episode; return the mean reward prediction error."""
+        rows, actions, rewards, chances = (np.array(column) for column in zip(*steps, strict=True))
+        worth = self.worth(rewards, self.expected(np.vstack([rows, last]), ended))
+        chosen = self.actions[actions]
+        self.policy.partial_fit(rows, chosen, reward=worth, propensity=chances, classes=self.actions)
+        if self.critic is not None:
+            self.critic.partial_fit(rows, worth)
+        return float(self.policy.reward_prediction_errors_.mean())
+
+    def expected(self, rows: Array, ended: bool) -> Array:
+        """What (n + 1,) the critic expects to come after each observation; nothing after the end."""
+        if self.critic is None or not hasattr(self.critic, "n_features_in_"):
+            return np.zeros(len(rows))
+        expected = np.asarray(self.critic.predict(rows), dtype=np.float64).ravel()
+        expected[-1] *= not ended
+        return expected
+
+    def worth(self, rewards: Array, expected: Array) -> Array:
+        """What (n,) came of each step, by eligibility traces."""
+        worth, later = np.empty(len(rewards)), expected[-1]
+        for t in reversed(range(len(rewards))):
+            later = rewards[t] + self.discount * ((1 - self.trace_decay) * expected[t + 1] + self.trace_decay * later)
+            worth[t] = later
+        return worth
+
+
+def evaluate(policy: Any, env: Any, n_episodes: int = 10, *, random_state: Any = None) -> Array:
+    """Let a policy act without exploring or learning.
+
+    Parameters
+    ----------
+    policy : estimator
+        A fitted policy, or any classifier of observations.
+    env : object
+        An environment, as for `train_episodes`.
+    n_episodes : int, default=10
+        Episodes to run.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the environment.
+
+    Returns
+    -------
+    returns : ndarray of shape (n_episodes,)
+        Sum of the rewards of each episode.
+
+    Examples
+    --------
+    A game of one step, won by the label of what is seen:
+
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skdopamine.control import evaluate
+    >>> class Game:
+    ...     action_space = SimpleNamespace(n=2)
+    ...
+    ...     def reset(self, seed=None):
+    ...         return np.array([1.0]), {}
+    ...
+    ...     def step(self, action):
+    ...         return np.array([0.0]), float(action == 1), True, False, {}
+    >>> evaluate(DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1]), Game(), 3)
+    array([1., 1., 1.])
+    """
+    _check_number("n_episodes", n_episodes, whole=True)
+    world = _World(env, check_random_state(random_state))
+    rows, totals, returns = world.reset(), np.zeros(world.n), list[float]()
+    while len(returns) < n_episodes:
+        rows, _, rewards, ended, cut, counts = world.step(np.searchsorted(world.actions, policy.predict(rows)))
+        totals += rewards * counts
+        for k in np.flatnonzero((ended | cut) & counts):
+            returns.append(float(totals[k]))
+            totals[k] = 0.0
+    return np.array(returns[:n_episodes])
+
+
+def _history(episodes: list[Episode]) -> History:
+    columns = (
+        np.array([getattr(e, name) for e in episodes]) for name in ("total", "length", "reward_prediction_error")
+    )
+    return History(*columns)
+
+
+def _check_number(name: str, value: Any, *, whole: bool = False) -> None:
+    kind, bounds = ("an integer of 1 or more", (1, np.inf)) if whole else ("a number from 0 to 1", (0, 1))
+    right = isinstance(value, int | np.integer if whole else int | float | np.number) and not isinstance(value, bool)
+    if not (right and bounds[0] <= value <= bounds[1]):
+        raise ValueError(f"{name} must be {kind}, got {value!r}.")
