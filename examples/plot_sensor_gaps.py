@@ -48,8 +48,8 @@ for name, path in (("no gaps", complete), ("gaps", ahead), ("gaps bridged by lin
 # %%
 # ``fitted_values_`` says what should have been measured, from the rows before. Beside a line from the last value to the
 # next, it knows the daily wave.
-fitted = pd.Series(esn.fitted_values_, past.index)
-lost = broken.reindex(past.index).isna()
+fitted = pd.Series(esn.fitted_values_, broken.index)
+lost = broken.isna().reindex(past.index, fill_value=False)
 bridged = broken.reindex(past.index).interpolate()
 for name, values in (("the forecaster", fitted), ("lines", bridged)):
     print(f"lost hours filled by {name}: error {np.abs(values - past)[lost].mean():.2f} degrees")

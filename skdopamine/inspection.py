@@ -788,12 +788,12 @@ class _Looks(NamedTuple):
 
 
 def _ends(ends: Any, n_steps: int, n_coverages: int, channel: int) -> tuple[Array, Array]:
-    """Ends (n_steps, n_coverages) of the intervals of one channel."""
+    """Ends (n_steps, n_coverages) of the intervals of one channel; of one interval, (n_steps,)."""
     if not isinstance(ends, tuple):  # a frame
         values = np.asarray(ends, dtype=float).reshape(n_steps, -1, 2, n_coverages)
         ends = (values[:, :, 0], values[:, :, 1])
     lower, upper = (np.reshape(end, (n_steps, -1, n_coverages))[:, channel] for end in ends)
-    return lower, upper
+    return (lower[:, 0], upper[:, 0]) if n_coverages == 1 else (lower, upper)
 
 
 def _named(argument: str, given: dict[Any, Any]) -> str:

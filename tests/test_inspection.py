@@ -115,6 +115,8 @@ def test_a_forecast_stands_between_history_and_truth(forecaster, channel):
     np.testing.assert_array_equal(ahead.get_ydata(), forecaster.forecast(30)[:, channel])
     np.testing.assert_array_equal(ahead.get_xdata(), np.arange(1, 31))
     low, high = forecaster.forecast_interval(30, 0.8)
+    np.testing.assert_array_equal(display.lower, low[:, channel])
+    np.testing.assert_array_equal(display.upper, high[:, channel])
     corners = display.band_.get_paths()[0].vertices[:, 1]
     assert corners.min() == pytest.approx(low[:, channel].min())
     assert corners.max() == pytest.approx(high[:, channel].max())

@@ -23,7 +23,7 @@ class Simple(NamedTuple):
         return rows[self.lag :] - rows[: len(rows) - self.lag] if self.lag else rows
 
     def levels(self, rows: Array) -> Array:
-        """The last rows (lag, columns), which what follows is added to; the mean of a series stands before its first."""
+        """The last rows (lag, columns), which what follows is added to; before the first of a series, its mean."""
         last = rows[len(rows) - self.lag :]
         if not self.lag or not np.isnan(last).any():
             return last.copy()
