@@ -41,8 +41,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Values that were measured at one time: a row of X has ``n_lags * n_channels`` columns. With ``stateful=True``
         it is ignored: every column is a channel.
     stateful : bool, default=False
-        Whether the rows of X are consecutive times of a series, or of many, and not independent windows. Cross-validation must
-        then be without a gap: the predicted rows follow directly after the rows of `fit`.
+        Whether the rows of X are consecutive times of a series, or of many, and not independent windows.
+        Cross-validation must then be without a gap: the predicted rows follow directly after the rows of `fit`.
     horizon : int or "auto", default="auto"
         Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
         held back if that is less.
