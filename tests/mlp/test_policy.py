@@ -10,7 +10,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -294,15 +294,16 @@ def test_rewards_and_propensities_are_routed():
         params = {"reward": LOG["reward"], "propensity": LOG["propensity"]}
         pipeline = make_pipeline(StandardScaler(), model).fit(LOG["X"], LOGGED, **params)
         assert pipeline.score(LOG["X"], LOGGED, **params) > 0.5
-        search = GridSearchCV(pipeline, {"dopaminemlppolicy__hidden_layer_sizes": [(), (16,)]}, cv=2)
+        mixed = KFold(3, shuffle=True, random_state=0)  # rows of one species stand together
+        search = GridSearchCV(pipeline, {"dopaminemlppolicy__hidden_layer_sizes": [(), (16,)]}, cv=mixed)
         search.fit(LOG["X"], LOGGED, **params)
         assert search.best_score_ > 0.5
-        result = cross_validate(pipeline, LOG["X"], LOGGED, params=params, cv=3)
+        result = cross_validate(pipeline, LOG["X"], LOGGED, params=params, cv=mixed)
         assert (result["test_score"] > 0.5).all()
-        scores = cross_val_score(pipeline, LOG["X"], LOGGED, params=params, cv=3)
+        scores = cross_val_score(pipeline, LOG["X"], LOGGED, params=params, cv=mixed)
         np.testing.assert_array_equal(scores, result["test_score"])
         blind = policy(max_iter=10).set_fit_request(reward=False, propensity=False)
-        wrong = cross_val_score(blind.set_score_request(reward=False, propensity=False), LOG["X"], LOGGED, cv=3)
+        wrong = cross_val_score(blind.set_score_request(reward=False, propensity=False), LOG["X"], LOGGED, cv=mixed)
         assert wrong.mean() < scores.mean()  # it learns what was done, and not what was good
 
 
