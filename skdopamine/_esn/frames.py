@@ -209,11 +209,12 @@ def _step(index: Any) -> Any:
 
 
 def _frequency(index: Any) -> Any:
+    """The frequency that the labels of an index show, as its name where it has one; None if they show none."""
     import pandas as pd
 
-    frequency: str | None = pd.infer_freq(index)
-    if frequency is None and len(index) >= FEWEST_LABELS and index.tz is None:  # one day of each month
+    found = _step(pd.DatetimeIndex(index, freq="infer"))
+    if found is None and len(index) >= FEWEST_LABELS and index.tz is None:  # one day of each month
         months = np.diff(np.asarray(index, dtype="datetime64[M]").astype(int))
         if (months == months[0]).all() and months[0] > 0 and (index.day == index.day[0]).all():
             return pd.DateOffset(months=int(months[0]))
-    return frequency
+    return found
