@@ -14,7 +14,7 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import season as _season
 from skdopamine._esn.bounds import Range, limits_of
-from skdopamine._esn.calendar import Calendar
+from skdopamine._esn.calendar import Calendar, extended
 from skdopamine._esn.choice import FEWEST_ROWS, Court, Plan, Trial
 from skdopamine._esn.covariates import Covariates
 from skdopamine._esn.forecast import Assignment, learn, predicted
@@ -269,7 +269,7 @@ class DopamineESN(Training):
             record=self._judged(model, task, normal, state, judge),
             waiting=len(task.target) < n_rows,
             absent=None if task.reader.absent is None else task.reader.absent[-model.n_history :].copy(),
-            calendar=Calendar().extended(rows.index),
+            calendars=extended((Calendar(),) * len(rows.indexes), rows.indexes),
             levels=model.base.levels(rows.inputs),
             frame=rows.frame,
             exog=None if rows.exog is None else kept(model, rows.exog),

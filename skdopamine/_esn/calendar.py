@@ -1,5 +1,6 @@
 """Whether the index of rows says that they are consecutive, and that they follow those read before."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,11 @@ class Calendar(NamedTuple):
         """Whether both are labels of one kind."""
         known = self.labels
         return known is not None and (known.dtype.kind, known.shape[1]) == (labels.dtype.kind, labels.shape[1])
+
+
+def extended(calendars: Sequence[Calendar], indexes: Sequence[Any]) -> tuple[Calendar, ...]:
+    """Calendars of series with the labels of further rows of each."""
+    return tuple(calendar.extended(index) for calendar, index in zip(calendars, indexes, strict=True))
 
 
 def check_index(index: Any) -> None:

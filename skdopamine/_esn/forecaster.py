@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
@@ -362,7 +363,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 learning_rate_init=self.learning_rate_init,
                 cut_short=cut_short,
             )
-        self._warn_of_gaps(Calendar(), rows.index)
+        self._warn_of_gaps((Calendar(),) * len(rows.indexes), rows.indexes)
         self._warn(rows.told)
         if self.difference == 1 and not self._model.base.lag:
             message = _ending.without_effect("difference", 1, "stateful=True and y the next rows of X")
@@ -427,10 +428,10 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             return Following(rows, rows, taken, self._exog(exog, taken, 0, first=False))
         taken = self._taken(X, first=False, **options)
         self._check_same_series(taken)
-        for index in taken.indexes:
-            self._warn_of_gaps(stream.calendar, index)
+        self._warn_of_gaps(stream.calendars, taken.indexes)
         known = self._exog(exog, taken, n_more, first=False)
-        return Following(self._bridged(self._model, stream, taken.values, known), taken.values, taken, known)
+        rows = self._bridged(self._model, stream, taken.values, known, begun=True)
+        return Following(rows, taken.values, taken, known)
 
     def _held(self, ends: Array) -> Array:
         """Ends (n, targets) of intervals, the next rows among them held within `bounds`."""
@@ -562,11 +563,11 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 model, stream, rows = self._begun(rows)
             else:
                 model, stream = self._model, self._stream
-            calendar = stream.calendar
+            calendars = stream.calendars
             stream = stream.learned(model, rows, waiting=y is None)
             assert stream.normal is not None
             self._set_fitted(model.solved(stream.normal), stream)
-        self._warn_of_gaps(calendar, rows.index)
+        self._warn_of_gaps(calendars, rows.indexes)
         self._warn(rows.told)
         return self
 
@@ -585,4 +586,8 @@ def _mean_r2(truth: Array, ahead: Array, weights: Array, n_series: int) -> float
         known = ~np.isnan(own).any(axis=1)
         if known.sum() > 1:
             scores.append(r2_score(own[known], said[known], sample_weight=weights[known]))
-    return float(np.mean(scores)) if scores else np.nan
+    if not scores:
+        message = "R2 is nan: no two rows of one series have a target whose channels are all known."
+        warnings.warn(message, UndefinedMetricWarning, stacklevel=users_level())
+        return np.nan
+    return float(np.mean(scores))

@@ -20,7 +20,7 @@ class Labels(NamedTuple):
     kind: str  # "times", "periods" or "numbers"
     last: Array  # (1,): a time in universal time, the number of a period, a number
     step: Any  # a frequency of pandas, or what two numbers are apart
-    zone: str | None
+    zone: Any  # its name, or what it is where it has none that can be read back
     name: Any
 
     @classmethod
@@ -36,8 +36,7 @@ class Labels(NamedTuple):
         if kind == "times":
             told = _step(index) or (_frequency(index) if len(index) >= FEWEST_LABELS else step)
             last = index[-1:] if index.tz is None else index[-1:].tz_convert(None)
-            zone = None if index.tz is None else str(index.tz)
-            return None if told is None else cls(kind, np.asarray(last), told, zone, index.name)
+            return None if told is None else cls(kind, np.asarray(last), told, _zone(index), index.name)
         if not dtype.startswith(("int", "uint", "float")):
             return None
         steps = np.diff(np.asarray(index))
@@ -46,6 +45,17 @@ class Labels(NamedTuple):
         elif step is None:
             step = 1
         return None if step is None else cls(kind, np.asarray(index[-1:]), step, None, index.name)
+
+    def whole(self, index: Any) -> Any:
+        """The index from the first to the last of these times at the step of the rows before; None if it is another."""
+        import pandas as pd
+
+        if self.kind != "times" or not str(index.dtype).startswith("datetime64") or _zone(index) != self.zone:
+            return None
+        if not index.is_monotonic_increasing or not index.is_unique:
+            return None
+        whole = pd.date_range(index[0], index[-1], freq=self.step, name=index.name).as_unit(index.unit)
+        return _likely(whole, index)
 
     def following(self, n: int) -> Any:
         """The index of the n rows that follow."""
@@ -157,14 +167,17 @@ def library_of(series: Any) -> str:
     return "numpy"
 
 
-def completed(series: Any) -> tuple[Any, Array | None]:
+def completed(series: Any, before: Frame | None = None) -> tuple[Any, Array | None]:
     """A series of pandas with all rows that its index leaves out, nan; and which rows it had, None if that is all.
 
-    An index leaves rows out where its labels are some of those that one frequency, or one step, makes.
+    An index leaves rows out where its labels are some of those that one frequency, or one step, makes; where it has too
+    few labels to tell, the frequency is that of the rows before.
     """
     if library_of(series) != "pandas" or not len(series):
         return series, None
     whole = _whole_index(series.index)
+    if whole is None and before is not None and before.labels is not None:
+        whole = before.labels.whole(series.index)
     if whole is None or len(whole) == len(series):
         return series, None
     had = np.zeros(len(whole), dtype=bool)
@@ -213,6 +226,12 @@ def _step(index: Any) -> Any:
         return index.freqstr if to_offset(index.freqstr) == index.freq else index.freq
     except ValueError:  # an offset without a name
         return index.freq
+
+
+def _zone(index: Any) -> Any:
+    """The zone of times, as its name where it has one that can be read back."""
+    name = str(index.tz)
+    return index.tz if index.tz is None or name.startswith("tz") else name
 
 
 def _frequency(index: Any) -> Any:

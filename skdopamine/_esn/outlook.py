@@ -145,8 +145,7 @@ class OutlookESN(DopamineESN):
                 f"X has {fewest} rows, fewer than the {n_lags} that the readout sees (lags_): the missing ones are "
                 "taken to be the mean."
             )
-        for index in taken.indexes:
-            self._warn_of_gaps(Calendar(), index)
+        self._warn_of_gaps((Calendar(),) * len(taken.indexes), taken.indexes)
         model, stream, which = self._view_of(values, taken.frame, len(taken.lengths), known)
         before = Stream.before(model, model.scaled(values))._replace(span=stream.span)
         rows = self._bridged(model, before, values, None if known is None else known[: len(values)])
@@ -205,9 +204,12 @@ class OutlookESN(DopamineESN):
         if message is not None:
             warnings.warn(message, UserWarning, stacklevel=users_level())
 
-    def _warn_of_gaps(self, calendar: Calendar, index: Any) -> None:
-        fault = calendar.fault(index) if self._model.form.is_series else None
-        if fault is not None:
+    def _warn_of_gaps(self, calendars: Sequence[Calendar], indexes: Sequence[Any]) -> None:
+        """Warn of rows that do not follow each other, or those before; once of what several series share."""
+        if not self._model.form.is_series:
+            return
+        faults = [calendar.fault(index) for calendar, index in zip(calendars, indexes, strict=True)]
+        for fault in dict.fromkeys(fault for fault in faults if fault is not None):
             self._warn(f"X is read as rows that follow each other, and those of fit, without a gap, but {fault}.")
 
     def _known(self) -> Record:

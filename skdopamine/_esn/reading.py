@@ -95,7 +95,10 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         """Checked series; what their indexes leave out is missing."""
         before = None if first else self._stream.frame
         panel, parts = divided(X) if is_panel(X) else (None, [X])
-        whole = [completed(part) for part in parts]
+        known: Sequence[Frame | None] = before.frames if isinstance(before, Panel) else (before,)
+        if len(known) != len(parts):
+            known = (None,) * len(parts)
+        whole = [completed(part, own) for part, own in zip(parts, known, strict=True)]
         parts, had = [part for part, _ in whole], tuple(kept for _, kept in whole)
         frame: Frame | Panel
         if panel is None:
@@ -133,12 +136,12 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
                 return rows
             inputs = held(rows.inputs, absent)
         else:
-            inputs = self._bridged(self._model, self._stream, rows.inputs, rows.exog)
+            inputs = self._bridged(self._model, self._stream, rows.inputs, rows.exog, begun=True)
         return rows._replace(inputs=inputs, has_gaps=True)
 
-    def _bridged(self, model: Model, stream: Stream, given: Array, exog: Array | None) -> Array:
+    def _bridged(self, model: Model, stream: Stream, given: Array, exog: Array | None, *, begun: bool = False) -> Array:
         """Rows that follow those of the stream, with forecasts in place of what is missing."""
-        absent = missing(given, model.form.n_series)
+        absent = missing(given, model.form.n_series, begun=begun)
         if not absent.any():
             return given
         filled = held(given, absent, stream.last_row(model) if stream.has_rows else None)
@@ -214,14 +217,14 @@ def _together(parts: Sequence[Any]) -> Any:
     """Rows of all series one after the other, a frame where all are frames, whose columns have to be the same."""
     if len(parts) == 1:
         return parts[0]
-    frames = [part for part in parts if library_of(part) == "pandas"]
-    if len(frames) == len(parts):
-        columns = [list(frame.columns) for frame in frames]
-        if all(own == columns[0] for own in columns):
+    if all(hasattr(part, "columns") for part in parts):
+        columns = [list(frame.columns) for frame in parts]
+        same = all(own == columns[0] for own in columns)
+        if same and all(library_of(part) == "pandas" for part in parts):
             import pandas as pd
 
-            return pd.concat(frames, ignore_index=True)
-        if len(columns[0]) > 1:
+            return pd.concat(parts, ignore_index=True)
+        if not same and len(columns[0]) > 1:
             raise ValueError(f"X must have the same columns in each series, got {sorted(map(str, columns))}.")
     arrays = [np.asarray(part, dtype=np.float64) for part in parts]
     if len({array.shape[1:] for array in arrays}) > 1:

@@ -41,9 +41,9 @@ class Rows(NamedTuple):
     told: str | None = None  # what there is to say of the values
 
     @property
-    def index(self) -> Any:
-        """That of pandas, of one series."""
-        return None if self.taken is None or len(self.taken.indexes) != 1 else self.taken.indexes[0]
+    def indexes(self) -> tuple[Any, ...]:
+        """Those of pandas, of each series."""
+        return (None,) if self.taken is None else self.taken.indexes
 
     @property
     def targets(self) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Range
-from skdopamine._esn.calendar import Calendar
+from skdopamine._esn.calendar import Calendar, extended
 from skdopamine._esn.forecast import Reader, SeriesReader, learn, predicted, weighted
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.intervals import Judge, Record
@@ -28,7 +28,7 @@ class Stream(NamedTuple):
     normal: Equations | None  # of all rows learnt from; None: the readout is not a ridge solution
     record: Record | None  # rows that were not learnt from; None: there are none
     waiting: bool  # whether the last row still waits for its target
-    calendar: Calendar  # labels of the last rows
+    calendars: tuple[Calendar, ...]  # labels of the last rows of each series
     levels: Array  # the last rows that differences are taken to, as the user counts: (lag, channels)
     frame: Frame | Panel = Frame()  # what the last rows came in
     exog: Array | None = None  # covariates of the last rows, as the user counts
@@ -39,7 +39,16 @@ class Stream(NamedTuple):
         """No row has been read; the first ones will be `rows`, in training units."""
         history = np.zeros((model.n_history if model.form.is_series else 0, *rows.shape[1:]))
         levels = np.empty((0, model.form.n_columns))
-        return cls(model.zero_state, history, Range.of(rows), model.no_rows, None, False, Calendar(), levels)
+        return cls(
+            model.zero_state,
+            history,
+            Range.of(rows),
+            model.no_rows,
+            None,
+            False,
+            (Calendar(),) * model.form.n_series,
+            levels,
+        )
 
     @property
     def has_rows(self) -> bool:
@@ -92,7 +101,7 @@ class Stream(NamedTuple):
             normal,
             record,
             waiting,
-            self.calendar.extended(further.index),
+            extended(self.calendars, further.indexes),
             model.base.levels(known),
             further.frame,
             None if exog is None else kept(model, self.with_exog(exog)),

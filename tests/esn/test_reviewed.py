@@ -242,3 +242,101 @@ def test_dates_of_a_short_member_go_on_as_those_of_the_others():
 def test_an_index_of_an_offset_goes_on(index):
     path = stream().fit(pd.Series(season(97), index[:97])).forecast(3)
     assert list(path.index) == list(index[97:])
+
+
+# ---- what was seen when all of this was checked once more ----
+
+
+@pytest.mark.parametrize("options", [{}, {"season": None}, {"difference": 1}], ids=str)
+def test_a_batch_that_begins_with_a_gap_in_one_series_is_bridged(options):
+    model = stream(n_units=15, **options).fit([season(200), season(200, seed=3)])
+    hole = [np.array([np.nan, 10.0]), np.array([10.0, 10.0])]
+    assert np.abs(model.predict(hole)[0] - 10).max() < 2
+    model.partial_fit(hole)
+    assert np.isfinite(model.forecast(3)[0]).all()
+    assert np.isfinite(model.partial_fit([season(40), season(40)]).forecast_interval(3)[0]).all()
+
+
+@pytest.mark.parametrize(("first", "fault"), [(125, "leave a gap after"), (110, "overlap"), (120, None)])
+@pytest.mark.parametrize("method", ["predict", "partial_fit"])
+def test_rows_of_many_series_that_do_not_follow_are_warned_of(recwarn, method, first, fault):
+    days = pd.date_range("2020-01-01", periods=150)
+    series = {name: pd.Series(season(150, seed=k), index=days) for k, name in enumerate("ab")}
+    model = stream(n_units=15).fit({name: own[:120] for name, own in series.items()})
+    getattr(model, method)({name: own[first : first + 15] for name, own in series.items()})
+    told = [str(each.message) for each in recwarn]
+    assert len(told) == (fault is not None)
+    assert all(fault in text for text in told)
+
+
+def test_times_of_another_unit_are_the_same_times():
+    known = pd.DataFrame({"k": RNG.standard_normal(120)}, index=DAYS)
+    series = pd.Series(season(120) + known["k"].to_numpy(), index=DAYS.as_unit("s"))
+    model = stream(n_units=15).fit(series, exog=known)
+    by_place = stream(n_units=15).fit(series, exog=known.to_numpy())
+    ahead = np.zeros((3, 1))
+    np.testing.assert_array_equal(model.forecast(3, exog=ahead), by_place.forecast(3, exog=ahead))
+    with pytest.raises(ValueError, match="got none for 2020-04-30"):
+        model.forecast(5, exog=known[:5])
+    with pytest.raises(ValueError, match="got none for 2020-01-01"):
+        stream(n_units=15).fit(series, exog=known.set_index(DAYS + pd.Timedelta(10, "D")))
+
+
+@pytest.mark.parametrize(
+    "index", [DAYS.tz_localize("UTC"), DAYS.to_period("D"), DAYS.strftime("%Y-%m-%d")], ids=["zone", "periods", "text"]
+)
+def test_covariates_with_times_of_another_kind_are_refused(index):
+    known = pd.DataFrame({"k": RNG.standard_normal(120)}, index=index)
+    with pytest.raises(ValueError, match="exog must have an index of datetime64"):
+        stream(n_units=15).fit(pd.Series(season(120), index=DAYS), exog=known)
+
+
+def test_covariates_of_irregular_times_go_by_the_times():
+    kept = np.sort(RNG.permutation(120)[:54])
+    known = pd.DataFrame({"k": RNG.standard_normal(120)}, index=DAYS)
+    series = pd.Series(season(54), index=DAYS[kept])
+    with pytest.warns(UserWarning, match="gaps"):
+        by_time = stream(n_units=15).fit(series, exog=known)
+    with pytest.warns(UserWarning, match="gaps"):
+        by_place = stream(n_units=15).fit(series, exog=known.to_numpy()[kept])
+    ahead = np.zeros((3, 1))
+    np.testing.assert_array_equal(by_time.forecast(3, exog=ahead), by_place.forecast(3, exog=ahead))
+
+
+def test_a_score_of_no_whole_target_is_told():
+    rows = np.stack([season(200), season(200, seed=1)], axis=1)
+    model = stream(n_units=15).fit(rows)
+    later = rows[:20].copy()
+    later[::2, 0] = np.nan
+    later[1::2, 1] = np.nan
+    with pytest.warns(UserWarning, match="R2 is nan"):
+        assert np.isnan(model.score(later))
+
+
+def test_columns_of_polars_frames_in_another_order_are_refused():
+    polars = pytest.importorskip("polars")
+    one = polars.DataFrame({"a": season(80), "b": season(80, seed=1)})
+    with pytest.raises(ValueError, match="the same columns"):
+        stream(n_units=15).fit({"x": one, "y": one.select("b", "a")})
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 3, 4], [0, 2]], ids=str)
+@pytest.mark.parametrize("many", [False, True])
+def test_a_gap_in_a_short_batch_is_seen_by_the_frequency_of_fit(kept, many):
+    series = pd.Series(season(130), index=pd.date_range("2020-01-01", periods=130))
+    given = (lambda rows: {"one": rows, "two": rows + 1}) if many else (lambda rows: rows)
+    model = stream(n_units=15).fit(given(series[:120]))
+    batch = series[120:].iloc[kept]
+    holed = batch.reindex(pd.date_range(batch.index[0], batch.index[-1]))
+    by_index, by_nan = model.predict(given(batch)), model.predict(given(holed))
+    by_index, by_nan = (found["one"] if many else found for found in (by_index, by_nan))
+    np.testing.assert_array_equal(by_index, by_nan[holed.notna()])
+    ahead = model.partial_fit(given(batch)).forecast(2)
+    assert (ahead["one"] if many else ahead).index[0] == batch.index[-1] + pd.Timedelta(1, "D")
+
+
+def test_zones_of_dateutil_go_on():
+    zone = pytest.importorskip("dateutil.tz").tzoffset("Berlin", 3600)
+    hours = pd.date_range("2020-01-01", periods=130, freq="h", tz=zone)
+    model = stream(n_units=15).fit(pd.Series(season(120), index=hours[:120]))
+    assert list(model.forecast(10).index) == list(hours[120:])

@@ -22,7 +22,7 @@ def test_before_the_first_row_nothing_is_known(stateful):
     assert not start.state.any()
     assert not start.history.any()
     assert len(start.history) == (model.n_history if stateful else 0)
-    assert (start.normal.n_rows, start.record, start.waiting, start.calendar.labels) == (0, None, False, None)
+    assert (start.normal.n_rows, start.record, start.waiting, start.calendars[0].labels) == (0, None, False, None)
     np.testing.assert_array_equal(start.span, Range.of(rows))
 
 
