@@ -64,6 +64,8 @@ def divided(series: Any) -> tuple[Panel, list[Any]]:
             kind, series = "long", series.set_index(list(LONG))
         if series.index.get_level_values(0).isna().any():
             raise ValueError("X must name the series of each row, got rows whose name is missing.")
+        if series.ndim == 2 and not series.shape[1]:
+            raise ValueError("X must have a column of values beside the names and times of its rows, got none.")
         groups = list(series.groupby(level=0, sort=False, observed=True))
         keys, parts = tuple(key for key, _ in groups), [group.droplevel(0) for _, group in groups]
         names = tuple(series.index.names)
@@ -74,6 +76,9 @@ def divided(series: Any) -> tuple[Panel, list[Any]]:
         )
     if not parts:
         raise ValueError(f"X must hold at least one series, got an empty {type(series).__name__}.")
+    for key, part in zip(keys, parts, strict=True):
+        if np.ndim(part) not in (1, 2):
+            raise ValueError(f"X must hold series of rows, got {type(part).__name__} for the series {key!r}.")
     return Panel(kind, keys, tuple(Frame.of(part) for part in parts), names), parts
 
 

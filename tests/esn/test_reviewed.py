@@ -340,3 +340,10 @@ def test_zones_of_dateutil_go_on():
     hours = pd.date_range("2020-01-01", periods=130, freq="h", tz=zone)
     model = stream(n_units=15).fit(pd.Series(season(120), index=hours[:120]))
     assert list(model.forecast(10).index) == list(hours[120:])
+
+
+def test_what_is_no_series_is_refused_by_name():
+    with pytest.raises(ValueError, match="got NoneType for the series 'b'"):
+        stream(n_units=15).fit({"a": season(50), "b": None})
+    with pytest.raises(ValueError, match="a column of values"):
+        stream(n_units=15).fit(pd.DataFrame({"unique_id": ["a"] * 50, "ds": DAYS[:50]}))
