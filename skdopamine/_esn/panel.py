@@ -76,9 +76,6 @@ def divided(series: Any) -> tuple[Panel, list[Any]]:
         )
     if not parts:
         raise ValueError(f"X must hold at least one series, got an empty {type(series).__name__}.")
-    for key, part in zip(keys, parts, strict=True):
-        if np.ndim(part) not in (1, 2):
-            raise ValueError(f"X must hold series of rows, got {type(part).__name__} for the series {key!r}.")
     return Panel(kind, keys, tuple(Frame.of(part) for part in parts), names), parts
 
 

@@ -96,6 +96,9 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         before = None if first else self._stream.frame
         panel, parts = divided(X) if is_panel(X) else (None, [X])
         known: Sequence[Frame | None] = before.frames if isinstance(before, Panel) else (before,)
+        none = [key for key, part in zip(panel.keys if panel else (), parts, strict=False) if part is None]
+        if none:
+            raise ValueError(f"X must hold rows of each series, got None for {none[0]!r}.")
         if len(known) != len(parts):
             known = (None,) * len(parts)
         whole = [completed(part, own) for part, own in zip(parts, known, strict=True)]

@@ -343,7 +343,7 @@ def test_zones_of_dateutil_go_on():
 
 
 def test_what_is_no_series_is_refused_by_name():
-    with pytest.raises(ValueError, match="got NoneType for the series 'b'"):
+    with pytest.raises(ValueError, match="got None for 'b'"):
         stream(n_units=15).fit({"a": season(50), "b": None})
     with pytest.raises(ValueError, match="a column of values"):
         stream(n_units=15).fit(pd.DataFrame({"unique_id": ["a"] * 50, "ds": DAYS[:50]}))
