@@ -1,6 +1,6 @@
 """How a network that acts is trained: checks of the rewards, what is learnt from them, and what is remembered."""
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -8,8 +8,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from skdopamine._estimator import validation as _validation
-from skdopamine._estimator.ending import interruptible, raise_if_early
 from skdopamine._estimator.validation import check_labels, check_vector, plain
 from skdopamine._mlp import network as _network
 from skdopamine._mlp import off_policy as _off_policy
@@ -37,6 +35,7 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
     # what classifier and regressor have as parameters, and a policy does not
     early_stopping = False
     scoring = None
+    _learns = "objective"
 
     classes_: Array
     _experience: Experience
@@ -231,19 +230,6 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
 
     def _out_activation(self, units: Units) -> str:
         return "identity" if self.objective == "reward" else "softmax"
-
-    def _partial_fit(self, X: Any, y: Any, feedback: Any, classes: Any) -> Self:
-        fresh = not hasattr(self, "coefs_")
-        with interruptible(self):
-            with _validation.restored_on_error(self):
-                sample = self._check_data(X, y, feedback, classes, fresh=fresh, whole=False)
-                problem = self._prepare(sample, fresh=fresh, whole=False)
-                settings = self._settings(problem)._replace(n_epochs=1, schedule=0, in_stream=True)
-                result = self._train(problem, settings, None, None)
-                raise_if_early(result)
-                self.n_iter_ = self._history.n_epochs
-            self._warn(result, False)
-        return self
 
 
 def check_feedback(reward: Any, propensity: Any, *, n_rows: int, dtype: Any) -> tuple[Array | None, Array | None]:

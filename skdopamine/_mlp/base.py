@@ -27,11 +27,15 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
+    _learns: ClassVar[str] = "loss"  # the parameter that says what is learnt
     _training: Training
 
     @property
     def _history(self) -> History:
         return self._training.history
+
+    def _learnt(self) -> str:
+        return f"{self._learns}={getattr(self, self._learns)!r}"
 
     def _check_classes(self, y: Any, classes: Any, *, fresh: bool, whole: bool) -> None:
         """Check the classes of y, and learn them with `fresh`; with `whole`, y has all rows."""

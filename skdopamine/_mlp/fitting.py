@@ -96,7 +96,7 @@ class TrainedMLP(DopamineMLP):
         result = self._train(problem, settings, held, callbacks, found=found)
         if result.reason is Ending.UNDEFINED:
             raise ValueError(
-                f"loss={self.loss!r} must be defined on one minibatch of each epoch at least, got none in epoch "
+                f"{self._learnt()} must be defined on one minibatch of each epoch at least, got none in epoch "
                 f"{len(result.epochs) + 1}: they may be too small, see batch_size, or lack a class."
             )
         if interrupted:
@@ -110,11 +110,11 @@ class TrainedMLP(DopamineMLP):
         shortened = found is not None and found.n_epochs < self.max_iter
         return result, not shortened and self.max_iter < full_schedule(self, problem.n_rows())
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+    def _partial_fit(self, X: Any, y: Any, known: Any, classes: Any) -> Self:
         fresh = not hasattr(self, "coefs_")
         with interruptible(self):
             with _validation.restored_on_error(self):
-                sample = self._check_data(X, y, sample_weight, classes, fresh=fresh, whole=False)
+                sample = self._check_data(X, y, known, classes, fresh=fresh, whole=False)
                 problem = self._prepare(sample, fresh=fresh, whole=False)
                 settings = self._settings(problem)._replace(n_epochs=1, schedule=0, in_stream=True)
                 result = self._train(problem, settings, None, None)
@@ -122,7 +122,7 @@ class TrainedMLP(DopamineMLP):
                 self.n_iter_ = self._history.n_epochs
             self._warn(result, False)
             if result.reason is Ending.UNDEFINED:
-                message = f"loss={self.loss!r} is not defined on this batch, and nothing is learnt from it."
+                message = f"{self._learnt()} is not defined on this batch, and nothing is learnt from it."
                 warnings.warn(message, UserWarning, stacklevel=users_level())
             for remark in self._remarks() if fresh else ():
                 warnings.warn(remark, UserWarning, stacklevel=users_level())

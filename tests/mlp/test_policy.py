@@ -483,3 +483,13 @@ def test_actions_are_among_the_classes():
 def test_bad_parameters_are_named(name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         policy(**{name: value}).fit(**LOG)
+
+
+def test_an_objective_that_is_never_defined_is_told_by_name():
+    def nothing(y, reward, propensity, proba):
+        return np.nan
+
+    with pytest.raises(ValueError, match=r"objective=<function .*nothing.* must be defined on one minibatch"):
+        policy(objective=nothing, max_iter=2).fit(**LOG)
+    with pytest.warns(UserWarning, match=r"objective=<function .*nothing.* is not defined on this batch"):
+        policy(objective=nothing).partial_fit(**LOG, classes=[0, 1, 2])
