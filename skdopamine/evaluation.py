@@ -14,7 +14,7 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.utils import metadata_routing
 
 from skdopamine import DopamineESNForecaster
-from skdopamine._esn.frames import completed
+from skdopamine._esn.frames import Frame, completed, continued
 from skdopamine._esn.panel import is_panel
 from skdopamine._typing import Array
 
@@ -198,7 +198,8 @@ class _ForecastScorer:
         options = {name: value for name, value in options.items() if value is not None}
         if not hasattr(estimator, "forecast"):
             raise TypeError(f"estimator must have a method forecast, got {type(estimator).__name__}.")
-        X = completed(X)[0]
+        frame = getattr(getattr(estimator, "_stream", None), "frame", None)
+        X = continued(X, frame) if isinstance(frame, Frame) else completed(X)[0]
         ahead = np.asarray(estimator.forecast(len(X), **options), dtype=float).reshape(len(X), -1)
         truth = np.asarray(X, dtype=float).reshape(len(X), -1)
         known = ~np.isnan(truth).any(axis=1)

@@ -186,7 +186,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "wild": set(),
         "standard": set(),
         "panel": {"frames"},
-        "exog": {"frames", "panel"},
+        "exog": {"calendar", "frames", "panel"},
         "frames": {"calendar"},
         "calendar": set(),
     },

@@ -243,3 +243,14 @@ def test_a_constant_series_has_no_errors_to_scale():
 def test_a_backtest_that_cannot_be_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         backtest(**{"estimator": forecaster(), "series": SERIES, "n_steps": 3, **options})
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "gone"), [(12, [287]), (12, [288]), (2, [298]), (3, [298]), (3, [297]), (4, [296, 298])]
+)
+def test_a_score_knows_where_a_forecast_began_though_rows_are_left_out(n_steps, gone):
+    index = pd.date_range("2020-01-01", periods=300)
+    wave = pd.DataFrame({"s": 10 + np.sin(2 * np.pi * np.arange(300) / 12)}, index=index).drop(index[gone])
+    cv, scorer = RollingOrigin(n_steps, 1), make_forecast_scorer()
+    (score,) = cross_val_score(forecaster(), wave, cv=cv, scoring=scorer)
+    assert -1e-5 < score <= 0

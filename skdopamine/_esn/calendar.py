@@ -60,19 +60,26 @@ def check_index(index: Any) -> None:
         raise ValueError("X must have one row for each time with stateful=True, got an index with repeated labels.")
 
 
+def kind_of(index: Any) -> str | None:
+    """What the labels of an index are: "times", "periods" or "numbers"; None if they are anything else."""
+    dtype = str(getattr(index, "dtype", ""))
+    kinds = {"datetime64": "times", "period": "periods", "int": "numbers", "uint": "numbers", "float": "numbers"}
+    return next((kind for start, kind in kinds.items() if dtype.startswith(start)), None)
+
+
 def labels_of(index: Any) -> Array | None:
     """Labels (n, clocks) of an index of times or numbers; None where there is none.
 
     Times with a zone are read on two clocks: hours are regular in universal time, days in local time.
     """
-    dtype = str(getattr(index, "dtype", ""))
-    if dtype.startswith("period"):  # consecutive numbers
+    kind = kind_of(index)
+    if kind == "periods":  # consecutive numbers
         return np.asarray(index.asi8)[:, None]
-    if dtype.startswith("datetime64"):
+    if kind == "times":
         zoned = getattr(index, "tz", None) is not None
         clocks = [index.tz_convert(None), index.tz_localize(None)] if zoned else [index]
         return np.stack([np.asarray(clock, dtype="datetime64[ns]") for clock in clocks], axis=1)
-    return np.asarray(index)[:, None] if dtype.startswith(("int", "uint", "float")) else None
+    return np.asarray(index)[:, None] if kind == "numbers" else None
 
 
 def _is_regular(labels: Array) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from skdopamine._esn.calendar import kind_of
 from skdopamine._esn.frames import Frame, as_rows, library_of
 from skdopamine._esn.panel import Panel, divided, is_panel
 from skdopamine._typing import Array
@@ -32,7 +33,7 @@ def labels_ahead(frame: Frame, index: Any, n_more: int) -> Any:
     """Times of rows with this index, if any, and of the rows that follow; None where they are not known."""
     labels = frame.labels
     if labels is None:  # nothing tells how the times go on, but those of X are known
-        return index if not n_more and is_dated(index) else None
+        return index if not n_more and kind_of(index) in ("times", "periods") else None
     if labels.kind == "numbers":
         return None
     ahead = labels.following(n_more) if n_more else None
@@ -41,19 +42,9 @@ def labels_ahead(frame: Frame, index: Any, n_more: int) -> Any:
     return index if ahead is None else index.append(ahead)
 
 
-def kind_of(index: Any) -> str:
-    """What the labels of an index are, whatever the unit of its times."""
+def dtype_of(index: Any) -> str:
+    """The dtype of an index, whatever the unit of its times."""
     return re.sub(r"^datetime64\[\w+", "datetime64[ns", str(index.dtype))
-
-
-def is_dated(index: Any) -> bool:
-    """Whether an index is of times or periods."""
-    return str(getattr(index, "dtype", "")).startswith(("datetime64", "period"))
-
-
-def is_numbered(index: Any) -> bool:
-    """Whether an index is of numbers, as that which pandas makes."""
-    return str(index.dtype).startswith(("int", "uint", "float"))
 
 
 def rows_of(exog: Any, n_rows: int, wanted: Any, *, longest: int) -> Array:
@@ -61,9 +52,9 @@ def rows_of(exog: Any, n_rows: int, wanted: Any, *, longest: int) -> Array:
 
     Of a table that serves the `longest` series, a shorter one has the last rows.
     """
-    if wanted is not None and library_of(exog) == "pandas" and not is_numbered(exog.index):
-        if kind_of(exog.index) != kind_of(wanted):
-            raise ValueError(f"exog must have an index of {kind_of(wanted)}, as X, got one of {kind_of(exog.index)}.")
+    if wanted is not None and library_of(exog) == "pandas" and kind_of(exog.index) != "numbers":
+        if dtype_of(exog.index) != dtype_of(wanted):
+            raise ValueError(f"exog must have an index of {dtype_of(wanted)}, as X, got one of {dtype_of(exog.index)}.")
         missing = wanted[~wanted.isin(exog.index)]
         if len(missing) or not exog.index.is_unique:
             told = f"none for {missing[0]}" if len(missing) else "some twice"

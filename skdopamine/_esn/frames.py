@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from skdopamine._esn.calendar import check_index
+from skdopamine._esn.calendar import check_index, kind_of
 from skdopamine._typing import Array
 
 FEWEST_LABELS = 3  # that pandas tells a frequency from
@@ -28,8 +28,7 @@ class Labels(NamedTuple):
         """Of the last row with this index; None if it does not tell how it goes on, and the rows before did not."""
         if not len(index) or index.nlevels > 1:
             return None
-        dtype, kinds = str(index.dtype), {"datetime64": "times", "period": "periods", "int": "numbers"}
-        kind = next((kind for start, kind in kinds.items() if dtype.startswith(start)), "numbers")
+        kind = kind_of(index)
         step = before.step if before is not None and before.kind == kind else None
         if kind == "periods":
             return cls(kind, np.array([index[-1].ordinal]), index.freqstr, None, index.name)
@@ -37,7 +36,7 @@ class Labels(NamedTuple):
             told = _step(index) or (_frequency(index) if len(index) >= FEWEST_LABELS else step)
             last = index[-1:] if index.tz is None else index[-1:].tz_convert(None)
             return None if told is None else cls(kind, np.asarray(last), told, _zone(index), index.name)
-        if not dtype.startswith(("int", "uint", "float")):
+        if kind is None:
             return None
         steps = np.diff(np.asarray(index))
         if len(steps):
@@ -50,7 +49,7 @@ class Labels(NamedTuple):
         """The index from the first to the last of these times at the step of the rows before; None if it is another."""
         import pandas as pd
 
-        if self.kind != "times" or not str(index.dtype).startswith("datetime64") or _zone(index) != self.zone:
+        if not self.kind == kind_of(index) == "times" or _zone(index) != self.zone:
             return None
         if not index.is_monotonic_increasing or not index.is_unique:
             return None
@@ -185,19 +184,32 @@ def completed(series: Any, before: Frame | None = None) -> tuple[Any, Array | No
     return series.reindex(whole), had
 
 
+def continued(series: Any, before: Frame) -> Any:
+    """A series of pandas from the row on that follows those before; the rows that its index leaves out are nan.
+
+    Of another index, or none, it is as it was.
+    """
+    series = completed(series, before)[0]
+    if library_of(series) != "pandas" or before.labels is None or before.labels.kind != kind_of(series.index):
+        return series
+    whole = before.labels.following(MOST_MISSING * (len(series) + FEWEST_LABELS))
+    whole = whole[: whole.get_indexer(series.index[-1:])[0] + 1]
+    return series.reindex(whole) if series.index.isin(whole).all() else series
+
+
 def _whole_index(index: Any) -> Any:
     """The regular index that has all labels of this one; None where there is none, or none that is likely."""
     import pandas as pd
 
     if index.nlevels > 1 or not index.is_monotonic_increasing or not index.is_unique or len(index) < FEWEST_LABELS:
         return None
-    dtype = str(index.dtype)
-    if dtype.startswith("period"):
+    kind, dtype = kind_of(index), str(index.dtype)
+    if kind == "periods":
         return _likely(pd.period_range(index[0], index[-1], freq=index.freq, name=index.name), index)
     if dtype.startswith(("int", "uint")):
         step = int(np.diff(np.asarray(index)).min())
         return _likely(pd.RangeIndex(index[0], index[-1] + 1, step, name=index.name), index)
-    if not dtype.startswith("datetime64") or index.freq is not None or _frequency(index) is not None:
+    if kind != "times" or index.freq is not None or _frequency(index) is not None:
         return None
     steps = np.diff(index.asi8)
     if steps.sum() / steps.min() > 2 * MOST_MISSING * len(index):  # a range that long is not made

@@ -352,14 +352,21 @@ def check_enough(name: str, given: Any, coverage: float, n_errors: int) -> None:
         )
 
 
-def growth(given: Array, coverage: float, half: Array, *, bounded: bool) -> Array:
+def n_missing_last(absent: Array) -> Array:
+    """How many of the very last rows were missing, (columns,), of which were, (n, columns)."""
+    there = ~absent[::-1]
+    return np.where(there.any(axis=0), there.argmax(axis=0), len(there))
+
+
+def growth(given: Array, before: Array, coverage: float, half: Array, *, bounded: bool) -> Array:
     """By how much wider intervals (rows, channels) of the next row are after rows of which the last were missing.
 
-    Errors grow with the root of the steps; `bounded`, up to those of normal rows around their mean.
+    `before` (channels,) were missing just before these rows. Errors grow with the root of the steps; `bounded`, up to
+    those of normal rows around their mean.
     """
     run = np.zeros(half.shape)
     for t, row in enumerate(np.isnan(given)):
-        run[t] = np.where(row, (run[t - 1] if t else 0.0) + 1, 0.0)
+        run[t] = np.where(row, (run[t - 1] if t else before) + 1, 0.0)
     wider = np.sqrt(1 + run)
     if not bounded:
         return wider

@@ -38,8 +38,7 @@ class Origin(NamedTuple):
         """How many of the very last rows were missing, (series x channels,)."""
         if self.absent is None:
             return np.zeros(self.centre.shape[1], dtype=np.intp)
-        there = ~self.absent[::-1]
-        return np.where(there.any(axis=0), there.argmax(axis=0), len(there))
+        return _intervals.n_missing_last(self.absent)
 
     def given_back(self, values: Array, kinds: Sequence[str] | None, arrays: Callable[[Array], Any]) -> Any:
         """Values (n_steps, series x channels, k) in what the series came in.
@@ -152,7 +151,8 @@ class OutlookESN(DopamineESN):
         scaled = model.scaled(rows)
         path = stream.path_after(model, scaled, n_steps, known)
         centre = model.restored_path(path, rows[len(rows) - lag :])
-        return stream, path, Origin(model, centre, taken.frame, scaled, which, model.absent(values))
+        begun = np.where(np.isnan(rows), 0.0, values)  # rows before a series begins are none that it lacks
+        return stream, path, Origin(model, centre, taken.frame, scaled, which, model.absent(begun))
 
     def _view_of(
         self, values: Array, frame: Frame | Panel, n_series: int, exog: Array | None

@@ -51,7 +51,10 @@ def is_panel(series: Any) -> bool:
     """Whether these are many series, and not one."""
     if isinstance(series, list | tuple):
         return bool(series) and all(_is_series(entry) for entry in series)
-    if library_of(series) != "pandas":
+    library = library_of(series)
+    if library == "polars" and set(LONG) <= set(getattr(series, "columns", ())):
+        raise ValueError(f"X must be a frame of pandas to hold series in long columns, {LONG}, got one of polars.")
+    if library != "pandas":
         return isinstance(series, Mapping)
     return series.index.nlevels == 2 or (series.ndim == 2 and set(LONG) <= set(series.columns))
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import check_consistent_length
 
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.model import Form
@@ -87,6 +88,7 @@ class Following(NamedTuple):
     def weights(self, given: Any) -> Array:
         """Weights of the rows that were given, as of all rows."""
         had = self.taken.had[0]
+        check_consistent_length(given, self.rows if had is None else np.flatnonzero(had))
         if had is None:
             return np.asarray(given, dtype=np.float64)
         weights = np.ones(len(self.rows))

@@ -347,3 +347,57 @@ def test_what_is_no_series_is_refused_by_name():
         stream(n_units=15).fit({"a": season(50), "b": None})
     with pytest.raises(ValueError, match="a column of values"):
         stream(n_units=15).fit(pd.DataFrame({"unique_id": ["a"] * 50, "ds": DAYS[:50]}))
+
+
+def test_a_new_series_has_the_interval_that_it_has_alone():
+    model = stream(n_units=15).fit({"a": season(200), "b": season(200, seed=1)})
+    new, widths = season(10, seed=2), []
+    for given in ({"new": new}, {"long": season(100, seed=3), "new": new}):
+        with pytest.warns(UserWarning, match="fewer than the"):
+            low, high = model.forecast_interval(3, X=given)["new"]
+        widths.append(high - low)
+    np.testing.assert_allclose(*widths)
+
+
+def walk(seed):
+    return np.random.default_rng(seed).standard_normal(340).cumsum()
+
+
+def test_intervals_of_walks_hold_inside_a_gap_of_one_of_many_series():
+    def once(rng):
+        one, other = (walk(int(rng.integers(1000))) for _ in range(2))
+        model = stream(n_units=15, difference=1, season=None).fit([one[:300], other[:300]])
+        holed = one[300:339].copy()
+        holed[5:25] = np.nan
+        ends = model.predict_interval([holed, other[300:339]])[0]
+        return inside([end[5:25] for end in ends], one[306:326])
+
+    assert coverage(once) > 0.8
+
+
+def test_intervals_of_walks_hold_inside_a_gap_that_is_read_row_by_row():
+    def once(rng):
+        one, nothing, hits = walk(int(rng.integers(1000))), np.array([np.nan]), []
+        model = stream(n_units=15, difference=1, season=None).fit(one[:300])
+        for row in range(300, 320):
+            hits.append(inside(model.predict_interval(nothing), one[row + 1]))
+            model.partial_fit(nothing)
+        return np.mean(hits)
+
+    assert coverage(once, 15) > 0.8
+
+
+def test_long_columns_of_polars_are_refused_by_name():
+    polars = pytest.importorskip("polars")
+    long = polars.DataFrame({"unique_id": ["a"] * 50, "ds": list(range(50)), "y": season(50)})
+    with pytest.raises(ValueError, match="X must be a frame of pandas to hold series in long columns"):
+        stream(n_units=15).fit(long)
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_weights_of_another_length_are_refused(gap):
+    rows = pd.Series(season(40), index=pd.date_range("2020-04-30", periods=40))
+    rows = rows.drop(rows.index[10]) if gap else rows
+    model = stream(n_units=15).fit(pd.Series(season(120), index=DAYS))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(rows, sample_weight=np.ones(3))
