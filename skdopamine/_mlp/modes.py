@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from skdopamine._mlp import network as _network
+from skdopamine._mlp.activations import COARSE
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.node import NodeProblem
 from skdopamine._mlp.problem import Data, NetworkProblem
@@ -12,6 +14,7 @@ from skdopamine._objectives.base import Objective, SetObjective
 
 AUTO = "node"
 NODE_DRAWS, WEIGHT_MEMBERS = 1, 16
+PARAMETERS_PER_MEMBER, MOST_MEMBERS = 40, 64  # of weight perturbation, where each batch has all rows
 # sizes of the perturbation for objectives that stand still under small ones, as metrics do:
 DECISION_SCALE, VALUE_SCALE = 1.0, 0.1  # of a classifier's and of a regressor's outputs
 FLAT_WEIGHT_SCALE = 0.1  # of all weights
@@ -26,6 +29,7 @@ class Options(NamedTuple):
     n_jobs: int | None
     alpha: float
     seed: int
+    whole: bool = False  # whether each batch has all rows, and the rate is moved by what steps gain on them
 
 
 class Mode(NamedTuple):
@@ -61,12 +65,17 @@ def _node(
 
 def _weight(network: Network, objective: Objective | SetObjective, data: Data, options: Options) -> WeightProblem:
     scale = max([*options.auto_scales, *([FLAT_WEIGHT_SCALE] if objective.flat else [])])
+    promises = options.whole and not objective.flat and max(options.auto_scales) < COARSE
+    members = WEIGHT_MEMBERS
+    if promises:
+        members = min(MOST_MEMBERS, max(1, round(_network.n_parameters(network) / PARAMETERS_PER_MEMBER)))
     return WeightProblem(
         network,
         objective,
         data,
         scale=options.scale or scale,
-        n_perturbations=options.n_perturbations or WEIGHT_MEMBERS,
+        n_perturbations=options.n_perturbations or members,
+        promises=promises,
         n_jobs=options.n_jobs,
         alpha=options.alpha,
         seed=options.seed,

@@ -123,11 +123,13 @@ def forward_layers(
     return np.asarray(output)
 
 
-def forward_pairs(network: Network, params: Array, directions: Array, scale: float, X: Any) -> Array:
+def forward_pairs(
+    network: Network, params: Array, directions: Array, scale: float, X: Any, *, one_sided: bool = False
+) -> Array:
     """Outputs (2, members, n, outputs) of ``params +- scale * direction`` for directions (members, n_parameters).
 
     The first layer is linear in its parameters, so both members of a pair share its product: ``X @ W +- scale * X @
-    direction``.
+    direction``. With `one_sided`, of the plus alone, (1, members, n, outputs).
     """
     weights, biases = unpack(network, params)
     moved_weights, moved_biases = unpack(network, scale * directions)
@@ -140,8 +142,8 @@ def forward_pairs(network: Network, params: Array, directions: Array, scale: flo
     else:
         moved = np.matmul(X, moved_weights[0])  # (members, n, units)
     moved += moved_biases[0][:, None, :]
-    z = both_sides(clean, moved)  # (2, members, n, units)
-    sign = np.array([1, -1], dtype=params.dtype).reshape(2, 1, 1, 1)
+    z = (clean + moved)[None] if one_sided else both_sides(clean, moved)  # (sides, members, n, units)
+    sign = np.array([1, -1], dtype=params.dtype).reshape(2, 1, 1, 1)[: len(z)]
     for layer, activation in enumerate(network.activations, start=1):
         hidden = activation.function(z)
         z = np.matmul(hidden, weights[layer] + sign * moved_weights[layer])

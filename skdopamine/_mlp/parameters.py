@@ -23,7 +23,7 @@ from skdopamine._mlp.modes import MODES, Options, find_mode
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.problem import Data, NetworkProblem
 from skdopamine._objectives.base import Objective, SetObjective
-from skdopamine._training.learning_rate import LearningRate, make_rule
+from skdopamine._training.learning_rate import LearningRate, Promised, make_rule
 from skdopamine._training.trainer import Settings
 
 AUTO_BATCH = 200
@@ -69,9 +69,9 @@ def output_gain(estimator: Any, network: Network) -> float:
 
 
 def make_problem(
-    estimator: Any, network: Network, objective: Objective | SetObjective, data: Data, seed: int
+    estimator: Any, network: Network, objective: Objective | SetObjective, data: Data, seed: int, *, whole: bool
 ) -> NetworkProblem:
-    """The problem of the chosen credit rule."""
+    """The problem of the chosen credit rule; with `whole`, the data are all rows that there will be."""
     options = Options(
         auto_scales=[a.scale for a in layer_activations(estimator.activation, len(network.activations))],
         scale=None if estimator.perturbation_scale == "auto" else float(estimator.perturbation_scale),
@@ -79,12 +79,15 @@ def make_problem(
         n_jobs=estimator.n_jobs,
         alpha=float(estimator.alpha),
         seed=seed,
+        whole=whole and estimator.learning_rate == "dopamine" and len(data.target) <= nominal_batch(estimator),
     )
     return find_mode(estimator.perturbation).make(network, objective, data, options)
 
 
-def make_learning_rate(estimator: Any) -> LearningRate:
-    """The chosen rule of the learning rate."""
+def make_learning_rate(estimator: Any, problem: NetworkProblem) -> LearningRate:
+    """The chosen rule of the learning rate, for a problem."""
+    if problem.promises:
+        return Promised(float(estimator.learning_rate_init))
     ceiling = find_mode(estimator.perturbation).ceiling * (REGRESSION_CEILING if is_regressor(estimator) else 1.0)
     return make_rule(estimator.learning_rate, float(estimator.learning_rate_init), ceiling, float(estimator.power_t))
 
@@ -112,7 +115,9 @@ def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first
     n_rows, nominal, annealed = problem.n_rows(), nominal_batch(estimator), estimator.learning_rate == "dopamine"
     of_metric = isinstance(problem.objective, SetObjective) and estimator.batch_size == "auto"
     n_epochs = min(estimator.max_iter, full_schedule(estimator, n_rows)) - n_past
-    gain = output_gain(estimator, problem.network)
+    scale: Any = 1.0
+    if not problem.promises:
+        scale = _network.step_scale(problem.network, output_gain(estimator, problem.network), problem.dtype)
     return Settings(
         n_epochs=n_epochs,
         schedule=n_epochs if annealed else 0,
@@ -122,8 +127,9 @@ def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first
         shuffle=estimator.shuffle,
         momentum=float(estimator.momentum),
         tol=float(estimator.tol),
-        n_iter_no_change=estimator.n_iter_no_change,
+        n_iter_no_change=estimator.n_iter_no_change * problem.n_updates_of_all,
         seed=problem.seed,
         plateau_above=PLATEAU_ABOVE if annealed else np.inf,
-        step_scale=_network.step_scale(problem.network, gain, problem.dtype),
+        step_scale=scale,
+        normalised=not problem.promises,
     )

@@ -83,6 +83,9 @@ def make_data(X: Any, target: Array, weight: Array | None, units: Units | None =
 class NetworkProblem(ABC):
     """What all credit rules share: batches, losses, the penalty."""
 
+    promises = False  # whether an estimate says by how much a step should lower the loss
+    n_updates_of_all = 1  # updates until all directions have been tried, which is when no progress says something
+
     def __init__(
         self,
         network: Network,

@@ -1,9 +1,8 @@
 """Learning-rate rules. They see numbers only, never parameters or data.
 
-A rule is ``init() -> RateState`` and ``update(state, *, reward_prediction_error) -> RateState``; `Dopamine.step_rate`
-applies the annealing envelope. The reward prediction error handed in is standardised: the mean over a minibatch of
-(loss of the earlier model - loss of the present one), the expected minus the actual loss, in units of its standard
-error. The minibatch is one that the update has not seen.
+A rule is ``init() -> RateState`` and ``update(state, judgement) -> RateState``; `Dopamine.step_rate` applies the
+annealing envelope. A judgement compares the loss of the earlier model with that of the present one on rows that the
+update has not seen or, where each batch has all rows, on all rows.
 """
 
 from math import exp, log, tanh
@@ -11,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 LEAST = 1e-12  # a rate that has fallen this far can still rise
 JUDGE_EVERY = 4  # updates between two judgements
+MOST = 1e9  # a rate that is not held below a ceiling
+WIDTH = 0.5  # of the shares of a promised gain among which the rate moves in proportion
 
 
 class RateState(NamedTuple):
@@ -19,6 +20,16 @@ class RateState(NamedTuple):
     rate: float  # tonic level: the rate before the envelope
     peak: float  # highest rate so far
     update: int  # updates seen
+    gained: float = 0.0  # sum of the gains of the last updates, which fades
+    expected: float = 0.0  # and of those that were expected
+
+
+class Judgement(NamedTuple):
+    """What an update has brought."""
+
+    gain: float  # mean loss of the earlier model minus that of the present one
+    standardised: float  # the same in units of its standard error
+    expected: float  # the gain that the credit had promised
 
 
 class LearningRate(Protocol):
@@ -29,7 +40,7 @@ class LearningRate(Protocol):
     def advance(self, state: RateState) -> RateState:
         """One update has been made."""
 
-    def update(self, state: RateState, *, reward_prediction_error: float) -> RateState:
+    def update(self, state: RateState, judgement: Judgement) -> RateState:
         """An update has been judged."""
 
     def judges(self, state: RateState) -> bool:
@@ -69,10 +80,10 @@ class Dopamine(NamedTuple):
     def advance(self, state: RateState) -> RateState:
         return state._replace(update=state.update + 1)
 
-    def update(self, state: RateState, *, reward_prediction_error: float) -> RateState:
+    def update(self, state: RateState, judgement: Judgement) -> RateState:
         probing = state.update <= self.n_probing
         gain = self.probing_gain if probing else self.gain
-        rate = exp(log(state.rate) + gain * tanh(reward_prediction_error))
+        rate = exp(log(state.rate) + gain * tanh(judgement.standardised))
         rate = min(max(rate, LEAST), self.ceiling)
         peak = max(state.peak, rate)
         if not probing:
@@ -93,6 +104,48 @@ class Dopamine(NamedTuple):
         return state.rate * (1 - (1 - self.last) * progress)
 
 
+class Promised(NamedTuple):
+    """Less than the promised gain: the rate falls; a fair share of it: the rate rises, whatever its start.
+
+    The credit along the directions that were tried promises a gain of the loss, in proportion to the rate. A step far
+    too short gains all of it, the best step along a direction half of it, and a step twice as long nothing (our
+    formalisation of arXiv:2510.22178 for weight perturbation). ``log rate += speed * clip((rho - target) / WIDTH, -1,
+    1)``, where rho is the gain over the promised gain of the last updates.
+    """
+
+    initial: float
+    target: float = 0.1
+    speed: float = 0.4
+    memory: float = 0.8
+    jump: float = 0.3  # an update that raises the loss by this share is undone
+
+    def init(self) -> RateState:
+        return RateState(self.initial, self.initial, 0)
+
+    def advance(self, state: RateState) -> RateState:
+        return state._replace(update=state.update + 1)
+
+    def update(self, state: RateState, judgement: Judgement) -> RateState:
+        gained = self.memory * state.gained + judgement.gain
+        expected = self.memory * state.expected + judgement.expected
+        share = gained / expected if expected > 0 else 0.0
+        rate = state.rate * exp(self.speed * min(max((share - self.target) / WIDTH, -1.0), 1.0))
+        rate = min(max(rate, LEAST), MOST)
+        return state._replace(rate=rate, peak=max(state.peak, rate), gained=gained, expected=expected)
+
+    def judges(self, state: RateState) -> bool:
+        return True
+
+    def tolerates(self, before: float, after: float, reference: float) -> bool:
+        return after - before < self.jump * max(abs(before), 0.2 * abs(reference))
+
+    def reject(self, state: RateState) -> RateState:
+        return RateState(max(0.3 * state.rate, LEAST), state.peak, state.update)
+
+    def step_rate(self, state: RateState, progress: float) -> float:
+        return state.rate
+
+
 class Constant(NamedTuple):
     """Always the initial rate: the ablation, standard perturbation learning."""
 
@@ -104,7 +157,7 @@ class Constant(NamedTuple):
     def advance(self, state: RateState) -> RateState:
         return state._replace(update=state.update + 1)
 
-    def update(self, state: RateState, *, reward_prediction_error: float) -> RateState:
+    def update(self, state: RateState, judgement: Judgement) -> RateState:
         return state
 
     def judges(self, state: RateState) -> bool:
@@ -133,7 +186,7 @@ class InvScaling(NamedTuple):
         update = state.update + 1
         return RateState(self.initial * (update + 1) ** -self.power, state.peak, update)
 
-    def update(self, state: RateState, *, reward_prediction_error: float) -> RateState:
+    def update(self, state: RateState, judgement: Judgement) -> RateState:
         return state
 
     def judges(self, state: RateState) -> bool:

@@ -14,6 +14,7 @@ class Estimate(NamedTuple):
     n_evaluations: int  # loss evaluations, rows x members
     defined: bool = True  # whether the batch has a loss at all; without one it counts for nothing
     told: Array | None = None  # (n,): losses to be reported, where these are others
+    promised: float = 0.0  # by how much a step of unit rate should lower the loss, where the credit tells
 
 
 class Rows(Protocol):

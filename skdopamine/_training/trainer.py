@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from skdopamine._training.learning_rate import LearningRate, RateState
+from skdopamine._training.learning_rate import Judgement, LearningRate, RateState
 from skdopamine._training.problem import Estimate, Problem, Rows
 from skdopamine._typing import Array
 
 SECOND_DECAY = 0.999
 EPSILON = 1e-8
-MAX_UNDONE = 50
+MAX_UNDONE, UNDONE = 50, 0.2  # updates that a run may undo, or this share of all
 WILD = 100.0  # a row counts for at most this many times the median loss where a run begins
 FAR = 10.0  # a run is lost beyond this many times its loss at the start
 # the loss may rise by no more than these shares of itself, and of that at the start, at the end of an epoch:
@@ -33,6 +33,8 @@ class Anchor(NamedTuple):
     params: Array
     memory: tuple[Array, ...]
     update: int  # -1: training went back to it, and does not judge it again
+    loss: float | None = None  # of its batch, where each batch has all rows
+    promised: float = 0.0  # gain of the loss that its step was to bring
 
 
 class Seen(NamedTuple):
@@ -149,11 +151,12 @@ def init_state(params: Array, problem: Problem, rule: LearningRate) -> TrainStat
 def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
     """Index arrays or slices of one epoch; the order is a function of seed and epoch."""
     size = settings.batch_size
-    if settings.shuffle:
+    shuffle = settings.shuffle and size < n_rows
+    if shuffle:
         rng = np.random.Generator(np.random.PCG64([settings.seed, settings.first_epoch + epoch]))
         order = rng.permutation(np.arange(n_rows, dtype=np.min_scalar_type(n_rows)))
     for start in range(0, n_rows, size):
-        yield order[start : start + size] if settings.shuffle else slice(start, min(start + size, n_rows))
+        yield order[start : start + size] if shuffle else slice(start, min(start + size, n_rows))
 
 
 def judge(before: Array, after: Array, share: Array, nominal_batch: int) -> tuple[float, float]:
@@ -254,23 +257,24 @@ def update_step(
     n_evaluations = state.n_evaluations + estimate.n_evaluations
     jumped = not isfinite(loss)
     if anchor is not None and anchor.update == state.update - 1 and not is_short(share, settings):
-        before = problem.losses(anchor.params, batch)
-        n_evaluations += len(before)
-        error, standardised = judge(before, estimate.losses, share, settings.nominal_batch)
-        few_alone = few_rows_alone(error, standardised, settings.nominal_batch)
+        judgement, few_alone, spent = judged(problem, anchor, estimate.losses, batch, settings)
+        n_evaluations += spent
+        error = judgement.gain
         jumped = jumped or not (few_alone or rule.tolerates(loss + error, loss, state.reference or 0.0))
         if not jumped:
-            rate = rule.update(rate, reward_prediction_error=standardised)
+            rate = rule.update(rate, judgement)
     if jumped and anchor is not None:
         undone = gone_back(state, anchor, rule.reject(rate))
         return undone._replace(n_evaluations=n_evaluations), estimate, error
+    step_rate = rule.step_rate(rate, progress)
     if rule.judges(rate):
-        anchor = Anchor(state.params, state.memory, state.update)
+        known = loss if problem.n_rows() == len(share) and not settings.normalised else None
+        anchor = Anchor(state.params, state.memory, state.update, known, step_rate * estimate.promised)
     if settings.normalised:
         first, second, step = adam_step(state, estimate.credit, settings.momentum)
     else:
         first, second, step = state.credit_mean, state.credit_square, estimate.credit.copy()
-    step *= rule.step_rate(rate, progress) * settings.step_scale
+    step *= step_rate * settings.step_scale
     advanced = TrainState(
         params=state.params - step,
         credit_mean=first,
@@ -287,6 +291,25 @@ def update_step(
         anchor=anchor,
     )
     return advanced, estimate, error
+
+
+def judged(
+    problem: Problem, anchor: Anchor, losses: Array, batch: Rows, settings: Settings
+) -> tuple[Judgement, bool, int]:
+    """What the update since the anchor has brought, whether few rows alone may have made it, and evaluations spent.
+
+    Where each batch has all rows, the loss at the anchor is known.
+    """
+    share = batch.share[:, 0]
+    if anchor.loss is not None:
+        gain = anchor.loss - float(losses @ share)
+        return Judgement(gain, 0.0, anchor.promised), False, 0
+    before = problem.losses(anchor.params, batch)
+    if not settings.normalised:  # the same bits as where the loss is known
+        return Judgement(float(before @ share) - float(losses @ share), 0.0, anchor.promised), False, len(before)
+    gain, standardised = judge(before, losses, share, settings.nominal_batch)
+    few_alone = few_rows_alone(gain, standardised, settings.nominal_batch)
+    return Judgement(gain, standardised, anchor.promised), few_alone, len(before)
 
 
 def gone_back(state: TrainState, anchor: Anchor, rate: RateState) -> TrainState:
@@ -379,7 +402,8 @@ def why_lost(loss: float, level: float, n_undone: int, state: TrainState) -> str
         return "the loss is no longer finite"
     if n_undone == 0 and level > state.far:
         return f"the loss of most rows is more than {FAR:g} times what it was at the start"
-    return f"more than {MAX_UNDONE} updates made it jump and were undone" if state.undone > MAX_UNDONE else ""
+    lost = state.undone > max(MAX_UNDONE, UNDONE * state.update)
+    return f"more than {MAX_UNDONE} updates made it jump and were undone" if lost else ""
 
 
 def train(
@@ -399,7 +423,8 @@ def train(
     start, the start is kept. With `told_score`, that is reported instead.
     """
     start, kept, reason, cause = Anchor(state.params, state.memory, -1), Kept(state.params), Ending.EXHAUSTED, ""
-    state = state._replace(undone=0, n_evaluations=0, far=0.0)
+    last_run = None if state.anchor is None else state.anchor._replace(loss=None)  # its rows may have been others
+    state = state._replace(undone=0, n_evaluations=0, far=0.0, anchor=last_run)
     one_batch, limit = problem.n_rows() <= settings.batch_size, np.inf
     # the loss of an epoch of one batch is that of the parameters at its start; those at the end are evaluated last
     at_start = score is None and one_batch and not (settings.in_stream or settings.nothing_kept)

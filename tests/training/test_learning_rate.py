@@ -4,7 +4,16 @@ from math import exp, inf, nan
 
 import pytest
 
-from skdopamine._training.learning_rate import JUDGE_EVERY, Constant, Dopamine, InvScaling, RateState, make_rule
+from skdopamine._training.learning_rate import (
+    JUDGE_EVERY,
+    Constant,
+    Dopamine,
+    InvScaling,
+    Judgement,
+    Promised,
+    RateState,
+    make_rule,
+)
 
 RULE = Dopamine(
     initial=0.001,
@@ -17,12 +26,17 @@ RULE = Dopamine(
     last=0.03,
 )
 PROBING, SETTLED = 30, 31  # last update that is probed for, first that is not
-RULES = [RULE, Constant(0.001), InvScaling(0.001, 0.5)]
-FIXED = RULES[1:]
+RULES = [RULE, Constant(0.001), InvScaling(0.001, 0.5), Promised(0.001)]
+FIXED = RULES[1:3]
+
+
+def told(error: float) -> Judgement:
+    """A judgement of which the standardised error alone counts."""
+    return Judgement(0.0, error, 0.0)
 
 
 def after(error: float, *, rate: float = 0.001, peak: float = 0.001, update: int = SETTLED) -> RateState:
-    return RULE.update(RateState(rate, peak, update), reward_prediction_error=error)
+    return RULE.update(RateState(rate, peak, update), told(error))
 
 
 def by_name(rule) -> str:
@@ -37,7 +51,7 @@ def test_rules_start_at_the_initial_rate(rule):
 @pytest.mark.parametrize("rule", RULES, ids=by_name)
 def test_an_update_made_is_counted_and_one_judged_is_not(rule):
     assert rule.advance(rule.init()).update == 1
-    assert rule.update(rule.init(), reward_prediction_error=0.3).update == 0
+    assert rule.update(rule.init(), told(0.3)).update == 0
     assert rule.reject(rule.init()).update == 0
 
 
@@ -142,7 +156,7 @@ def test_constant_is_constant():
     state = rule.init()
     for update in range(10):
         assert rule.step_rate(state, update / 10) == 0.02
-        state = rule.advance(rule.update(state, reward_prediction_error=inf))
+        state = rule.advance(rule.update(state, told(inf)))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +172,7 @@ def test_invscaling_divides_by_a_power_of_the_update(power, rates):
     state, actual = rule.init(), []
     for _ in rates:
         actual.append(rule.step_rate(state, 0.7))  # no envelope
-        state = rule.advance(rule.update(state, reward_prediction_error=-inf))
+        state = rule.advance(rule.update(state, told(-inf)))
     assert actual == pytest.approx(rates, rel=1e-12)
 
 
@@ -179,3 +193,44 @@ def test_rules_by_name():
     assert make_rule("dopamine", 0.1, 0.5, 2.0) == Dopamine(0.1, 0.5)
     assert make_rule("constant", 0.1, 0.5, 2.0) == Constant(0.1)
     assert make_rule("invscaling", 0.1, 0.5, 2.0) == InvScaling(0.1, 2.0)
+
+
+def test_the_rate_of_a_promise_rises_with_the_share_that_is_kept():
+    rule = Promised(1.0, target=0.1, speed=0.4, memory=0.8)
+
+    def rate(*gains: float) -> float:
+        state = rule.init()
+        for gain in gains:
+            state = rule.update(state, Judgement(gain, nan, 2.0))  # 2 is promised
+        return state.rate
+
+    assert rate(2.0) == pytest.approx(exp(0.4))  # all of it: a step far too short
+    assert rate(1.0) == pytest.approx(exp(0.4 * 0.8))  # half of it
+    assert rate(0.2) == pytest.approx(1)  # the target's share
+    assert rate(0.0) == pytest.approx(exp(-0.4 * 0.2))
+    assert rate(-9.0) == pytest.approx(exp(-0.4))  # no step falls further
+    # the last updates count together: (.8 * .2 + 1) / (.8 * 2 + 2) of what they had promised
+    assert rate(0.2, 1.0) == pytest.approx(exp(0.4 * (1.16 / 3.6 - 0.1) / 0.5))
+
+
+def test_a_promise_that_is_broken_by_a_jump_is_forgotten_and_the_rate_falls():
+    rule = Promised(1.0)
+    state = rule.update(rule.init(), Judgement(1.0, nan, 2.0))
+    rejected = rule.reject(state)
+    assert rejected == RateState(0.3 * state.rate, state.peak, 0)
+    assert rule.tolerates(1.0, 1.29, 1.0)
+    assert not rule.tolerates(1.0, 1.31, 1.0)
+    assert rule.judges(state)
+    assert rule.step_rate(state, 0.5) == state.rate
+    assert rule.update(rule.init(), Judgement(0.0, nan, 0.0)).rate < 1  # nothing is promised: no credit
+
+
+def test_a_promised_rate_has_no_ceiling_but_stays_a_number():
+    rule = Promised(1e3)
+    state = rule.init()
+    for _ in range(200):
+        state = rule.update(state, Judgement(1.0, nan, 1.0))
+    assert state.rate == 1e9
+    for _ in range(200):
+        state = rule.reject(state)
+    assert state.rate == 1e-12

@@ -10,7 +10,7 @@ from scipy.stats import ttest_rel
 
 from skdopamine._mlp.problem import Batch
 from skdopamine._training import trainer as _trainer
-from skdopamine._training.learning_rate import Constant, Dopamine, InvScaling, RateState
+from skdopamine._training.learning_rate import Constant, Dopamine, InvScaling, Judgement, RateState
 from skdopamine._training.problem import Estimate
 
 ROWS = np.random.default_rng(0).normal(size=(10, 3)) + np.array([1.0, -2.0, 0.5])
@@ -225,7 +225,7 @@ def test_the_error_is_the_fall_of_the_loss_and_moves_the_rate():
     batch = Quadratic().batch(slice(None))
     losses = [Quadratic().losses(params, batch) for params in (START, first.params)]
     standardised = _trainer.judge(*losses, batch.share[:, 0], SETTINGS.nominal_batch)[1]
-    expected = DOPAMINE.update(first.rate, reward_prediction_error=standardised)
+    expected = DOPAMINE.update(first.rate, Judgement(error, standardised, 0.0))
     assert second.rate == DOPAMINE.advance(expected)
     assert second.rate.rate > first.rate.rate
 
