@@ -47,7 +47,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         the positive class of "f1".
     perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
         What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
-        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks). "feedback"
+        whole minibatch ("weight", the method of [1]_: for small networks and few rows, see Notes). "feedback"
         perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
         judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
     perturbation_scale : float or "auto", default="auto"
@@ -57,14 +57,15 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 1, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
-        "auto" is 1, and 16 for "weight"; of a metric with "node" or "feedback" it is 64, or 16 where each pair costs
-        calls of a scorer or callable.
+        "auto" is 1, and 16 for "weight" (or as in Notes); of a metric with "node" or "feedback" it is 64, or 16 where
+        each pair costs calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
         Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
-        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight").
+        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight",
+        which needs no ceiling where all rows are in one minibatch, see Notes).
     power_t : float, default=0.5
         Exponent of "invscaling".
     momentum : float, default=0.9
@@ -98,7 +99,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         that share held back; its only row is trained on, and so is one row of each where there are more classes than
         rows to hold back.
     n_iter_no_change : int or np.inf, default=10
-        Epochs without improvement by `tol` after which training stops; np.inf for never.
+        Epochs without improvement by `tol` after which training stops; np.inf for never. With "weight" and all rows in
+        one minibatch it counts times in which all directions could have been tried: parameters over `n_perturbations`.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss, and
         out of fold for loss and accuracy. Sample weights count in None only. `fit` warns where nothing is judged by it:
@@ -180,6 +182,14 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, fewer than 50 that share their
     class with another, schedules below 20 epochs, other rates than "dopamine", perturbation="weight",
     ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
+
+    With perturbation="weight", all rows in one minibatch (200 or fewer at the defaults), units and a loss with a slope,
+    and learning_rate="dopamine", an update is that of [1]_: each of `n_perturbations` directions (one for 40
+    parameters, 64 at most) is judged against the unperturbed network, which promises a gain of the loss; the next
+    unperturbed loss tells the gain that came; and the rate follows their ratio, up where more than a tenth of the
+    promise is kept and down where less is. A step that raises the loss by 30 % is undone. There is no ceiling, no
+    schedule and no momentum. Minibatches, metrics, steps, other rates and `partial_fit` have antithetic pairs and the
+    rate of node perturbation.
 
     A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
     as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
@@ -575,7 +585,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         Quantile that loss="pinball" predicts, in (0, 1); `fit` warns of another with another loss.
     perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
         What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
-        whole minibatch ("weight", the method of [1]_: far noisier, for comparison and for small networks). "feedback"
+        whole minibatch ("weight", the method of [1]_: for small networks and few rows, see Notes). "feedback"
         perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
         judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
     perturbation_scale : float or "auto", default="auto"
@@ -585,14 +595,15 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         targets' spread, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
-        "auto" is 1, and 16 for "weight"; of a metric with "node" or "feedback" it is 64, or 16 where each pair costs
-        calls of a scorer or callable.
+        "auto" is 1, and 16 for "weight" (or as in Notes); of a metric with "node" or "feedback" it is 64, or 16 where
+        each pair costs calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
         Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
-        1e-4 on will do: the rate is held below a ceiling of 0.007 ("node") or 0.014 ("weight").
+        1e-4 on will do: the rate is held below a ceiling of 0.007 ("node") or 0.014 ("weight",
+        which needs no ceiling where all rows are in one minibatch, see Notes).
     power_t : float, default=0.5
         Exponent of "invscaling".
     momentum : float, default=0.9
@@ -624,7 +635,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     validation_fraction : float, default=0.1
         Share of the rows that is held back, in (0, 1), two at least; used with early_stopping=True only.
     n_iter_no_change : int or np.inf, default=10
-        Epochs without improvement by `tol` after which training stops; np.inf for never.
+        Epochs without improvement by `tol` after which training stops; np.inf for never. With "weight" and all rows in
+        one minibatch it counts times in which all directions could have been tried: parameters over `n_perturbations`.
     scoring : str, callable or None, default=None
         Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
         Sample weights count in None only. `fit` warns where nothing is judged by it: with early_stopping=False, or with
@@ -700,6 +712,14 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other rates than "dopamine",
     perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and losses that
     stand still (see below).
+
+    With perturbation="weight", all rows in one minibatch (200 or fewer at the defaults), units and a loss with a slope,
+    and learning_rate="dopamine", an update is that of [1]_: each of `n_perturbations` directions (one for 40
+    parameters, 64 at most) is judged against the unperturbed network, which promises a gain of the loss; the next
+    unperturbed loss tells the gain that came; and the rate follows their ratio, up where more than a tenth of the
+    promise is kept and down where less is. A step that raises the loss by 30 % is undone. There is no ceiling, no
+    schedule and no momentum. Minibatches, metrics, steps, other rates and `partial_fit` have antithetic pairs and the
+    rate of node perturbation.
 
     A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
     "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other

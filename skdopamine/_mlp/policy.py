@@ -67,8 +67,8 @@ class DopamineMLPPolicy(ActingMLP):
     perturbation_scale : float or "auto", default="auto"
         Size of the perturbation, as in :class:`DopamineMLPClassifier`; "snips" and a callable are metrics there.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over; "auto" is 1, and 16 for "weight"; of "snips" it is
-        64, of a callable 16.
+        Antithetic pairs of perturbations an update averages over; "auto" is 1, for "weight" as in
+        :class:`DopamineMLPClassifier`; of "snips" it is 64, of a callable 16.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
         as ``learning_rate_init / update ** power_t``.

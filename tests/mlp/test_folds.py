@@ -278,7 +278,7 @@ def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch)
         problem_of(X, target=NOISY[:, None]),
         np.arange(100) % N_FOLDS,
         _network.init_params(NETWORK, 2.0, np.random.default_rng(0), np.float64),
-        make_learning_rate(model),
+        make_learning_rate(model, problem_of(X)),
         make_settings(model, problem_of(X), n_past=0, first_epoch=0)._replace(batch_size=50),
         right=None,
         score=None,
