@@ -80,7 +80,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "parameters": {"activations", "modes", "network", "problem"},
         "following": {"network", "problem", "training", "units"},
         "training": {"network", "units"},
-        "modes": {"network", "node", "problem", "weight"},
+        "modes": {"activations", "network", "node", "problem", "weight"},
         "node": {"network", "output_credit", "problem"},
         "output_credit": {"network", "problem"},
         "weight": {"network", "problem"},

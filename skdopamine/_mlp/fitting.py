@@ -213,8 +213,9 @@ class TrainedMLP(DopamineMLP):
             self._training = self._follow(network, sample, whole=whole)
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
         data = make_data(X.astype(params.dtype, copy=False), target, weight, units)
-        objective = self._objective(network, data, params, whole=whole)
-        problem = make_problem(self, network, objective, data, seed, whole=whole)
+        problem = make_problem(
+            self, network, self._objective(network, data, params, whole=whole), data, seed, whole=whole
+        )
         rule = make_learning_rate(self, problem)
         if known is None:
             problem.check_start(params)
@@ -290,11 +291,11 @@ class TrainedMLP(DopamineMLP):
         network, data = problem.network, problem.data
         natural = make_problem(self, network, self._natural(data), data, problem.seed, whole=True)
         settings, rule = self._settings(natural), make_learning_rate(self, natural)
-        start = training.state._replace(rate=rule.init())
         epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
         settings = settings._replace(n_epochs=epochs, schedule=epochs if settings.schedule else 0)
         reporter = Reporter(verbose=self.verbose, n_past=training.n_epochs, unit=natural.loss_unit)
         with np.errstate(all="ignore"):
+            start = training.state._replace(rate=rule.init())
             result = _trainer.train(natural, rule, start, settings, observer=reporter)
             params = result.best_params.copy()
             if isinstance(problem.objective, SetObjective) and problem.objective.of_labels and task != "multiclass":

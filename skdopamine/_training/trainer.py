@@ -186,6 +186,12 @@ def typical(losses: Array, share: Array) -> float:
     return bounded(losses, share, most) if most > 0 else float(losses @ share)
 
 
+def renewed(state: TrainState) -> TrainState:
+    """The state before a run, whose rows may be others."""
+    anchor = None if state.anchor is None else state.anchor._replace(loss=None)
+    return state._replace(undone=0, n_evaluations=0, far=0.0, anchor=anchor)
+
+
 def begun(state: TrainState, start: float) -> TrainState:
     """The state of a run whose typical loss is `start` before anything is learnt."""
     reference = start if state.reference is None else state.reference
@@ -423,8 +429,7 @@ def train(
     start, the start is kept. With `told_score`, that is reported instead.
     """
     start, kept, reason, cause = Anchor(state.params, state.memory, -1), Kept(state.params), Ending.EXHAUSTED, ""
-    last_run = None if state.anchor is None else state.anchor._replace(loss=None)  # its rows may have been others
-    state = state._replace(undone=0, n_evaluations=0, far=0.0, anchor=last_run)
+    state = renewed(state)
     one_batch, limit = problem.n_rows() <= settings.batch_size, np.inf
     # the loss of an epoch of one batch is that of the parameters at its start; those at the end are evaluated last
     at_start = score is None and one_batch and not (settings.in_stream or settings.nothing_kept)
