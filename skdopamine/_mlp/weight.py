@@ -21,8 +21,6 @@ CHUNK_BYTES = 2**18  # one array of the members that are simulated at once fits 
 class WeightProblem(NetworkProblem):
     """Weight perturbation: a population of directions over all parameters, judged by the loss of the whole batch."""
 
-    stacks = False
-
     def __init__(self, *args: Any, n_jobs: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if n_jobs is not None:

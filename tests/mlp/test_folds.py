@@ -46,6 +46,7 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((100, 4))
 NOISY = X[:, 0] + 2 * RNG.standard_normal(100)  # soon overfitted
 NETWORK = Network((4, 5, 1), layer_activations("relu", 1)[:-1])
+EPOCH = _trainer.Epoch(loss=1.0, reward_prediction_error=0.0, learning_rate=0.003)
 
 
 def problem_of(rows, weight=None, target=None):
@@ -81,6 +82,28 @@ def test_the_only_row_of_a_class_is_learnt_from_in_all_folds():
     assert (fold[:-1] >= 0).all()
 
 
+def test_of_equal_rows_with_several_labels_none_is_held_out_where_one_label_has_no_other():
+    rows, labels = np.append(X, X[:2], axis=0), np.append(np.arange(100) % 2, [2, 1])
+    for seed in range(5):
+        fold = divide(problem_of(rows), labels, seed=seed)
+        assert np.flatnonzero(fold == -1).tolist() == [0, 100]  # the only row of class 2 is equal to row 0
+        assert fold[101] == fold[1]
+
+
+def test_rows_that_share_their_noise_are_not_taken_for_equal():
+    rows = np.random.default_rng(0).standard_normal((2000, 4))
+    ids = problem_of(rows).data.ids
+    _, first, counts = np.unique(ids, return_index=True, return_counts=True)
+    one = first[counts > 1][0]
+    other = np.flatnonzero(ids == ids[one])[1]
+    pair = np.append(rows[[one, other]], X[:98], axis=0)
+    fold = divide(problem_of(pair), np.eye(100, dtype=int)[0], seed=1)
+    assert np.flatnonzero(fold == -1).tolist() == [0]  # the only row of its class
+    for seed in range(60):
+        hundred = np.random.default_rng(seed).standard_normal((FEWEST_ROWS, 4))
+        assert divide(problem_of(hundred), None, seed=1) is not None
+
+
 def test_equal_rows_are_in_one_fold_and_the_order_of_rows_does_not_matter():
     fold = divide(problem_of(X), None, seed=1)
     counts = RNG.integers(1, 4, 100)
@@ -95,6 +118,16 @@ def test_equal_rows_are_in_one_fold_and_the_order_of_rows_does_not_matter():
 @pytest.mark.parametrize("n_rows", [FEWEST_ROWS - 1, MOST_ROWS + 1])
 def test_too_few_or_too_many_rows_have_no_folds(n_rows):
     assert divide(problem_of(RNG.standard_normal((n_rows, 4))), None, seed=1) is None
+
+
+def test_distinct_rows_are_counted():
+    for n, times in ((FEWEST_ROWS - 1, 2), (MOST_ROWS + 1, 2)):
+        rows = np.random.default_rng(0).standard_normal((n, 4))
+        assert divide(problem_of(rows.repeat(times, axis=0)), None, seed=1) is None
+    for n in (300, 700, 1100):  # 5, 2 and 1 folds
+        rows = np.random.default_rng(0).standard_normal((n, 4))
+        fold = divide(problem_of(rows), None, seed=1)
+        np.testing.assert_array_equal(divide(problem_of(rows.repeat(7, axis=0)), None, seed=1), fold.repeat(7))
 
 
 @pytest.mark.parametrize(("n_rows", "n_folds"), [(400, 5), (500, 4), (900, 2), (1500, 1)])
@@ -203,7 +236,7 @@ def test_outputs_in_units_of_their_own_are_told_by_all_passes(monkeypatch):
     for stack_bytes in (0, 2**30):
         monkeypatch.setattr(_folds, "STACK_BYTES", stack_bytes)
         judge = Judge(FoldsProblem(problem, np.arange(100) % N_FOLDS), 200)
-        judge.end_epoch(None, lambda: params)
+        judge.end_epoch(EPOCH, lambda: params)
         assert judge.losses[0] == pytest.approx(0.5 * (error**2).sum(axis=1).mean())
         assert judge.told[0] == pytest.approx(0.5 * ((error * data.units.scale) ** 2).sum(axis=1).mean())
 
@@ -414,6 +447,19 @@ def test_a_row_of_weight_two_is_two_rows(make):
     np.testing.assert_allclose(weighted.validation_loss_curve_, repeated.validation_loss_curve_, rtol=1e-7)
 
 
+@pytest.mark.parametrize("seed", [0, 5, 6])
+def test_a_row_of_weight_five_is_five_rows_among_wild_ones(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((120, 4))
+    noise = rng.standard_t(1.5, 120)
+    counts = np.where(np.abs(noise) < 0.3, 5, 1)  # the median loss depends on them, and what a wild row counts for
+    target = rows[:, 0] + noise
+    weighted = fitted(target=target, rows=rows, fit={"sample_weight": counts}, batch_size=1000)
+    repeated = fitted(target=target.repeat(counts), rows=rows.repeat(counts, axis=0), batch_size=1000)
+    assert weighted.n_iter_ == repeated.n_iter_
+    np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=1e-7, atol=1e-10)
+
+
 @pytest.mark.parametrize("target", [np.stack([NOISY, -NOISY], axis=1), np.stack([NOISY, 1000 * NOISY], axis=1)])
 def test_several_outputs_report_the_loss_in_their_units(target):
     model = fitted(target=target)
@@ -541,6 +587,22 @@ def test_a_bad_validation_set_is_named(own, message):
     assert model.coefs_ is before
 
 
+@pytest.mark.parametrize("of_fit", [True, False])
+def test_a_warning_of_feature_names_names_the_validation_set(of_fit):
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
+    rows, own = (frame, X) if of_fit else (X, frame)
+    told = "does not have valid" if of_fit else "has"
+    fitted_with = "with" if of_fit else "without"
+    message = f"^X_val {told} feature names, but DopamineMLPRegressor was fitted {fitted_with} feature names$"
+    with pytest.warns(UserWarning, match=message) as caught:
+        model = fitted(rows=rows, fit={"X_val": own, "y_val": NOISY}, max_iter=2)
+    assert sum("feature names" in str(warning.message) for warning in caught) == 1
+    assert caught[0].filename == __file__
+    assert hasattr(model, "feature_names_in_") == of_fit
+    plain = fitted(fit={"X_val": X, "y_val": NOISY}, max_iter=2)
+    np.testing.assert_array_equal(plain.coefs_[0], model.coefs_[0])
+
+
 def test_a_validation_set_without_early_stopping_is_refused():
     with pytest.raises(ValueError, match="X_val must not be given with early_stopping=False"):
         fitted(early_stopping=False, fit={"X_val": X, "y_val": NOISY})
@@ -586,7 +648,7 @@ def test_a_wild_row_does_not_decide():
         losses = np.full((2, 50), 5.0 - epoch)
         losses[0, 0] = 1e6 * (1 + epoch)
         judge.problem.values = lambda output, batch, losses=losses: losses
-        judge.end_epoch(None, lambda: params)
+        judge.end_epoch(EPOCH, lambda: params)
     assert (np.diff(judge.losses) < 0).all()
     assert (np.diff(judge.told) > 0).all()  # what is reported is the mean as it is
 
@@ -594,9 +656,9 @@ def test_a_wild_row_does_not_decide():
 def test_an_epoch_without_a_loss_is_not_the_best_one():
     judge, params = judge_of_halves()
     judge.problem.values = lambda output, batch: np.full(output.shape[:-1], np.nan)
-    judge.end_epoch(None, lambda: params)
+    judge.end_epoch(EPOCH, lambda: params)
     del judge.problem.values
-    judge.end_epoch(None, lambda: params)
+    judge.end_epoch(EPOCH, lambda: params)
     assert judge.losses[1] < judge.losses[0]
 
 
