@@ -341,8 +341,7 @@ class TrainedMLP(DopamineMLP):
             score=None if self.scoring is None else self._fold_score(problem, sample, fold),
             verbose=self.verbose,
         )
-        history = training.history
-        history = history._replace(n_evaluations=history.n_evaluations + result.state.n_evaluations)
+        history = training.history.extended([], n_evaluations=result.state.n_evaluations)
         self._training = training._replace(history=history)
         return found, result.reason is Ending.INTERRUPTED
 
