@@ -90,6 +90,15 @@ def test_of_equal_rows_with_several_labels_none_is_held_out_where_one_label_has_
         assert fold[101] == fold[1]
 
 
+def test_of_equal_rows_with_several_labels_the_order_does_not_matter():
+    rng = np.random.default_rng(0)
+    rows, labels = X.repeat(3, axis=0), rng.integers(0, 4, 300)
+    fold = divide(problem_of(rows), labels, seed=1)
+    for _ in range(3):
+        order = rng.permutation(300)
+        np.testing.assert_array_equal(divide(problem_of(rows[order]), labels[order], seed=1), fold[order])
+
+
 def test_rows_that_share_their_noise_are_not_taken_for_equal():
     rows = np.random.default_rng(0).standard_normal((2000, 4))
     ids = problem_of(rows).data.ids
@@ -292,6 +301,18 @@ def test_the_order_of_rows_in_a_batch_of_all_does_not_matter():
     np.testing.assert_array_equal(batch.parts[0].batch.X[0], X[np.arange(100) % N_FOLDS != 0])
 
 
+@pytest.mark.parametrize("left_out", [1, 40])
+def test_a_batch_of_nearly_all_rows_has_those_alone(left_out):
+    folds = FoldsProblem(problem_of(X), np.arange(100) % N_FOLDS)
+    rows = np.arange(100)[:-left_out]
+    for _ in range(2):  # before the batch of all rows is known, and after
+        for batch in (folds.batch(rows), folds.batch(slice(0, 100 - left_out))):
+            (part,) = batch.parts
+            for k in range(N_FOLDS):
+                np.testing.assert_array_equal(part.batch.X[k][part.real[k]], X[rows[rows % N_FOLDS != k]])
+        folds.batch(slice(None))
+
+
 def test_folds_of_a_wide_network_take_little_more_memory_than_one_after_the_other(monkeypatch):
     peaks = []
     for stack_bytes in (0, _folds.STACK_BYTES):
@@ -304,19 +325,20 @@ def test_folds_of_a_wide_network_take_little_more_memory_than_one_after_the_othe
     assert peaks[1] < 1.2 * peaks[0]
 
 
-def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch):
-    model, calls = fitted(), []
-    monkeypatch.setattr(_trainer, "looked_at", lambda problem, *args: calls.append(problem))
-    found = _folds.find_length(
+@pytest.mark.parametrize("batch_size", [50, 100])
+def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch, batch_size):
+    model, calls, looked_at = fitted(), [], _trainer.looked_at
+    monkeypatch.setattr(_trainer, "looked_at", lambda *args: calls.append(args) or looked_at(*args))
+    found, _ = _folds.find_length(
         problem_of(X, target=NOISY[:, None]),
         np.arange(100) % N_FOLDS,
         _network.init_params(NETWORK, 2.0, np.random.default_rng(0), np.float64),
         make_learning_rate(model),
-        make_settings(model, problem_of(X), n_past=0, first_epoch=0)._replace(batch_size=50),
+        make_settings(model, problem_of(X), n_past=0, first_epoch=0)._replace(batch_size=batch_size),
         right=None,
         score=None,
         verbose=False,
-    )[0]
+    )
     assert found.n_epochs < 150
     assert calls == []
 
@@ -353,6 +375,17 @@ def test_the_length_lies_between_the_best_epochs_of_loss_and_score():
     assert settled(valley(10, n), scores, 300) == round(1.6 * np.sqrt(10 * 40))
 
 
+def test_folds_wait_for_the_later_of_the_best_epochs_of_loss_and_score():
+    for losses, scores in ((valley(10, 40), valley(35, 40)), (valley(35, 40), valley(10, 40))):
+        assert settled(losses, [-value for value in scores], 300) is None
+    assert settled(valley(10, 40), None, 300) == 16
+
+
+def test_three_epochs_are_trained_at_least():
+    for best, length in ((1, 3), (2, 3), (3, 5)):
+        assert settled(valley(best, int(PATIENCE * best + 10) + 1), None, 150) == length
+
+
 def test_what_still_improves_wants_the_whole_schedule():
     n = int(np.ceil(ENOUGH * 150))
     assert settled(valley(1000, n - 1), None, 150) is None
@@ -361,6 +394,7 @@ def test_what_still_improves_wants_the_whole_schedule():
 
 def test_a_length_next_to_the_whole_schedule_is_the_whole():
     assert settled(valley(60, 63), None, 100) == 100
+    assert settled(valley(60, 80), None, 100) == 100  # 96 otherwise
     assert settled(valley(50, 63), None, 100) == 80
 
 
@@ -467,9 +501,25 @@ def test_several_outputs_report_the_loss_in_their_units(target):
     assert model.validation_loss_curve_[at_best] == pytest.approx(0.5 * np.var(target, axis=0).sum(), rel=0.3)
 
 
-def test_several_labels():
-    model = fitted(DopamineMLPClassifier, np.stack([NOISY > 0, X[:, 1] > 0], axis=1).astype(int))
-    assert 0.5 < model.best_validation_score_ <= 1
+LABELS = {
+    "two classes": (NOISY > 0).astype(int),
+    "three classes": np.digitize(NOISY, [-1, 1]),
+    "labels": np.stack([NOISY > 0, X[:, 1] > 0.5], axis=1).astype(int),
+}
+
+
+def share_of_right(model, rows, labels):
+    return np.mean(model.predict(rows) == labels)
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_the_score_out_of_fold_is_the_share_of_rows_or_labels_that_are_right(labels):
+    counts = np.random.default_rng(1).integers(1, 5, 100)  # folds of unequal size
+    rows, target = X.repeat(counts, axis=0), LABELS[labels].repeat(counts, axis=0)
+    model, other = (fitted(DopamineMLPClassifier, target, rows, scoring=by) for by in (None, share_of_right))
+    np.testing.assert_allclose(model.validation_scores_, other.validation_scores_, rtol=1e-12)
+    assert model.n_iter_ == other.n_iter_ < 100
+    assert 0.5 < model.best_validation_score_ < 1
 
 
 @pytest.mark.parametrize("activation", ["step", "relu"])
@@ -540,6 +590,54 @@ def test_a_shorter_length_is_not_a_fit_that_was_cut_short(monkeypatch):
         assert fitted(max_iter=100).n_iter_ == 100
 
 
+@pytest.mark.parametrize("number", [1, 5])
+def test_an_interruption_while_folds_are_trained_ends_the_fit(monkeypatch, number):
+    model, judged, calls = fitted(max_iter=30), Judge.end_epoch, []
+    before = model.coefs_
+
+    def interrupted(self, *args):
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return judged(self, *args)
+
+    monkeypatch.setattr(Judge, "end_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fitted()
+    calls.clear()
+    with pytest.warns(UserWarning, match="interrupted before its first epoch had ended; the model as it was before"):
+        model.fit(X, -NOISY)
+    assert model.coefs_ is before
+
+
+class Watcher:
+    """Keeps the curves that callbacks see at the end of each epoch."""
+
+    def __init__(self):
+        self.curves = []
+
+    def setup(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.parent is not None:
+            self.curves.append(list(fitted_estimator.validation_loss_curve_))
+
+    def teardown(self, estimator, context): ...
+
+
+def test_callbacks_see_the_curve_on_rows_that_are_not_learnt_from():
+    pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
+    watcher = Watcher()
+    model = DopamineMLPRegressor((20,), max_iter=40, random_state=0).set_callbacks(watcher).fit(X, NOISY)
+    assert watcher.curves == [model.validation_loss_curve_] * model.n_iter_  # that of the folds is whole by then
+    watcher = Watcher()
+    model.set_params(scoring="r2").set_callbacks(watcher).fit(X, NOISY, X_val=OTHER, y_val=OTHER[:, 0])
+    curve = model.validation_loss_curve_
+    assert watcher.curves == [curve[:n] for n in range(1, model.n_iter_ + 1)]
+
+
 # ---- the user's own validation set ----
 
 OTHER = np.random.default_rng(5).standard_normal((60, 4))
@@ -564,6 +662,14 @@ def test_weights_of_the_own_validation_set_count():
     half = fitted(fit={"X_val": OTHER[30:], "y_val": OTHER[30:, 0]})
     weighted = fitted(fit={"X_val": OTHER, "y_val": OTHER[:, 0], "sample_weight_val": weight})
     np.testing.assert_allclose(half.validation_scores_, weighted.validation_scores_, rtol=1e-10)
+
+
+def test_a_validation_row_of_weight_three_is_three_rows():
+    counts = np.random.default_rng(1).choice([1, 3], 60)
+    weighted = fitted(fit={"X_val": OTHER, "y_val": OTHER[:, 0], "sample_weight_val": counts})
+    rows = OTHER.repeat(counts, axis=0)
+    repeated = fitted(fit={"X_val": rows, "y_val": rows[:, 0]})
+    np.testing.assert_allclose(weighted.validation_scores_, repeated.validation_scores_, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
