@@ -24,7 +24,7 @@ from skdopamine._typing import Array
 
 N_FOLDS = 5
 ENOUGH_ROWS = 2000  # distinct, in all networks together: of more rows, fewer folds say enough
-STACK_BYTES = 2**20  # of the activations of a layer, in all networks that have one pass
+STACK_BYTES = 2**20  # of the activations of a layer above the inputs, in all networks that have one pass
 KEPT_BYTES = 4 * STACK_BYTES  # of all arrays of an update
 FEWEST_ROWS, MOST_ROWS = 100, 2000  # distinct: of fewer or more, no length is chosen
 FEWEST_JUDGED = 50  # rows, with others of their label, that the folds are made of
