@@ -42,7 +42,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "ending": {"caller", "validation"},
         "report": {"callbacks"},
         "callbacks": set(),
-        "validation": set(),
+        "validation": {"caller"},
     },
     "_mlp": {
         "estimators": {"class_weights", "fitting", "units"},

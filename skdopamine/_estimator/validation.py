@@ -1,6 +1,8 @@
 """Checks of user input, and the one place that touches what scikit-learn keeps private."""
 
+import copy
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -10,8 +12,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import _get_feature_names, check_array
 
+from skdopamine._estimator.caller import users_level
 from skdopamine._typing import Array
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "positive",
     "restored_on_error",
     "share",
+    "with_names_of",
 ]
 
 
@@ -194,6 +198,21 @@ def named(**names: str) -> Iterator[None]:
     except (ValueError, TypeError) as error:
         pattern = rf"\b({'|'.join(names)})\b"
         raise type(error)(re.sub(pattern, lambda found: names[found[0]], str(error))) from error
+
+
+def with_names_of(estimator: Any, X: Any, argument: str) -> Any:
+    """An estimator that takes X with or without feature names; warn of this argument where those of `fit` differ."""
+    names, known = _get_feature_names(X), getattr(estimator, "feature_names_in_", None)
+    if (names is None) == (known is None):
+        return estimator
+    told = "does not have valid feature names" if names is None else "has feature names"
+    fitted = f"{type(estimator).__name__} was fitted {'with' if names is None else 'without'} feature names"
+    warnings.warn(f"{argument} {told}, but {fitted}", UserWarning, stacklevel=users_level())
+    candidate = copy.copy(estimator)
+    candidate.__dict__.pop("feature_names_in_", None)
+    if names is not None:
+        candidate.feature_names_in_ = names
+    return candidate
 
 
 @contextmanager

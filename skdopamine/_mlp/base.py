@@ -12,6 +12,7 @@ from skdopamine._estimator.history import History
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import layer_activations
+from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import CONSTRAINTS
 from skdopamine._mlp.training import Training
 from skdopamine._mlp.units import Units
@@ -125,6 +126,19 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         """
         check_is_fitted(self)
         return _bridge.to_sklearn(self)
+
+    def _published(self, params: Array) -> dict[str, Any]:
+        """Fitted attributes that hold the network, in units of the target."""
+        layers, units = self._training.layers, self._training.units
+        weights, biases = _network.unpack(Network(layers, ()), params.copy())
+        weights[-1], biases[-1] = units.to_user(weights[-1], biases[-1])
+        return {
+            "coefs_": weights,
+            "intercepts_": biases,
+            "n_layers_": len(layers),
+            "n_outputs_": layers[-1],
+            "out_activation_": self._out_activation(units),
+        }
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 

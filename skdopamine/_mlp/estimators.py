@@ -91,9 +91,9 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit; y must have the same classes.
     early_stopping : bool or "auto", default="auto"
-        How the length of training is chosen. "auto": by five folds where there are 100 to 2,000 rows; then all rows are
-        trained for the length that suits the rows outside the folds, see Notes. True: hold back rows, stop when their
-        score no longer improves, and keep the weights that scored best. False: the whole schedule.
+        How the length of training is chosen. "auto": by up to five folds where 100 to 2,000 rows are distinct; then
+        all rows are trained for the length that suits rows that are not learnt from, see Notes. True: hold back rows,
+        stop when their score no longer improves, and keep the weights that scored best. False: the whole schedule.
     validation_fraction : float, default=0.1
         Share of the rows that is held back, in (0, 1), two at least; used with early_stopping=True only. Each class has
         that share held back; its only row is trained on, and so is one row of each where there are more classes than
@@ -139,8 +139,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     out_activation_ : str
         Function of the outputs.
     n_iter_ : int
-        Epochs run by the last `fit`, those of the natural loss before a metric not counted, or in all calls of
-        `partial_fit`.
+        Epochs run by the last `fit`; after `partial_fit` those of all calls and of the fits before them. Epochs of the
+        natural loss before a metric are not counted.
     t_ : int
         Training rows seen, each time counted.
     loss_ : float
@@ -155,7 +155,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     validation_loss_curve_ : list of float or None
         Loss of each epoch on the rows held back or, with "auto", out of fold; None where no row was held back.
     best_validation_score_ : float or None
-        Highest of them.
+        Highest of `validation_scores_`.
     learning_rate_ : float
         Rate at the end.
     learning_rate_curve_ : list of float
@@ -165,7 +165,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
         epoch without one has the value of the last.
     n_evaluations_ : int
-        Loss evaluations spent, rows times perturbed or unperturbed networks.
+        Loss evaluations spent on learning, by the networks of the folds, too: rows times perturbed or unperturbed
+        networks. Where rows that are not learnt from are judged, that is not counted.
 
     See Also
     --------
@@ -174,13 +175,14 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks (fewer of more than 400 rows) are trained at once, each without the rows
-    of its fold. Equal rows share a fold, and each class has as many rows in each. Training stops where the loss or the
-    accuracy (or the metric of `scoring`) on the rows of the folds has long been at its best, or improves for so long
-    that the whole schedule is wanted. Then all rows are trained for 1.6 times the best epoch of the two (the geometric
-    mean), with the rate annealed within; `tol` and `n_iter_no_change` can only end that last training. The whole
-    schedule is run, and no folds are made, for fewer than 100 or more than 2,000 rows, fewer than 50 that share their
-    class with another, schedules below 20 epochs, other rates than "dopamine", perturbation="weight",
+    With early_stopping="auto", five networks (of more than 400 distinct rows ``2000 // rows``, at least one) are
+    trained at once, each without the fifth of the rows that is its fold. Equal rows share a fold, and each class has as
+    many rows in each; several labels at once are not balanced so. Training stops where the loss or the accuracy (or the
+    metric of `scoring`) on the rows of the folds has long been at its best, or improves for so long that the whole
+    schedule is wanted. Then all rows are trained for 1.6 times the best epoch of the two (the geometric mean), with the
+    rate annealed within; `tol` and `n_iter_no_change` can only end that last training. The whole schedule is run, and
+    no folds are made, for fewer than 100 or more than 2,000 distinct rows, fewer than 50 that share their class with
+    another, schedules below 20 epochs, other rates than "dopamine", perturbation="weight",
     ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
 
     With perturbation="weight", all rows in one minibatch (200 or fewer at the defaults), units and a loss with a slope,
@@ -629,9 +631,9 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit.
     early_stopping : bool or "auto", default="auto"
-        How the length of training is chosen. "auto": by five folds where there are 100 to 2,000 rows; then all rows are
-        trained for the length that suits the rows outside the folds, see Notes. True: hold back rows, stop when their
-        score no longer improves, and keep the weights that scored best. False: the whole schedule.
+        How the length of training is chosen. "auto": by up to five folds where 100 to 2,000 rows are distinct; then
+        all rows are trained for the length that suits rows that are not learnt from, see Notes. True: hold back rows,
+        stop when their score no longer improves, and keep the weights that scored best. False: the whole schedule.
     validation_fraction : float, default=0.1
         Share of the rows that is held back, in (0, 1), two at least; used with early_stopping=True only.
     n_iter_no_change : int or np.inf, default=10
@@ -669,8 +671,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     out_activation_ : str
         Function of the outputs.
     n_iter_ : int
-        Epochs run by the last `fit`, those of the natural loss before a metric not counted, or in all calls of
-        `partial_fit`.
+        Epochs run by the last `fit`; after `partial_fit` those of all calls and of the fits before them. Epochs of the
+        natural loss before a metric are not counted.
     t_ : int
         Training rows seen, each time counted.
     loss_ : float
@@ -685,7 +687,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     validation_loss_curve_ : list of float or None
         Loss of each epoch on the rows held back or, with "auto", out of fold; None where no row was held back.
     best_validation_score_ : float or None
-        Highest of them.
+        Highest of `validation_scores_`.
     learning_rate_ : float
         Rate at the end.
     learning_rate_curve_ : list of float
@@ -695,7 +697,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
         epoch without one has the value of the last. Several outputs count in the mean of their units.
     n_evaluations_ : int
-        Loss evaluations spent, rows times perturbed or unperturbed networks.
+        Loss evaluations spent on learning, by the networks of the folds, too: rows times perturbed or unperturbed
+        networks. Where rows that are not learnt from are judged, that is not counted.
 
     See Also
     --------
@@ -704,14 +707,14 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks (fewer of more than 400 rows) are trained at once, each without the rows
-    of its fold. Equal rows share a fold. Training stops where the loss (or the metric of `scoring`) on the rows of the
-    folds has long been at its best, or improves for so long that the whole schedule is wanted. Then all rows are
-    trained for 1.6 times the best epoch (with `scoring`, the geometric mean of both best), with the rate annealed
-    within; `tol` and `n_iter_no_change` can only end that last training. The whole schedule is run, and no folds are
-    made, for fewer than 100 or more than 2,000 rows, schedules below 20 epochs, other rates than "dopamine",
-    perturbation="weight", ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and losses that
-    stand still (see below).
+    With early_stopping="auto", five networks (of more than 400 distinct rows ``2000 // rows``, at least one) are
+    trained at once, each without the fifth of the rows that is its fold. Equal rows share a fold. Training stops where
+    the loss (or the metric of `scoring`) on the rows of the folds has long been at its best, or improves for so long
+    that the whole schedule is wanted. Then all rows are trained for 1.6 times the best epoch (with `scoring`, the
+    geometric mean of both best), with the rate annealed within; `tol` and `n_iter_no_change` can only end that last
+    training. The whole schedule is run, and no folds are made, for fewer than 100 or more than 2,000 distinct rows,
+    schedules below 20 epochs, other rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`,
+    `warm_start` of a fitted estimator, and losses that stand still (see below).
 
     With perturbation="weight", all rows in one minibatch (200 or fewer at the defaults), units and a loss with a slope,
     and learning_rate="dopamine", an update is that of [1]_: each of `n_perturbations` directions (one for 40

@@ -24,7 +24,7 @@ from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation, layer_activations
 from skdopamine._mlp.base import DopamineMLP
-from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, Score, divide, find_length, lacks_class
+from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, Score, divide, find_length, inside, lacks_class
 from skdopamine._mlp.following import followed
 from skdopamine._mlp.held_back import HeldRows, hold_back
 from skdopamine._mlp.network import Network
@@ -170,7 +170,8 @@ class TrainedMLP(DopamineMLP):
         if not self.early_stopping:
             raise ValueError("X_val must not be given with early_stopping=False: it would not be used.")
         with _validation.named(X="X_val", y="y_val", sample_weight="sample_weight_val"):
-            own = self._check_data(X, y, weight, None, fresh=False, whole=False)
+            candidate = _validation.with_names_of(self, X, "X_val")
+            own: Sample = candidate._check_data(X, y, weight, None, fresh=False, whole=False)
         n_outputs, got = sample.target.shape[1], own.target.shape[1]
         if got != n_outputs:
             raise ValueError(f"y_val must have as many outputs as y, {n_outputs}, got {got}.")
@@ -343,14 +344,13 @@ class TrainedMLP(DopamineMLP):
             score=None if self.scoring is None else self._fold_score(problem, sample, fold),
             verbose=self.verbose,
         )
-        history = training.history
-        history = history._replace(n_evaluations=history.n_evaluations + result.state.n_evaluations)
+        history = training.history.extended([], n_evaluations=result.state.n_evaluations)
         self._training = training._replace(history=history)
         return found, result.reason is Ending.INTERRUPTED
 
     def _fold_score(self, problem: NetworkProblem, sample: Sample, fold: npt.NDArray[np.intp]) -> Score:
         """The metric of `scoring`, on the rows of each fold."""
-        held = [self._held(problem, sample.at(fold == k)) for k in range(int(fold.max()) + 1)]
+        held = [self._held(problem, sample.at(rows)) for rows in inside(fold)]
         totals = [rows.batch.total for rows in held]
 
         def score(params: Array) -> float:
@@ -438,19 +438,6 @@ class TrainedMLP(DopamineMLP):
             "validation_scores_": scores or None,
             "best_validation_score_": max(scores, default=None),
             "t_": history.n_rows,
-        }
-
-    def _published(self, params: Array) -> dict[str, Any]:
-        """Fitted attributes that hold the network, in units of the target."""
-        layers, units = self._training.layers, self._training.units
-        weights, biases = _network.unpack(Network(layers, ()), params.copy())
-        weights[-1], biases[-1] = units.to_user(weights[-1], biases[-1])
-        return {
-            "coefs_": weights,
-            "intercepts_": biases,
-            "n_layers_": len(layers),
-            "n_outputs_": layers[-1],
-            "out_activation_": self._out_activation(units),
         }
 
     def _held(self, problem: NetworkProblem, sample: Sample) -> HeldRows:

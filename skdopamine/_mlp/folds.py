@@ -11,19 +11,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
+from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.problem import Batch, NetworkProblem
+from skdopamine._training import noise as _noise
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 N_FOLDS = 5
-ENOUGH_ROWS = 2000  # in all networks together: of more rows, fewer folds say enough
-STACK_BYTES = 2**20  # of the activations of a layer, in all networks that have one pass
+ENOUGH_ROWS = 2000  # distinct, in all networks together: of more rows, fewer folds say enough
+STACK_BYTES = 2**20  # of the activations of a layer above the inputs, in all networks that have one pass
 KEPT_BYTES = 4 * STACK_BYTES  # of all arrays of an update
-FEWEST_ROWS, MOST_ROWS = 100, 2000  # between which rows are few enough, and enough, for a length to be chosen on them
+FEWEST_ROWS, MOST_ROWS = 100, 2000  # distinct: of fewer or more, no length is chosen
 FEWEST_JUDGED = 50  # rows, with others of their label, that the folds are made of
 FEWEST_EPOCHS = 20  # a schedule that is as short as that is what the user wants
 STRETCH = 1.6  # of the best epoch of the folds: to the end of a schedule that is annealed within
@@ -66,8 +69,8 @@ class FoldsProblem:
 
     def __init__(self, problem: NetworkProblem, fold: npt.NDArray[np.intp]) -> None:
         self.problem = problem
-        self.fold = fold  # (n,) of each row; -1: every network learns from it
-        self.n_folds = int(fold.max()) + 1
+        self.inside = inside(fold)
+        self.n_folds = len(self.inside)
         self.whole: FoldBatch | None = None  # the batch of all rows, once it is known
 
     def n_rows(self) -> int:
@@ -86,7 +89,7 @@ class FoldsProblem:
 
     def batch_of(self, numbers: Array) -> FoldBatch:
         """The rows of these numbers (n,)."""
-        parts = divided(self.problem, numbers, self.fold[numbers] != np.arange(self.n_folds)[:, None])
+        parts = divided(self.problem, numbers, ~self.inside[:, numbers])
         share = of_rows([part.batch.share[..., 0] for part in parts], parts)[:, None]
         total = sum(float(np.sum(part.batch.total)) for part in parts)
         return FoldBatch(parts, share / share.sum(), total / self.n_folds)
@@ -110,10 +113,20 @@ class FoldsProblem:
         return of_rows([self.problem.losses(own[part.networks], part.batch) for part in batch.parts], batch.parts)
 
 
+def inside(fold: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Whether each row, whose fold (n,) is -1 where it is in none, is in each fold (folds, n)."""
+    return np.equal(fold, np.arange(fold.max() + 1)[:, None])
+
+
 def of_rows(values: Sequence[Array], parts: Sequence[Part]) -> Array:
     """Values (rows,) of all rows, given for each part."""
     real = [value[part.real] for value, part in zip(values, parts, strict=True)]
     return np.concatenate(real) if real else np.empty(0)
+
+
+def stacks(problem: NetworkProblem) -> bool:
+    """Whether several networks, each with rows of its own, can have one pass, as arrays (networks, ...)."""
+    return not (sparse.issparse(problem.data.X) or problem.objective.partial)
 
 
 def divided(problem: NetworkProblem, numbers: Array, mine: Array) -> list[Part]:
@@ -123,7 +136,7 @@ def divided(problem: NetworkProblem, numbers: Array, mine: Array) -> list[Part]:
     """
     counts = mine.sum(axis=1)
     size = STACK_BYTES // (mine.shape[1] * max(problem.network.units[1:]) * problem.dtype.itemsize)
-    if not problem.stacks or not counts.all() or min(size, len(mine)) < 2:
+    if not stacks(problem) or not counts.all() or min(size, len(mine)) < 2:
         return [alone(problem, numbers[own], k) for k, own in enumerate(mine) if own.any()]
     parts = []
     for first in range(0, len(mine), size):
@@ -157,19 +170,16 @@ class Judge:
         score: Score | None = None,
         verbose: bool | int = False,
     ) -> None:
-        problem, fold = folds.problem, folds.fold
-        self.problem = problem.on(problem.data)
-        self.n_folds = folds.n_folds
-        inside = fold == np.arange(self.n_folds)[:, None]
-        self.parts = divided(self.problem, np.arange(len(fold)), inside)
-        rows = np.nonzero(inside)[1]
-        self.share = np.ones(len(rows)) if problem.data.weight is None else problem.data.weight[rows]
+        self.problem, self.n_folds = folds.problem, folds.n_folds
+        self.parts = divided(self.problem, np.arange(folds.n_rows()), folds.inside)
+        rows, weight = np.nonzero(folds.inside)[1], self.problem.data.weight
+        self.share = np.ones(len(rows)) if weight is None else weight[rows]
         self.share = self.share / self.share.sum()
         self.most = np.inf  # that a row counts for
         self.n_epochs = n_epochs
         self.right = right
         self.score = score
-        self.verbose = verbose
+        self.reporter = Reporter(verbose=verbose, n_past=0, label="Out of fold: iteration")
         self.length: int | None = None
         self.losses: list[float] = []  # as training counts them
         self.told: list[float] = []  # in the user's units
@@ -182,51 +192,49 @@ class Judge:
         """Judge the parameters; true once the length is known."""
         own = params().reshape(self.n_folds, -1)
         outputs = [_network.forward(self.problem.network, own[part.networks], part.batch.X) for part in self.parts]
-        values, told = zip(*map(self.assessed, outputs, self.parts), strict=True)
+        batches = [part.batch for part in self.parts]
+        values, told = zip(*map(self.problem.assessed, outputs, batches), strict=True)
         loss = of_rows(values, self.parts)
         self.told.append(float(of_rows(told, self.parts) @ self.share) * self.problem.loss_unit)
         loss = np.where(np.isnan(loss), np.inf, loss)  # where a loss is not defined, it is no best one
         if not self.losses:  # few wild rows do not decide
-            self.most = _trainer.WILD * float(np.median(np.abs(loss))) or np.inf
+            self.most = _trainer.WILD * _trainer.median(np.abs(loss), self.share) or np.inf
         self.losses.append(_trainer.bounded(loss, self.share, self.most))
         if self.score is not None:
             self.scores.append(self.score(own))
         elif self.right is not None:
-            right = [self.right(output, part.batch.target) for output, part in zip(outputs, self.parts, strict=True)]
+            right = [self.right(output, batch.target) for output, batch in zip(outputs, batches, strict=True)]
             self.scores.append(float(self.share @ of_rows(right, self.parts)))
-        if self.verbose:
-            shown = f", score = {self.scores[-1]:.6f}" if self.scores else ""
-            print(f"Out of fold: iteration {len(self.losses)}, loss = {self.told[-1]:.8f}{shown}")
+        shown = epoch._replace(loss=self.told[-1], score=self.scores[-1] if self.scores else None)
+        self.reporter.end_epoch(shown, params)
         self.length = settled(self.losses, self.scores or None, self.n_epochs)
         return self.length is not None
 
-    def assessed(self, output: Array, part: Part) -> tuple[Array, Array]:
-        """Loss (..., n) of each row, and the loss that is told."""
-        values, told = self.problem.values(output, part.batch), self.problem.told(output, part.batch)
-        return values, values if told is None else told
-
 
 def divide(problem: NetworkProblem, labels: Array | None, seed: int) -> npt.NDArray[np.intp] | None:
-    """Fold (n,) of each row, -1 for rows in none; None where rows are too few or too many for that.
+    """Fold (n,) of each row, -1 for rows in none; None where distinct rows are too few or too many for that.
 
     Equal rows are in one fold, and which one depends on their content alone, so that a row of weight two is as two
     rows. Of each label (n,) there are as many in each fold, and the one row of a label is learnt from in all. Of many
     rows fewer folds are made, each still of a fifth of the rows.
     """
-    _, first, group = np.unique(problem.data.ids, return_index=True, return_inverse=True)
-    label = np.zeros(len(first), dtype=np.intp)
-    if labels is not None and labels.ndim == 1:  # of equal rows with several labels the least
-        label = np.full(len(first), labels.max(), dtype=np.intp)
-        np.minimum.at(label, group, labels)
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(first))
-    order = order[np.argsort(label[order], kind="stable")]
-    single = np.bincount(label)[label] == 1
-    order = order[~single[order]]
-    if len(first) < FEWEST_ROWS or len(group) > MOST_ROWS or len(order) < FEWEST_JUDGED:
+    hashes, group = np.unique(_noise.row_hashes(problem.data.X), return_inverse=True)
+    n = len(hashes)  # distinct rows
+    if not FEWEST_ROWS <= n <= MOST_ROWS:
         return None
-    fold = np.full(len(first), -1, dtype=np.intp)
+    if labels is None or labels.ndim > 1:
+        labels = np.zeros(len(group), dtype=np.intp)
+    of, known = np.unique(np.stack([group, labels], axis=1), axis=0).T  # distinct rows, and the labels of each
+    lone = of[np.bincount(known)[known] == 1]
+    label = known[np.searchsorted(of, np.arange(n))]  # the least, where there are several
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(n)
+    order = order[np.argsort(label[order], kind="stable")]
+    order = order[~np.isin(order, lone)]
+    if len(order) < FEWEST_JUDGED:
+        return None
+    fold = np.full(n, -1, dtype=np.intp)
     fold[order] = np.arange(len(order)) % N_FOLDS
-    fold[fold >= max(1, min(N_FOLDS, ENOUGH_ROWS // len(first)))] = -1
+    fold[fold >= max(1, min(N_FOLDS, ENOUGH_ROWS // n))] = -1
     return fold[group]
 
 
@@ -235,8 +243,7 @@ def lacks_class(numbers: Array | None, fold: npt.NDArray[np.intp]) -> bool:
     if numbers is None:
         return False
     columns = numbers.reshape(len(numbers), -1).T
-    parts = [fold == k for k in range(int(fold.max()) + 1)]
-    return any(len(np.unique(column[part])) < len(np.unique(column)) for column in columns for part in parts)
+    return any(len(np.unique(column[rows])) < len(np.unique(column)) for column in columns for rows in inside(fold))
 
 
 def settled(losses: Sequence[float], scores: Sequence[float] | None, n_epochs: int) -> int | None:
@@ -283,7 +290,7 @@ def find_length(
 ) -> tuple[Found | None, _trainer.Result]:
     """Train the folds; None if that has told nothing."""
     folds = FoldsProblem(problem, fold)
-    if problem.stacks and folds.n_folds > 1:
+    if stacks(problem) and folds.n_folds > 1:
         settle_allocator()
     judge = Judge(folds, settings.n_epochs, right=right, score=score, verbose=verbose)
     settings = settings._replace(

@@ -70,18 +70,11 @@ class HeldRows:
         self.metric = metric
         self.names = loss, scoring
 
-    def output(self, params: Array) -> Array:
-        """Outputs (n, outputs) of a network."""
-        return _network.forward(self.problem.network, params, self.batch.X)
-
-    def losses(self, output: Array, *, told: bool = False) -> Array:
-        """Loss (n,) of each row as training counts it or, to be `told`, with outputs as in the user's units."""
-        losses = self.problem.told(output, self.batch) if told else None
-        return self.problem.values(output, self.batch) if losses is None else losses
-
-    def mean(self, losses: Array) -> float:
-        """Mean loss of the rows."""
-        return float(losses @ self.batch.share[:, 0])
+    def means(self, params: Array) -> tuple[float, float]:
+        """Mean loss of the rows as training counts it, and with outputs as in the user's units."""
+        output, share = _network.forward(self.problem.network, params, self.batch.X), self.batch.share[:, 0]
+        losses, told = self.problem.assessed(output, self.batch)
+        return float(losses @ share), float(told @ share)
 
     def score(self, params: Array) -> float:
         """The metric, or minus the loss as training counts it."""
@@ -91,14 +84,14 @@ class HeldRows:
             if not (isinstance(given, int | float) and isfinite(given)):
                 raise ValueError(f"scoring={scoring!r} must give finite numbers, got {given!r}.")
             return float(given)
-        value = self.mean(self.losses(self.output(params)))
+        value = self.means(params)[0]
         if not isfinite(value):
             raise ValueError(f"loss={loss!r} must be finite on the rows held back, got {value}.")
         return -value
 
     def told_score(self, params: Array) -> float:
         """Minus the loss in which outputs count as in the user's units."""
-        return -self.mean(self.losses(self.output(params), told=True))
+        return -self.means(params)[1]
 
     def told_loss(self, params: Array) -> float:
         """The loss in the user's units."""

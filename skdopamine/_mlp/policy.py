@@ -133,7 +133,7 @@ class DopamineMLPPolicy(ActingMLP):
     out_activation_ : str
         Function of the outputs: "identity" with objective="reward", else "softmax".
     n_iter_ : int
-        Epochs run by the last `fit`, or in all calls of `partial_fit`.
+        Epochs run by the last `fit`; after `partial_fit` those of all calls and of the fits before them.
     t_ : int
         Training rows seen, each time counted, replayed ones too.
     loss_ : float

@@ -141,18 +141,13 @@ class NetworkProblem(ABC):
                 )
 
     def on(self, data: Data) -> Self:
-        """The loss of other rows, without the penalty."""
+        """The same of other rows."""
         other = copy(self)
-        other.data, other.alpha = data, 0.0
+        other.data = data
         return other
 
     def n_rows(self) -> int:
         return int(self.data.X.shape[0])
-
-    @property
-    def stacks(self) -> bool:
-        """Whether several networks, each with rows of its own, can have one pass, as arrays (networks, ...)."""
-        return not (sparse.issparse(self.data.X) or self.objective.partial)
 
     def batch(self, rows: Any, real: Array | None = None) -> Batch:
         """The rows of these numbers (n,) or, of several networks, (networks, n); those that are not `real` fill up."""
@@ -231,8 +226,13 @@ class NetworkProblem(ABC):
         defined = not (self.objective.partial and np.isnan(values).any())
         return Estimate(credit, values + penalty.astype(values.dtype), memory, n_evaluations, defined, told)
 
+    def assessed(self, output: Array, batch: Batch) -> tuple[Array, Array]:
+        """Loss (..., n) of each row as training counts it, and as it is told, without the penalty."""
+        values, told = self.values(output, batch), self.told(output, batch)
+        return values, values if told is None else told
+
     def told(self, output: Array, batch: Batch) -> Array | None:
-        """Loss (n,) of each row in which outputs count as they do in the user's units; None if that is their sum."""
+        """Loss (..., n) of each row, outputs counted as in the user's units; None if that is their sum."""
         shares = self.data.units.shares(self.objective.degree)
         if shares is None:
             return None

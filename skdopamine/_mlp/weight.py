@@ -25,8 +25,6 @@ class WeightProblem(NetworkProblem):
     network, whose loss also tells what the last step has brought.
     """
 
-    stacks = False
-
     def __init__(self, *args: Any, n_jobs: int | None = None, promises: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.promises = promises

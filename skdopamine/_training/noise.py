@@ -29,21 +29,26 @@ def mix(*numbers: int) -> int:
 
 
 def row_ids(X: Any) -> npt.NDArray[np.uint16]:
-    """A hash of each row's content, equal for dense and sparse rows with the same values."""
+    """A short hash of each row's content; two rows that share it only share their noise."""
+    return (row_hashes(X) >> np.uint64(48)).astype(np.uint16)
+
+
+def row_hashes(X: Any) -> npt.NDArray[np.uint64]:
+    """A hash of each row's content, equal for dense and sparse rows with the same values, else unlike."""
     odd = np.random.Generator(np.random.PCG64(0)).integers(0, _WORD, X.shape[1], dtype=np.uint64) | np.uint64(1)
     if sparse.issparse(X):
         X = X.tocsr()
         bits = _bits(X.data) * odd[X.indices]
-        ids = np.zeros(X.shape[0], dtype=np.uint64)
-        np.add.at(ids, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), bits)
+        hashes = np.zeros(X.shape[0], dtype=np.uint64)
+        np.add.at(hashes, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), bits)
     else:
-        ids = np.zeros(len(X), dtype=np.uint64)
+        hashes = np.zeros(len(X), dtype=np.uint64)
         chunk = max(1, 2**13 // max(1, X.shape[1]))
         for start in range(0, len(X), chunk):
-            ids[start : start + chunk] = (_bits(X[start : start + chunk]) * odd).sum(axis=1, dtype=np.uint64)
-    ids ^= ids >> np.uint64(32)
-    ids *= np.uint64(0x9E3779B97F4A7C15)
-    return (ids >> np.uint64(48)).astype(np.uint16)  # two rows that share an id only share their noise
+            hashes[start : start + chunk] = (_bits(X[start : start + chunk]) * odd).sum(axis=1, dtype=np.uint64)
+    hashes ^= hashes >> np.uint64(32)
+    hashes *= np.uint64(0x9E3779B97F4A7C15)
+    return hashes
 
 
 def _bits(values: Array) -> npt.NDArray[np.uint64]:

@@ -25,6 +25,7 @@ FAR = 10.0  # a run is lost beyond this many times its loss at the start
 # the loss may rise by no more than these shares of itself, and of that at the start, at the end of an epoch:
 JUMP, LEAST_JUMP = 0.5, 0.2
 FEW = 1 / 40  # this share of the rows of a batch cannot make its loss jump
+EVEN = 1e-9  # of the total: halves that differ by less are equal but for rounding
 
 
 class Anchor(NamedTuple):
@@ -179,10 +180,19 @@ def bounded(losses: Array, share: Array, most: float) -> float:
     return float(np.clip(losses, -most, most) @ share)
 
 
+def median(values: Array, share: Array) -> float:
+    """Median of values that count by their share, so that one of share two is as two equal ones."""
+    order = np.argsort(values)
+    below = np.cumsum(share[order], dtype=np.float64)
+    half = below[-1] * (0.5 + EVEN * np.array([-1, 1]))
+    low, high = values[order[np.searchsorted(below, half)]]
+    return float(low if low == high else (low + high) / 2)
+
+
 def typical(losses: Array, share: Array) -> float:
     """Mean loss that few wild rows cannot move: none counts for more than WILD times the median one."""
     losses = np.where(np.isnan(losses), np.inf, losses)
-    most = WILD * float(np.median(np.abs(losses)))
+    most = WILD * median(np.abs(losses), share)
     return bounded(losses, share, most) if most > 0 else float(losses @ share)
 
 

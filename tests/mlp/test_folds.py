@@ -46,6 +46,7 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((100, 4))
 NOISY = X[:, 0] + 2 * RNG.standard_normal(100)  # soon overfitted
 NETWORK = Network((4, 5, 1), layer_activations("relu", 1)[:-1])
+EPOCH = _trainer.Epoch(loss=1.0, reward_prediction_error=0.0, learning_rate=0.003)
 
 
 def problem_of(rows, weight=None, target=None):
@@ -81,6 +82,37 @@ def test_the_only_row_of_a_class_is_learnt_from_in_all_folds():
     assert (fold[:-1] >= 0).all()
 
 
+def test_of_equal_rows_with_several_labels_none_is_held_out_where_one_label_has_no_other():
+    rows, labels = np.append(X, X[:2], axis=0), np.append(np.arange(100) % 2, [2, 1])
+    for seed in range(5):
+        fold = divide(problem_of(rows), labels, seed=seed)
+        assert np.flatnonzero(fold == -1).tolist() == [0, 100]  # the only row of class 2 is equal to row 0
+        assert fold[101] == fold[1]
+
+
+def test_of_equal_rows_with_several_labels_the_order_does_not_matter():
+    rng = np.random.default_rng(0)
+    rows, labels = X.repeat(3, axis=0), rng.integers(0, 4, 300)
+    fold = divide(problem_of(rows), labels, seed=1)
+    for _ in range(3):
+        order = rng.permutation(300)
+        np.testing.assert_array_equal(divide(problem_of(rows[order]), labels[order], seed=1), fold[order])
+
+
+def test_rows_that_share_their_noise_are_not_taken_for_equal():
+    rows = np.random.default_rng(0).standard_normal((2000, 4))
+    ids = problem_of(rows).data.ids
+    _, first, counts = np.unique(ids, return_index=True, return_counts=True)
+    one = first[counts > 1][0]
+    other = np.flatnonzero(ids == ids[one])[1]
+    pair = np.append(rows[[one, other]], X[:98], axis=0)
+    fold = divide(problem_of(pair), np.eye(100, dtype=int)[0], seed=1)
+    assert np.flatnonzero(fold == -1).tolist() == [0]  # the only row of its class
+    for seed in range(60):
+        hundred = np.random.default_rng(seed).standard_normal((FEWEST_ROWS, 4))
+        assert divide(problem_of(hundred), None, seed=1) is not None
+
+
 def test_equal_rows_are_in_one_fold_and_the_order_of_rows_does_not_matter():
     fold = divide(problem_of(X), None, seed=1)
     counts = RNG.integers(1, 4, 100)
@@ -95,6 +127,16 @@ def test_equal_rows_are_in_one_fold_and_the_order_of_rows_does_not_matter():
 @pytest.mark.parametrize("n_rows", [FEWEST_ROWS - 1, MOST_ROWS + 1])
 def test_too_few_or_too_many_rows_have_no_folds(n_rows):
     assert divide(problem_of(RNG.standard_normal((n_rows, 4))), None, seed=1) is None
+
+
+def test_distinct_rows_are_counted():
+    for n, times in ((FEWEST_ROWS - 1, 2), (MOST_ROWS + 1, 2)):
+        rows = np.random.default_rng(0).standard_normal((n, 4))
+        assert divide(problem_of(rows.repeat(times, axis=0)), None, seed=1) is None
+    for n in (300, 700, 1100):  # 5, 2 and 1 folds
+        rows = np.random.default_rng(0).standard_normal((n, 4))
+        fold = divide(problem_of(rows), None, seed=1)
+        np.testing.assert_array_equal(divide(problem_of(rows.repeat(7, axis=0)), None, seed=1), fold.repeat(7))
 
 
 @pytest.mark.parametrize(("n_rows", "n_folds"), [(400, 5), (500, 4), (900, 2), (1500, 1)])
@@ -203,7 +245,7 @@ def test_outputs_in_units_of_their_own_are_told_by_all_passes(monkeypatch):
     for stack_bytes in (0, 2**30):
         monkeypatch.setattr(_folds, "STACK_BYTES", stack_bytes)
         judge = Judge(FoldsProblem(problem, np.arange(100) % N_FOLDS), 200)
-        judge.end_epoch(None, lambda: params)
+        judge.end_epoch(EPOCH, lambda: params)
         assert judge.losses[0] == pytest.approx(0.5 * (error**2).sum(axis=1).mean())
         assert judge.told[0] == pytest.approx(0.5 * ((error * data.units.scale) ** 2).sum(axis=1).mean())
 
@@ -259,6 +301,18 @@ def test_the_order_of_rows_in_a_batch_of_all_does_not_matter():
     np.testing.assert_array_equal(batch.parts[0].batch.X[0], X[np.arange(100) % N_FOLDS != 0])
 
 
+@pytest.mark.parametrize("left_out", [1, 40])
+def test_a_batch_of_nearly_all_rows_has_those_alone(left_out):
+    folds = FoldsProblem(problem_of(X), np.arange(100) % N_FOLDS)
+    rows = np.arange(100)[:-left_out]
+    for _ in range(2):  # before the batch of all rows is known, and after
+        for batch in (folds.batch(rows), folds.batch(slice(0, 100 - left_out))):
+            (part,) = batch.parts
+            for k in range(N_FOLDS):
+                np.testing.assert_array_equal(part.batch.X[k][part.real[k]], X[rows[rows % N_FOLDS != k]])
+        folds.batch(slice(None))
+
+
 def test_folds_of_a_wide_network_take_little_more_memory_than_one_after_the_other(monkeypatch):
     peaks = []
     for stack_bytes in (0, _folds.STACK_BYTES):
@@ -271,19 +325,20 @@ def test_folds_of_a_wide_network_take_little_more_memory_than_one_after_the_othe
     assert peaks[1] < 1.2 * peaks[0]
 
 
-def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch):
-    model, calls = fitted(), []
-    monkeypatch.setattr(_trainer, "looked_at", lambda problem, *args: calls.append(problem))
-    found = _folds.find_length(
+@pytest.mark.parametrize("batch_size", [50, 100])
+def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch, batch_size):
+    model, calls, looked_at = fitted(), [], _trainer.looked_at
+    monkeypatch.setattr(_trainer, "looked_at", lambda *args: calls.append(args) or looked_at(*args))
+    found, _ = _folds.find_length(
         problem_of(X, target=NOISY[:, None]),
         np.arange(100) % N_FOLDS,
         _network.init_params(NETWORK, 2.0, np.random.default_rng(0), np.float64),
         make_learning_rate(model, problem_of(X)),
-        make_settings(model, problem_of(X), n_past=0, first_epoch=0)._replace(batch_size=50),
+        make_settings(model, problem_of(X), n_past=0, first_epoch=0)._replace(batch_size=batch_size),
         right=None,
         score=None,
         verbose=False,
-    )[0]
+    )
     assert found.n_epochs < 150
     assert calls == []
 
@@ -320,6 +375,17 @@ def test_the_length_lies_between_the_best_epochs_of_loss_and_score():
     assert settled(valley(10, n), scores, 300) == round(1.6 * np.sqrt(10 * 40))
 
 
+def test_folds_wait_for_the_later_of_the_best_epochs_of_loss_and_score():
+    for losses, scores in ((valley(10, 40), valley(35, 40)), (valley(35, 40), valley(10, 40))):
+        assert settled(losses, [-value for value in scores], 300) is None
+    assert settled(valley(10, 40), None, 300) == 16
+
+
+def test_three_epochs_are_trained_at_least():
+    for best, length in ((1, 3), (2, 3), (3, 5)):
+        assert settled(valley(best, int(PATIENCE * best + 10) + 1), None, 150) == length
+
+
 def test_what_still_improves_wants_the_whole_schedule():
     n = int(np.ceil(ENOUGH * 150))
     assert settled(valley(1000, n - 1), None, 150) is None
@@ -328,6 +394,7 @@ def test_what_still_improves_wants_the_whole_schedule():
 
 def test_a_length_next_to_the_whole_schedule_is_the_whole():
     assert settled(valley(60, 63), None, 100) == 100
+    assert settled(valley(60, 80), None, 100) == 100  # 96 otherwise
     assert settled(valley(50, 63), None, 100) == 80
 
 
@@ -414,6 +481,19 @@ def test_a_row_of_weight_two_is_two_rows(make):
     np.testing.assert_allclose(weighted.validation_loss_curve_, repeated.validation_loss_curve_, rtol=1e-7)
 
 
+@pytest.mark.parametrize("seed", [0, 5, 6])
+def test_a_row_of_weight_five_is_five_rows_among_wild_ones(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((120, 4))
+    noise = rng.standard_t(1.5, 120)
+    counts = np.where(np.abs(noise) < 0.3, 5, 1)  # the median loss depends on them, and what a wild row counts for
+    target = rows[:, 0] + noise
+    weighted = fitted(target=target, rows=rows, fit={"sample_weight": counts}, batch_size=1000)
+    repeated = fitted(target=target.repeat(counts), rows=rows.repeat(counts, axis=0), batch_size=1000)
+    assert weighted.n_iter_ == repeated.n_iter_
+    np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=1e-7, atol=1e-10)
+
+
 @pytest.mark.parametrize("target", [np.stack([NOISY, -NOISY], axis=1), np.stack([NOISY, 1000 * NOISY], axis=1)])
 def test_several_outputs_report_the_loss_in_their_units(target):
     model = fitted(target=target)
@@ -421,9 +501,25 @@ def test_several_outputs_report_the_loss_in_their_units(target):
     assert model.validation_loss_curve_[at_best] == pytest.approx(0.5 * np.var(target, axis=0).sum(), rel=0.3)
 
 
-def test_several_labels():
-    model = fitted(DopamineMLPClassifier, np.stack([NOISY > 0, X[:, 1] > 0], axis=1).astype(int))
-    assert 0.5 < model.best_validation_score_ <= 1
+LABELS = {
+    "two classes": (NOISY > 0).astype(int),
+    "three classes": np.digitize(NOISY, [-1, 1]),
+    "labels": np.stack([NOISY > 0, X[:, 1] > 0.5], axis=1).astype(int),
+}
+
+
+def share_of_right(model, rows, labels):
+    return np.mean(model.predict(rows) == labels)
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_the_score_out_of_fold_is_the_share_of_rows_or_labels_that_are_right(labels):
+    counts = np.random.default_rng(1).integers(1, 5, 100)  # folds of unequal size
+    rows, target = X.repeat(counts, axis=0), LABELS[labels].repeat(counts, axis=0)
+    model, other = (fitted(DopamineMLPClassifier, target, rows, scoring=by) for by in (None, share_of_right))
+    np.testing.assert_allclose(model.validation_scores_, other.validation_scores_, rtol=1e-12)
+    assert model.n_iter_ == other.n_iter_ < 100
+    assert 0.5 < model.best_validation_score_ < 1
 
 
 @pytest.mark.parametrize("activation", ["step", "relu"])
@@ -494,6 +590,54 @@ def test_a_shorter_length_is_not_a_fit_that_was_cut_short(monkeypatch):
         assert fitted(max_iter=100).n_iter_ == 100
 
 
+@pytest.mark.parametrize("number", [1, 5])
+def test_an_interruption_while_folds_are_trained_ends_the_fit(monkeypatch, number):
+    model, judged, calls = fitted(max_iter=30), Judge.end_epoch, []
+    before = model.coefs_
+
+    def interrupted(self, *args):
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return judged(self, *args)
+
+    monkeypatch.setattr(Judge, "end_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fitted()
+    calls.clear()
+    with pytest.warns(UserWarning, match="interrupted before its first epoch had ended; the model as it was before"):
+        model.fit(X, -NOISY)
+    assert model.coefs_ is before
+
+
+class Watcher:
+    """Keeps the curves that callbacks see at the end of each epoch."""
+
+    def __init__(self):
+        self.curves = []
+
+    def setup(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.parent is not None:
+            self.curves.append(list(fitted_estimator.validation_loss_curve_))
+
+    def teardown(self, estimator, context): ...
+
+
+def test_callbacks_see_the_curve_on_rows_that_are_not_learnt_from():
+    pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
+    watcher = Watcher()
+    model = DopamineMLPRegressor((20,), max_iter=40, random_state=0).set_callbacks(watcher).fit(X, NOISY)
+    assert watcher.curves == [model.validation_loss_curve_] * model.n_iter_  # that of the folds is whole by then
+    watcher = Watcher()
+    model.set_params(scoring="r2").set_callbacks(watcher).fit(X, NOISY, X_val=OTHER, y_val=OTHER[:, 0])
+    curve = model.validation_loss_curve_
+    assert watcher.curves == [curve[:n] for n in range(1, model.n_iter_ + 1)]
+
+
 # ---- the user's own validation set ----
 
 OTHER = np.random.default_rng(5).standard_normal((60, 4))
@@ -520,6 +664,14 @@ def test_weights_of_the_own_validation_set_count():
     np.testing.assert_allclose(half.validation_scores_, weighted.validation_scores_, rtol=1e-10)
 
 
+def test_a_validation_row_of_weight_three_is_three_rows():
+    counts = np.random.default_rng(1).choice([1, 3], 60)
+    weighted = fitted(fit={"X_val": OTHER, "y_val": OTHER[:, 0], "sample_weight_val": counts})
+    rows = OTHER.repeat(counts, axis=0)
+    repeated = fitted(fit={"X_val": rows, "y_val": rows[:, 0]})
+    np.testing.assert_allclose(weighted.validation_scores_, repeated.validation_scores_, rtol=1e-10)
+
+
 @pytest.mark.parametrize(
     ("own", "message"),
     [
@@ -539,6 +691,22 @@ def test_a_bad_validation_set_is_named(own, message):
     with pytest.raises(ValueError, match=message):
         model.fit(X, NOISY, **own)
     assert model.coefs_ is before
+
+
+@pytest.mark.parametrize("of_fit", [True, False])
+def test_a_warning_of_feature_names_names_the_validation_set(of_fit):
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
+    rows, own = (frame, X) if of_fit else (X, frame)
+    told = "does not have valid" if of_fit else "has"
+    fitted_with = "with" if of_fit else "without"
+    message = f"^X_val {told} feature names, but DopamineMLPRegressor was fitted {fitted_with} feature names$"
+    with pytest.warns(UserWarning, match=message) as caught:
+        model = fitted(rows=rows, fit={"X_val": own, "y_val": NOISY}, max_iter=2)
+    assert sum("feature names" in str(warning.message) for warning in caught) == 1
+    assert caught[0].filename == __file__
+    assert hasattr(model, "feature_names_in_") == of_fit
+    plain = fitted(fit={"X_val": X, "y_val": NOISY}, max_iter=2)
+    np.testing.assert_array_equal(plain.coefs_[0], model.coefs_[0])
 
 
 def test_a_validation_set_without_early_stopping_is_refused():
@@ -586,7 +754,7 @@ def test_a_wild_row_does_not_decide():
         losses = np.full((2, 50), 5.0 - epoch)
         losses[0, 0] = 1e6 * (1 + epoch)
         judge.problem.values = lambda output, batch, losses=losses: losses
-        judge.end_epoch(None, lambda: params)
+        judge.end_epoch(EPOCH, lambda: params)
     assert (np.diff(judge.losses) < 0).all()
     assert (np.diff(judge.told) > 0).all()  # what is reported is the mean as it is
 
@@ -594,9 +762,9 @@ def test_a_wild_row_does_not_decide():
 def test_an_epoch_without_a_loss_is_not_the_best_one():
     judge, params = judge_of_halves()
     judge.problem.values = lambda output, batch: np.full(output.shape[:-1], np.nan)
-    judge.end_epoch(None, lambda: params)
+    judge.end_epoch(EPOCH, lambda: params)
     del judge.problem.values
-    judge.end_epoch(None, lambda: params)
+    judge.end_epoch(EPOCH, lambda: params)
     assert judge.losses[1] < judge.losses[0]
 
 

@@ -41,6 +41,14 @@ def test_row_ids_depend_on_content_alone():
     assert len(np.unique(_noise.row_ids(np.eye(8)))) >= 7
 
 
+def test_row_hashes_tell_all_rows_apart():
+    X = np.random.default_rng(1).integers(0, 3, (20_000, 30)).astype(float)
+    hashes = _noise.row_hashes(X)
+    assert len(np.unique(hashes)) == len(np.unique(X, axis=0))
+    np.testing.assert_array_equal(_noise.row_hashes(sparse.csr_array(X)), hashes)
+    np.testing.assert_array_equal(_noise.row_ids(X), hashes >> np.uint64(48))
+
+
 def test_directions_are_unbiased_signs():
     xi = directions(4000, 65, 3)
     assert set(np.unique(xi)) == {-1.0, 1.0}

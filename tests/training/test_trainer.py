@@ -715,6 +715,26 @@ def test_the_typical_loss_is_the_mean_but_for_wild_rows(losses, typical):
     assert _trainer.typical(np.array(losses), np.full(3, 1 / 3)) == pytest.approx(typical, rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 101, 1000])
+def test_the_median_of_equal_shares_is_that_of_numpy(n):
+    values = np.random.default_rng(n).standard_normal(n)
+    for dtype in (np.float32, np.float64):
+        assert _trainer.median(values, np.full(n, 1 / n, dtype=dtype)) == np.median(values)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_share_of_three_is_as_three_values_in_the_median(seed):
+    rng = np.random.default_rng(seed)
+    values, counts = rng.standard_normal(21), rng.integers(1, 5, 21)
+    values[0] = np.inf
+    for n in (20, 21):  # an even and an odd number of values
+        expected = np.median(values[:n].repeat(counts[:n]))
+        assert _trainer.median(values[:n], 0.1 * counts[:n]) == pytest.approx(expected, rel=1e-15)
+    assert _trainer.typical(np.array([1.0, 1.0, 1e9, 5.0]), np.array([0.1, 0.1, 0.2, 0.6])) == pytest.approx(103.2)
+    assert _trainer.median(np.array([1.0, np.inf]), np.array([0.5, 0.5])) == np.inf
+    assert _trainer.median(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3])) == 2.5  # 0.1 + 0.2 > 0.3 in floats
+
+
 @pytest.mark.parametrize("batch_size", [3, 5, 10])
 def test_the_reference_is_the_loss_of_all_rows_where_learning_begins(batch_size):
     result = train(settings=SETTINGS._replace(batch_size=batch_size, n_epochs=2))
