@@ -130,7 +130,7 @@ def run(name: str, kind: Kind, data: tuple[np.ndarray, ...], n_seeds: int) -> tu
 
 
 def polystep(data: tuple[np.ndarray, ...], seconds: float) -> tuple[float, str]:
-    """Accuracy of PolyStep's staircase network, and its updates, trained for so long by the settings that its repository publishes."""
+    """Accuracy of PolyStep's staircase network after so long by its published settings, and the updates made."""
     import torch
     from polystep import CosineEpsilon, HybridSubspace, ParamLayout, PolyStepOptimizer
 
