@@ -20,6 +20,7 @@ from skdopamine._typing import Array
 
 FEWEST_ROWS = 24  # that say anything
 FEW_ROWS = 200  # of fewer rows the second half judges, of more the last quarter
+MANY_ROWS = 1500  # of fewer rows, gains that are no better at once are not tuned further
 FEWEST_LEARNT = 8  # rows of the first readout
 SHARE_OF_STEPS, MOST_STEPS = 5, 200  # loops are as long as one in so many rows
 SHRINKING = 0.01  # penalty that pulls a readout to the simple forecast
@@ -142,7 +143,9 @@ class Court(NamedTuple):
 
     def is_worth(self, model: Model) -> bool:
         """Whether to tune a model further: rows are many, or it does better on the loops held back."""
-        return self.by == 0 or bool(self.trial.levels(self.task, [model])[0].mean() < self.levels.mean())
+        if self.by == 0 and len(self.task.target) >= MANY_ROWS:
+            return True
+        return bool(self.trial.levels(self.task, [model])[0].mean() < self.levels.mean())
 
     def is_beaten_by(self, model: Model) -> bool:
         """Whether a model does better on the loops held back, by more than chance."""

@@ -83,14 +83,14 @@ class Training(Reading):
             found, result = self._tuned(model.with_weights(few), latest, n_few, watch, n_windows=FEW_WINDOWS)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
-            further = court is None or judged(partial(court.is_worth, model), results, False)
+            further = court is None or judged(partial(court.is_worth, model), results, court.by == 0)
         if further and n_updates and not any(was_ended(result) for result in results):
             latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
             model, result = self._tuned(model, latest, n_updates, watch, first=n_before)
             results.append(result)
         cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
         # not judged, gains of many rows are worth more than those that are not tuned
-        if court is not None and not judged(partial(court.is_beaten_by, model), results, court.by == 0):
+        if court is not None and not (further and judged(partial(court.is_beaten_by, model), results, court.by == 0)):
             model = court.model._replace(training=model.training)
         if self.verbose and court is not None:
             kept = "as they were" if model.gains == court.model.gains else "tuned"

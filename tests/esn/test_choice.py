@@ -9,10 +9,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import DopamineESNForecaster, make_windows
 from skdopamine._esn import base as _base
+from skdopamine._esn import choice as _choice
 from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.choice import N_SPLITS, SHRINKING, Court, Trial
 from skdopamine._esn.gains_problem import GainsProblem
 from skdopamine._esn.rows import Rows
+from skdopamine._esn.training import GAIN_UPDATES
 from skdopamine.datasets import make_lorenz
 
 
@@ -305,6 +307,20 @@ def test_gains_that_were_tuned_for_a_moment_are_judged_too(cut_short, monkeypatc
     assert model.gains_["spectral_radius"] == model.spectral_radius
 
 
+def test_gains_of_few_rows_that_are_no_better_at_once_are_not_tuned_further(monkeypatch):
+    judged, is_beaten_by = [], Court.is_beaten_by
+    monkeypatch.setattr(Court, "is_beaten_by", lambda *given: judged.append(1) or is_beaten_by(*given))
+    params = {"stateful": True, "random_state": 0, "n_iter_no_change": np.inf}
+    short = DopamineESNForecaster(120, **params).fit(noise(300).cumsum()[:, None])
+    assert short.n_iter_ == GAIN_UPDATES // 2
+    assert not judged
+    assert short.gains_["spectral_radius"] == short.spectral_radius
+    monkeypatch.setattr(_choice, "MANY_ROWS", 200)
+    many = DopamineESNForecaster(120, **params).fit(noise(300).cumsum()[:, None])
+    assert many.n_iter_ > short.n_iter_
+    assert judged
+
+
 @pytest.mark.parametrize("method", ["is_worth", "is_beaten_by", "polished"])
 @pytest.mark.parametrize("n", [700, 60])
 def test_a_judge_who_is_interrupted_leaves_what_is_known(method, n, monkeypatch):
@@ -318,6 +334,7 @@ def test_a_judge_who_is_interrupted_leaves_what_is_known(method, n, monkeypatch)
             pytest.skip("it is not polished")
         monkeypatch.setattr(_base, "polished", interrupted)
     else:
+        monkeypatch.setattr(Court, "is_worth", lambda *_: True)
         monkeypatch.setattr(Court, method, interrupted)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
