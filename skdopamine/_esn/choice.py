@@ -85,13 +85,10 @@ class Trial(NamedTuple):
             ahead = last_rows[:, None] + np.arange(self.n_steps)
             truth, trust = task.target[ahead, : first.form.n_columns], self.trust[ahead + 1 + lag]
             known.append(~np.isnan(first.base.added(truth)))
-            errors = []
-            for model in models:
-                readout = normal.solve(model.gains, model.n_units, model.expected)
-                loop = Loop(population, readout, model.lags, task.bounds, first.form.n_channels)
-                path = reader.closed(loop, starts, last_rows, self.n_steps)[0]
-                errors.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
-            found.append(np.stack(errors))
+            readouts = [normal.solve(model.gains, model.n_units, model.expected) for model in models]
+            loop = Loop(population, np.concatenate(readouts), first.lags, task.bounds, first.form.n_channels)
+            path = reader.closed(loop, starts, last_rows, self.n_steps)
+            found.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
         squares, weight = np.concatenate(found, axis=1) ** 2, np.concatenate(known)
         squares = np.where(weight, squares, 0.0).sum(axis=-1)
         lengths = np.unique(np.round(np.geomspace(1, self.n_steps, N_HORIZONS)).astype(int))
