@@ -23,15 +23,14 @@ from skdopamine._training.learning_rate import LearningRate, make_rule
 from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
 
-TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
+TUNING_ROWS = 6000  # the last ones: a simple forecast is chosen on them, and a season is sought in them
+GAIN_ROWS = 2000  # of these, that gains are tuned on
 TUNING_READS = 20_000  # of windows, rows x lags used for tuning
 TUNING_WINDOWS = 400  # but no fewer windows than these
 TRAINABLE = ("gains", "recurrent", "readout")
-FEW_WINDOWS = 15  # closed loops that judge the small reservoir
 FEW_UNITS, SHARE_OF_FEW = 100, 0.5  # gains are tuned on a small reservoir first, for this share of the updates
-FEW_TUNING_ROWS = 2000  # the last ones, for the small reservoir
 WORTH = 0.01  # gain of the log error below which tuning the whole reservoir ends
-GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
+GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 15, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WINDOW_BATCH = 200  # rows of a minibatch where each row is a window
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
@@ -72,26 +71,30 @@ class Training(Reading):
 
         A small reservoir is tuned first, and the whole one as the court sees fit; whatever has come of it is judged.
         """
-        needed = self._needed()
-        n_updates, further = min(self.max_iter, needed), True
+        needed, latest = self._needed(), self._latest(task, GAIN_ROWS)
+        n_updates, further, opinion = min(self.max_iter, needed), True, None
         results: list[Result] = []
         if model.n_units > FEW_UNITS:
             n_few = ceil(SHARE_OF_FEW * n_updates)
             n_updates -= n_few
             few = _reservoir.drawn(FEW_UNITS, model.form.n_channels, self.reservoir_connectivity, model.seed)
-            latest = self._latest(task, FEW_TUNING_ROWS)
-            found, result = self._tuned(model.with_weights(few), latest, n_few, watch, n_windows=FEW_WINDOWS)
+            found, result = self._tuned(model.with_weights(few), latest, n_few, watch)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
-            further = court is None or judged(partial(court.is_worth, model), results, court.by == 0)
+            if court is not None:
+                opinion = judged(partial(court.opinion, model), results, None)
+                further = opinion is not None and court.is_worth(opinion)
         if further and n_updates and not any(was_ended(result) for result in results):
-            latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
+            n_before = sum(len(result.epochs) for result in results)
             model, result = self._tuned(model, latest, n_updates, watch, first=n_before)
             results.append(result)
+            opinion = None
         cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
         # not judged, gains of many rows are worth more than those that are not tuned
-        if court is not None and not (further and judged(partial(court.is_beaten_by, model), results, court.by == 0)):
-            model = court.model._replace(training=model.training)
+        if court is not None:
+            opinion = opinion or judged(partial(court.opinion, model), results, None)
+            if not (court.by == 0 if opinion is None else court.is_beaten_by(opinion)):
+                model = court.model._replace(training=model.training)
         if self.verbose and court is not None:
             kept = "as they were" if model.gains == court.model.gains else "tuned"
             print(f"Loops held back chose: base {model.base.name()!r}, gains {kept}")
@@ -113,14 +116,13 @@ class Training(Reading):
         watch: Watch,
         *,
         first: int = 0,
-        n_windows: int = GAIN_WINDOWS,
     ) -> tuple[Model, Result]:
         """The model with better gains, if any, and the result of tuning; `first` updates came before."""
         problem = GainsProblem(
             model.weights,
             task,
             model.gains,
-            n_windows=n_windows,
+            n_windows=GAIN_WINDOWS,
             n_pairs=GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),
             scale=GAIN_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale),
             seed=model.seed,
