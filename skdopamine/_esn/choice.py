@@ -146,10 +146,15 @@ class Court(NamedTuple):
         """What the loops held back say of a model with tuned gains."""
         return self.trial.opinions(self.task, [model])[0]
 
-    def is_worth(self, opinion: "Opinion") -> bool:
-        """Whether to tune a model further: where it leaves more than rounding, if rows are many or it does better."""
+    def is_worth(self, opinion: "Opinion", *, may_be_exact: bool) -> bool:
+        """Whether to tune a model further: rows are many, or it does better on the loops held back.
+
+        Where its readout `may_be_exact` in the end, it has to leave more than rounding, too.
+        """
+        if may_be_exact and self.by == 0 and opinion.left <= EXACT:
+            return False
         many = self.by == 0 and len(self.task.target) >= MANY_ROWS
-        return opinion.left > EXACT and (many or bool(opinion.levels.mean() < self.levels.mean()))
+        return many or bool(opinion.levels.mean() < self.levels.mean())
 
     def is_beaten_by(self, opinion: "Opinion") -> bool:
         """Whether a model does better on the loops held back, by more than chance."""

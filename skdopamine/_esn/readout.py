@@ -61,10 +61,8 @@ def polished(model: Model, task: Assignment, *, seasonal: bool = True) -> Model:
     without noise needs none, and large weights for them make loops unstable. Where even products leave an error that is
     more than rounding, there is noise, and the model is left as it is.
     """
-    reader, n_rows = task.reader, len(task.target)
-    if not (isinstance(reader, SeriesReader) and task.closed and n_rows >= FEWEST_ROWS):
-        return model
-    if reader.n_series > 1 or np.isnan(task.target).any():  # of measured series
+    n_rows = len(task.target)
+    if not may_be_exact(task):
         return model
     near = model if seasonal else model.without_seasons()
     roots = _roots(near, task)
@@ -85,6 +83,12 @@ def polished(model: Model, task: Assignment, *, seasonal: bool = True) -> Model:
     if best.power == 0 and best.model.degree == model.degree and len(best.model.lags) == len(model.lags):
         return model
     return best.model._replace(exact=True).emptied()
+
+
+def may_be_exact(task: Assignment) -> bool:
+    """Whether loops over rows held back can tell how closely to follow them: measured series have noise anyway."""
+    is_measured = task.reader.n_series > 1 or bool(np.isnan(task.target).any())
+    return isinstance(task.reader, SeriesReader) and task.closed and len(task.target) >= FEWEST_ROWS and not is_measured
 
 
 def weighed(model: Model, reader: Reader, target: Array, washout: int, kind: str) -> tuple[Array, Robust, Array]:

@@ -13,6 +13,7 @@ from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import GainsProblem, decode, encode
 from skdopamine._esn.model import Model
 from skdopamine._esn.reading import Reading
+from skdopamine._esn.readout import may_be_exact
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._esn.root import Equations
 from skdopamine._estimator.callbacks import EpochCallbacks
@@ -23,14 +24,16 @@ from skdopamine._training.learning_rate import LearningRate, make_rule
 from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
 
-TUNING_ROWS = 6000  # the last ones: a simple forecast is chosen on them, and a season is sought in them
-GAIN_ROWS = 2000  # of these, that gains are tuned on
+TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
 TUNING_READS = 20_000  # of windows, rows x lags used for tuning
 TUNING_WINDOWS = 400  # but no fewer windows than these
+POLISHED = ("squared_error", "absolute_error", "huber")  # losses that squares may judge a readout by
 TRAINABLE = ("gains", "recurrent", "readout")
+FEW_WINDOWS = 15  # closed loops that judge the small reservoir
 FEW_UNITS, SHARE_OF_FEW = 100, 0.5  # gains are tuned on a small reservoir first, for this share of the updates
+FEW_TUNING_ROWS = 2000  # the last ones, for the small reservoir
 WORTH = 0.01  # gain of the log error below which tuning the whole reservoir ends
-GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 15, 0.5
+GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WINDOW_BATCH = 200  # rows of a minibatch where each row is a window
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
@@ -71,21 +74,24 @@ class Training(Reading):
 
         A small reservoir is tuned first, and the whole one as the court sees fit; whatever has come of it is judged.
         """
-        needed, latest = self._needed(), self._latest(task, GAIN_ROWS)
+        needed = self._needed()
         n_updates, further, opinion = min(self.max_iter, needed), True, None
         results: list[Result] = []
         if model.n_units > FEW_UNITS:
             n_few = ceil(SHARE_OF_FEW * n_updates)
             n_updates -= n_few
             few = _reservoir.drawn(FEW_UNITS, model.form.n_channels, self.reservoir_connectivity, model.seed)
-            found, result = self._tuned(model.with_weights(few), latest, n_few, watch)
+            latest = self._latest(task, FEW_TUNING_ROWS)
+            found, result = self._tuned(model.with_weights(few), latest, n_few, watch, n_windows=FEW_WINDOWS)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
             if court is not None:
                 opinion = judged(partial(court.opinion, model), results, None)
-                further = opinion is not None and court.is_worth(opinion)
+                further = opinion is not None and court.is_worth(
+                    opinion, may_be_exact=self.loss in POLISHED and may_be_exact(task)
+                )
         if further and n_updates and not any(was_ended(result) for result in results):
-            n_before = sum(len(result.epochs) for result in results)
+            latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
             model, result = self._tuned(model, latest, n_updates, watch, first=n_before)
             results.append(result)
             opinion = None
@@ -116,13 +122,14 @@ class Training(Reading):
         watch: Watch,
         *,
         first: int = 0,
+        n_windows: int = GAIN_WINDOWS,
     ) -> tuple[Model, Result]:
         """The model with better gains, if any, and the result of tuning; `first` updates came before."""
         problem = GainsProblem(
             model.weights,
             task,
             model.gains,
-            n_windows=GAIN_WINDOWS,
+            n_windows=n_windows,
             n_pairs=GAIN_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),
             scale=GAIN_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale),
             seed=model.seed,

@@ -321,6 +321,9 @@ def test_gains_that_leave_no_more_than_rounding_are_not_tuned_further(monkeypatc
     exact = DopamineESNForecaster(120, **params).fit(make_lorenz(700, random_state=0))
     assert exact.n_iter_ == GAIN_UPDATES // 2
     assert exact.gains_["spectral_radius"] != exact.spectral_radius
+    # a readout that is not solved exactly has to be tuned for
+    by_quantile = DopamineESNForecaster(120, loss="pinball", quantile=0.5, **params)
+    assert by_quantile.fit(make_lorenz(700, random_state=0)).n_iter_ > exact.n_iter_
     monkeypatch.setattr(_choice, "EXACT", 0.0)
     assert DopamineESNForecaster(120, **params).fit(make_lorenz(700, random_state=0)).n_iter_ > exact.n_iter_
 
