@@ -20,7 +20,7 @@ from skdopamine._typing import Array
 
 FEWEST_ROWS = 24  # that say anything
 FEW_ROWS = 200  # of fewer rows the second half judges, of more the last quarter
-MANY_ROWS = 1500  # of fewer rows, gains that are no better at once are not tuned further
+MANY_ROWS = 1500  # on which gains are tuned further even where they are no better at once
 EXACT = 1e-10  # relative squared error that rounding in normal equations makes: tuning cannot tell less
 FEWEST_LEARNT = 8  # rows of the first readout
 SHARE_OF_STEPS, MOST_STEPS = 5, 200  # loops are as long as one in so many rows
@@ -149,12 +149,12 @@ class Court(NamedTuple):
     def is_worth(self, opinion: "Opinion", *, may_be_exact: bool) -> bool:
         """Whether to tune a model further: rows are many, or it does better on the loops held back.
 
-        Where its readout `may_be_exact` in the end, it has to leave more than rounding, too.
+        Many rows are excused where it does so by more than chance, leaves no more than rounding, and its readout
+        `may_be_exact` in the end.
         """
-        if may_be_exact and self.by == 0 and opinion.left <= EXACT:
-            return False
-        many = self.by == 0 and len(self.task.target) >= MANY_ROWS
-        return many or bool(opinion.levels.mean() < self.levels.mean())
+        if self.by == 0 and len(self.task.target) >= MANY_ROWS:
+            return not (may_be_exact and opinion.left <= EXACT and self.is_beaten_by(opinion))
+        return bool(opinion.levels.mean() < self.levels.mean())
 
     def is_beaten_by(self, opinion: "Opinion") -> bool:
         """Whether a model does better on the loops held back, by more than chance."""

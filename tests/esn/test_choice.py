@@ -1,6 +1,7 @@
 """What closed loops held back choose, on series whose simple forecast is known."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from skdopamine import DopamineESNForecaster, make_windows
 from skdopamine._esn import base as _base
 from skdopamine._esn import choice as _choice
 from skdopamine._esn.base import DopamineESN
-from skdopamine._esn.choice import N_SPLITS, SHRINKING, Court, Trial
+from skdopamine._esn.choice import N_SPLITS, SHRINKING, Court, Opinion, Trial
 from skdopamine._esn.gains_problem import GainsProblem
 from skdopamine._esn.rows import Rows
 from skdopamine._esn.training import GAIN_UPDATES
@@ -306,26 +307,35 @@ def test_gains_that_were_tuned_for_a_moment_are_judged_too(cut_short, monkeypatc
     assert model.gains_["spectral_radius"] == model.spectral_radius
 
 
-def test_gains_of_few_rows_that_are_no_better_at_once_are_not_tuned_further(monkeypatch):
+@pytest.mark.parametrize(
+    ("n_rows", "left", "gain", "may_be_exact", "worth"),
+    [
+        (1500, 1e-11, 1.0, True, False),
+        (1500, 1e-11, 1.0, False, True),  # its readout will not be solved exactly
+        (1500, 1e-11, -1.0, True, True),  # loops say that something else is wrong
+        (1500, 1e-6, 1.0, True, True),
+        (1500, 1e-6, -1.0, True, True),
+        (1499, 1e-11, 1.0, True, True),
+        (1499, 1e-6, -1.0, True, False),
+    ],
+)
+def test_which_gains_are_tuned_further(n_rows, left, gain, may_be_exact, worth):
+    levels, task = np.array([1.0, 2.0]), SimpleNamespace(target=np.zeros((n_rows, 1)))
+    court = Court(Trial.of(noise(60)[:, None], 8, 5), task, 0.0, None, levels)
+    assert court.is_worth(Opinion(levels - gain, left), may_be_exact=may_be_exact) is worth
+
+
+def test_gains_that_need_no_more_are_not_tuned_on_the_whole_reservoir(monkeypatch):
     params = {"stateful": True, "random_state": 0, "n_iter_no_change": np.inf}
-    short = DopamineESNForecaster(120, **params).fit(noise(300).cumsum()[:, None])
-    assert short.n_iter_ == GAIN_UPDATES // 2
+    lorenz, walk = make_lorenz(700, random_state=0), noise(300).cumsum()[:, None]
+    monkeypatch.setattr(_choice, "MANY_ROWS", 700 - 1)
+    short = DopamineESNForecaster(120, **params).fit(walk)
     assert short.gains_["spectral_radius"] == short.spectral_radius
-    monkeypatch.setattr(_choice, "MANY_ROWS", 200)
-    many = DopamineESNForecaster(120, **params).fit(noise(300).cumsum()[:, None])
-    assert many.n_iter_ > short.n_iter_
-
-
-def test_gains_that_leave_no_more_than_rounding_are_not_tuned_further(monkeypatch):
-    params = {"stateful": True, "random_state": 0, "n_iter_no_change": np.inf}
-    exact = DopamineESNForecaster(120, **params).fit(make_lorenz(700, random_state=0))
-    assert exact.n_iter_ == GAIN_UPDATES // 2
+    exact = DopamineESNForecaster(120, **params).fit(lorenz)
     assert exact.gains_["spectral_radius"] != exact.spectral_radius
-    # a readout that is not solved exactly has to be tuned for
-    by_quantile = DopamineESNForecaster(120, loss="pinball", quantile=0.5, **params)
-    assert by_quantile.fit(make_lorenz(700, random_state=0)).n_iter_ > exact.n_iter_
-    monkeypatch.setattr(_choice, "EXACT", 0.0)
-    assert DopamineESNForecaster(120, **params).fit(make_lorenz(700, random_state=0)).n_iter_ > exact.n_iter_
+    assert short.n_iter_ == exact.n_iter_ == GAIN_UPDATES // 2
+    by_quantile = DopamineESNForecaster(120, loss="pinball", quantile=0.5, **params).fit(lorenz)
+    assert by_quantile.n_iter_ > exact.n_iter_
 
 
 @pytest.mark.parametrize("method", ["opinion", "polished"])
