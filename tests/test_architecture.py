@@ -136,6 +136,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "gains_problem",
             "model",
             "reading",
+            "readout",
             "reservoir",
             "reservoir_weights_problem",
             "root",

@@ -31,7 +31,7 @@ from skdopamine._esn.rows import Rows, begins
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream, kept
-from skdopamine._esn.training import SCHEDULE, TUNING_ROWS, Training, Watch, judged, was_ended
+from skdopamine._esn.training import POLISHED, SCHEDULE, TUNING_ROWS, Training, Watch, judged, was_ended
 from skdopamine._estimator.base import draw_seed
 from skdopamine._estimator.callbacks import EpochCallbacks, with_callbacks
 from skdopamine._estimator.history import History
@@ -42,7 +42,6 @@ from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
 
-POLISHED = ("squared_error", "absolute_error", "huber")  # losses that squares may judge a readout by
 MOST_WASHOUT = 100
 MOST_HORIZON = 200
 MOST_STEPS = 10**8  # of a forecast

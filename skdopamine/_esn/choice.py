@@ -13,13 +13,15 @@ import numpy.typing as npt
 from skdopamine._esn.forecast import N_HORIZONS, Assignment, SeriesReader
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.model import Model
-from skdopamine._esn.reservoir import Gains
+from skdopamine._esn.reservoir import Gains, Normal
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._typing import Array
 
 FEWEST_ROWS = 24  # that say anything
 FEW_ROWS = 200  # of fewer rows the second half judges, of more the last quarter
+MANY_ROWS = 1500  # on which gains are tuned further even where they are no better at once
+EXACT = 1e-10  # relative squared error that rounding in normal equations makes: tuning cannot tell less
 FEWEST_LEARNT = 8  # rows of the first readout
 SHARE_OF_STEPS, MOST_STEPS = 5, 200  # loops are as long as one in so many rows
 SHRINKING = 0.01  # penalty that pulls a readout to the simple forecast
@@ -66,8 +68,8 @@ class Trial(NamedTuple):
         trust[first:] = own[: len(trust) - first]
         return self._replace(trust=trust)
 
-    def levels(self, task: Assignment, models: list[Model]) -> Array:
-        """Log error (models, loops) of models that differ in what their readout shrinks to, and how far.
+    def opinions(self, task: Assignment, models: list[Model]) -> "list[Opinion]":
+        """What loops say of models that differ in what their readout shrinks to, and how far.
 
         They have one reservoir and read the same differences. An error is the root mean square of the rows so far, over
         all channels, in units of the rows' deviation; its logarithm is the mean over `N_HORIZONS` lengths of the loop.
@@ -84,20 +86,20 @@ class Trial(NamedTuple):
             ahead = last_rows[:, None] + np.arange(self.n_steps)
             truth, trust = task.target[ahead, : first.form.n_columns], self.trust[ahead + 1 + lag]
             known.append(~np.isnan(first.base.added(truth)))
-            errors = []
-            for model in models:
-                readout = normal.solve(model.gains, model.n_units, model.expected)
-                loop = Loop(population, readout, model.lags, task.bounds, first.form.n_channels)
-                path = reader.closed(loop, starts, last_rows, self.n_steps)[0]
-                errors.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
-            found.append(np.stack(errors))
+            readouts = [normal.solve(model.gains, model.n_units, model.expected) for model in models]
+            loop = Loop(population, np.concatenate(readouts), first.lags, task.bounds, first.form.n_channels)
+            path = reader.closed(loop, starts, last_rows, self.n_steps)
+            found.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
         squares, weight = np.concatenate(found, axis=1) ** 2, np.concatenate(known)
         squares = np.where(weight, squares, 0.0).sum(axis=-1)
         lengths = np.unique(np.round(np.geomspace(1, self.n_steps, N_HORIZONS)).astype(int))
         count = np.cumsum(weight.sum(axis=-1), axis=-1)[..., lengths - 1]
         means = np.cumsum(squares, axis=-1)[..., lengths - 1] / np.maximum(count, 1)
         levels = 0.5 * np.log(means + FLOOR).mean(axis=-1)
-        return np.where(np.isnan(levels), np.inf, levels)
+        levels = np.where(np.isnan(levels), np.inf, levels)
+        assert isinstance(normal, Normal)  # no readout is exact before it is judged
+        left = [float(normal.errors(own)[0]) / max(normal.power, FLOOR) for own in readouts]
+        return [Opinion(*each) for each in zip(levels, left, strict=True)]
 
     def is_better(self, levels: Array, than: Array, by: float = 0.0) -> bool:
         """Whether the mean of levels (loops,) is lower, `by` so much and more than its standard error.
@@ -122,7 +124,7 @@ class Trial(NamedTuple):
             variants = [model, shrinking]
             if model.base.lag != 1 and model.lags[0] == 0:  # the last change of a row is no forecast
                 variants.append(shrinking._replace(base=model.base._replace(last=True)))
-            found += zip(variants, trial.levels(task, variants), strict=True)
+            found += zip(variants, (own.levels for own in trial.opinions(task, variants)), strict=True)
         by, candidates = 0.0, found
         if not can_tell:
             by, usual = HALF, found[-1][1]
@@ -140,13 +142,30 @@ class Court(NamedTuple):
     model: Model
     levels: Array  # of its loops
 
-    def is_worth(self, model: Model) -> bool:
-        """Whether to tune a model further: rows are many, or it does better on the loops held back."""
-        return self.by == 0 or bool(self.trial.levels(self.task, [model])[0].mean() < self.levels.mean())
+    def opinion(self, model: Model) -> "Opinion":
+        """What the loops held back say of a model with tuned gains."""
+        return self.trial.opinions(self.task, [model])[0]
 
-    def is_beaten_by(self, model: Model) -> bool:
+    def is_worth(self, opinion: "Opinion", *, may_be_exact: bool) -> bool:
+        """Whether to tune a model further: rows are many, or it does better on the loops held back.
+
+        Many rows are excused where it does so by more than chance, leaves no more than rounding, and its readout
+        `may_be_exact` in the end.
+        """
+        if self.by == 0 and len(self.task.target) >= MANY_ROWS:
+            return not (may_be_exact and opinion.left <= EXACT and self.is_beaten_by(opinion))
+        return bool(opinion.levels.mean() < self.levels.mean())
+
+    def is_beaten_by(self, opinion: "Opinion") -> bool:
         """Whether a model does better on the loops held back, by more than chance."""
-        return self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels, self.by)
+        return self.trial.is_better(opinion.levels, self.levels, self.by)
+
+
+class Opinion(NamedTuple):
+    """What loops held back say of a model."""
+
+    levels: Array  # (loops,): log errors
+    left: float  # relative squared error one step ahead, on the rows that the last of the readouts has learnt from
 
 
 def _shrinking(gains: Gains) -> Gains:

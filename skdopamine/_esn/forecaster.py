@@ -105,7 +105,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     momentum : float, default=0.9
         Decay of the running mean of the credit of weights, in [0, 1).
     max_iter : int, default=200
-        Most epochs, for weights. Gains have 16 updates, more in proportion from 200 on, and at most `max_iter`.
+        Most epochs, for weights. Gains have up to 16 updates, more in proportion from 200 on, and at most `max_iter`.
     validation_fraction : float, default=0.25
         Share of the rows, the last ones and 4,000 at most, that training is judged on, in (0, 1). The final readout
         learns from all.

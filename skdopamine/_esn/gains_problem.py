@@ -149,9 +149,7 @@ class GainsProblem:
                 one_step = self._with_folds(one_step, [*folds, last_fold], gains)
             levels = one_step
             if task.closed and task.horizon > 1:
-                everybody = _reservoir.populate(self.weights, gains)
-                starts = np.tile(starts, (len(members) // len(run), 1))
-                ahead = path_levels(task, everybody, readout, starts, self.origins)
+                ahead = path_levels(task, population, readout, starts, self.origins)
                 levels = ONE_STEP_SHARE * one_step + (1 - ONE_STEP_SHARE) * ahead
         worst = WORST if task.objective.degree else np.inf  # a user's loss may be of any size
         return np.minimum(np.where(np.isnan(levels), worst, levels), worst)

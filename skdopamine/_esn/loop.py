@@ -13,7 +13,7 @@ from skdopamine._typing import Array
 class Start(NamedTuple):
     """Where loops begin, one for each column."""
 
-    state: Array  # (members x units, columns), after reading the history
+    state: Array  # (reservoirs x units, columns), after reading the history
     history: Array  # (columns, rows, channels): last rows read, at least as many as the longest lag plus one
     covariates: Array | None = None  # (columns, n_steps, k): what is known of each row that is predicted
 
@@ -21,7 +21,8 @@ class Start(NamedTuple):
 class Loop(NamedTuple):
     """Reservoirs that read their own predictions.
 
-    The first `n_fed` targets are the channels of the next row. They are what is fed back, and what a path consists of.
+    Members may differ in their readouts alone: then one reservoir serves all, each in columns of its own. The first
+    `n_fed` targets are the channels of the next row. They are what is fed back, and what a path consists of.
     """
 
     population: Population
@@ -33,8 +34,9 @@ class Loop(NamedTuple):
 
     def run(self, start: Start, n_steps: int) -> Array:
         """Feed predictions back: the path (n_steps, members, columns, n_fed)."""
-        members, units = self.population.n_members, self.population.n_units
-        state, (columns, past, _) = start.state, start.history.shape
+        members, reservoirs, units = len(self.readout), self.population.n_members, self.population.n_units
+        shared, (columns, past, _) = members // reservoirs, start.history.shape
+        state = np.tile(start.state, (1, shared))
         path = np.empty((past + n_steps, members, columns, self.n_fed))
         path[:past] = np.where(np.isnan(start.history), 0.0, start.history).transpose(1, 0, 2)[:, None]
         by_state = np.ascontiguousarray(self.readout[:, :units, : self.n_fed].transpose(0, 2, 1))
@@ -42,11 +44,11 @@ class Loop(NamedTuple):
         low, high = (np.resize(bound, (columns, self.n_fed)) for bound in self.bounds)  # each series' own, by turns
         for t in range(past, past + n_steps):
             if t > past:
-                state = reservoir_step(
-                    self.population, state, drive_of(self.population, path[t - 1].transpose(0, 2, 1))
-                )
+                read = path[t - 1].reshape(reservoirs, shared * columns, self.n_fed).transpose(0, 2, 1)
+                state = reservoir_step(self.population, state, drive_of(self.population, read))
             value = path[t]
-            value[...] = np.matmul(by_state, state.reshape(members, units, columns)).transpose(0, 2, 1)
+            apart = state.reshape(reservoirs, units, shared, columns).transpose(0, 2, 1, 3)
+            value[...] = np.matmul(by_state, apart.reshape(members, units, columns)).transpose(0, 2, 1)
             rows = path[t - 1 - self.lags].transpose(1, 2, 0, 3).reshape(members, columns, -1)
             if start.covariates is not None:
                 known = start.covariates[:, t - past]

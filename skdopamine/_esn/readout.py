@@ -61,10 +61,8 @@ def polished(model: Model, task: Assignment, *, seasonal: bool = True) -> Model:
     without noise needs none, and large weights for them make loops unstable. Where even products leave an error that is
     more than rounding, there is noise, and the model is left as it is.
     """
-    reader, n_rows = task.reader, len(task.target)
-    if not (isinstance(reader, SeriesReader) and task.closed and n_rows >= FEWEST_ROWS):
-        return model
-    if reader.n_series > 1 or np.isnan(task.target).any():  # of measured series
+    n_rows = len(task.target)
+    if not may_be_exact(task):
         return model
     near = model if seasonal else model.without_seasons()
     roots = _roots(near, task)
@@ -78,12 +76,19 @@ def polished(model: Model, task: Assignment, *, seasonal: bool = True) -> Model:
     (best,) = court.candidates(model, as_it_is[1], AS_IT_IS)
     for degree, of_degree in roots.items():
         powers = FACTORS if degree == 1 else best.power + NEARBY
-        chosen = min(court.candidates(near._replace(degree=degree), of_degree, powers), key=Candidate.merit)
+        candidates = court.candidates(near._replace(degree=degree), of_degree, powers, below=best.merit())
+        chosen = min(candidates, key=Candidate.merit, default=best)
         if chosen.merit() < best.merit() and chosen.is_better(best, court.n_independent):
             best = chosen
     if best.power == 0 and best.model.degree == model.degree and len(best.model.lags) == len(model.lags):
         return model
     return best.model._replace(exact=True).emptied()
+
+
+def may_be_exact(task: Assignment) -> bool:
+    """Whether loops over rows held back can tell how closely to follow them: measured series have noise anyway."""
+    is_measured = task.reader.n_series > 1 or bool(np.isnan(task.target).any())
+    return isinstance(task.reader, SeriesReader) and task.closed and len(task.target) >= FEWEST_ROWS and not is_measured
 
 
 def weighed(model: Model, reader: Reader, target: Array, washout: int, kind: str) -> tuple[Array, Robust, Array]:
@@ -140,19 +145,32 @@ class Court(NamedTuple):
         last, reader, n_fed = len(task.target) - n_steps, task.reader, model.form.n_channels
         assert isinstance(reader, SeriesReader)
         starts, truth = [], []
-        for first in (task.split, min(task.washout, last)):
-            origins = np.unique(np.linspace(first, last, N_ORIGINS).astype(np.intp))
-            state = reader.starts(model.population, model.zero_state, 0, origins)
-            starts.append(reader.start(state, origins, n_steps))
+        origins_of = [
+            np.unique(np.linspace(first, last, N_ORIGINS).astype(np.intp))
+            for first in (task.split, min(task.washout, last))
+        ]
+        everywhere = np.unique(np.concatenate(origins_of))
+        states = reader.starts(model.population, model.zero_state, 0, everywhere)
+        for origins in origins_of:
+            starts.append(reader.start(states[:, np.searchsorted(everywhere, origins)], origins, n_steps))
             truth.append(task.target[origins[:, None] + np.arange(n_steps), :n_fed])
         n_independent = max(1.0, (last + n_steps - task.split) / n_steps)
         return cls(task, n_steps, n_independent, starts[0], starts[1], (truth[0], truth[1]))
 
-    def candidates(self, model: Model, roots: tuple[Root, Root], powers: Array) -> list[Candidate]:
-        """The best candidates of factors of the penalties, by what the rows before the split and all rows teach."""
+    def candidates(
+        self, model: Model, roots: tuple[Root, Root], powers: Array, below: float = np.inf
+    ) -> list[Candidate]:
+        """The best candidates of factors of the penalties, by what the rows before the split and all rows teach.
+
+        Where that of the rows before is not `below` so much, all rows are not asked.
+        """
         models = _scaled(model, powers)
         held = self.levels(models, roots[0], self.held, self.truth[0])
-        best = np.argsort(held[:, ::2].mean(axis=1), kind="stable")[:N_FINAL]
+        merits = held[:, ::2].mean(axis=1)
+        best = np.argsort(merits, kind="stable")[:N_FINAL]
+        best = best[(merits[best] < below) | np.isinf(below)]
+        if not len(best):
+            return []
         models = [models[m] for m in best]
         own = self.levels(models, roots[1], self.own, self.truth[1])
         return [Candidate(*each) for each in zip(models, powers[best], held[best], own, strict=True)]
@@ -164,11 +182,10 @@ class Court(NamedTuple):
         """
         first = models[0]
         gains = Gains(*(np.concatenate(of_all) for of_all in zip(*(model.gains for model in models), strict=True)))
-        population, n_fed = _reservoir.populate(first.weights, gains), first.form.n_channels
         readout = root.solve(gains, first.n_units, first.expected)
-        loop = Loop(population, readout, first.lags, self.task.bounds, n_fed, first.degree)
+        loop = Loop(first.population, readout, first.lags, self.task.bounds, first.form.n_channels, first.degree)
         with np.errstate(all="ignore"):  # a loop that fails is the worst
-            path = loop.run(start._replace(state=np.tile(start.state, (len(models), 1))), self.n_steps)
+            path = loop.run(start, self.n_steps)
             errors = self.task.base.added(truth - path.transpose(1, 2, 0, 3))
             squares = np.cumsum(np.mean(errors**2, axis=-1), axis=-1)
             lengths = np.unique(np.linspace(0, self.n_steps, N_LENGTHS + 1)[1:].astype(int))

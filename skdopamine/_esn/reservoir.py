@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError
+from scipy.linalg.lapack import dposv
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackError, eigs
 
@@ -322,8 +323,13 @@ class Normal(NamedTuple):
         return readout
 
     def _ridge(self, member: int, penalty: Array) -> Array:
-        damped = self.gram[member] + np.diag(penalty * self.n_rows)
-        return np.asarray(cho_solve(cho_factor(damped, lower=True), self.cross[member]))
+        damped = self.gram[member].copy()
+        damped.flat[:: len(damped) + 1] += penalty * self.n_rows
+        # symmetric, so that its transpose, which LAPACK need not copy, is itself
+        _, weights, failed = dposv(damped.T, self.cross[member], lower=True, overwrite_a=True)
+        if failed:
+            raise LinAlgError
+        return np.asarray(weights)
 
 
 def init_normal(n_members: int, n_features: int, n_targets: int) -> Normal:

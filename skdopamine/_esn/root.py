@@ -70,6 +70,8 @@ class Root(NamedTuple):
 
     def without(self, first: int, last: int) -> "Root":
         """The features from `first` up to `last` left out."""
+        if first == last:
+            return self
         kept = np.delete(self.triangle, np.s_[first:last], axis=1)
         return Root(np.asarray(np.linalg.qr(kept, mode="r")), self.n_rows, self.n_features - (last - first))
 

@@ -13,6 +13,7 @@ from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.gains_problem import GainsProblem, decode, encode
 from skdopamine._esn.model import Model
 from skdopamine._esn.reading import Reading
+from skdopamine._esn.readout import may_be_exact
 from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._esn.root import Equations
 from skdopamine._estimator.callbacks import EpochCallbacks
@@ -26,6 +27,7 @@ from skdopamine._typing import Array
 TUNING_ROWS = 6000  # the last ones: gains are tuned on them, and a season is sought in them
 TUNING_READS = 20_000  # of windows, rows x lags used for tuning
 TUNING_WINDOWS = 400  # but no fewer windows than these
+POLISHED = ("squared_error", "absolute_error", "huber")  # losses that squares may judge a readout by
 TRAINABLE = ("gains", "recurrent", "readout")
 FEW_WINDOWS = 15  # closed loops that judge the small reservoir
 FEW_UNITS, SHARE_OF_FEW = 100, 0.5  # gains are tuned on a small reservoir first, for this share of the updates
@@ -73,7 +75,7 @@ class Training(Reading):
         A small reservoir is tuned first, and the whole one as the court sees fit; whatever has come of it is judged.
         """
         needed = self._needed()
-        n_updates, further = min(self.max_iter, needed), True
+        n_updates, further, opinion = min(self.max_iter, needed), True, None
         results: list[Result] = []
         if model.n_units > FEW_UNITS:
             n_few = ceil(SHARE_OF_FEW * n_updates)
@@ -83,15 +85,22 @@ class Training(Reading):
             found, result = self._tuned(model.with_weights(few), latest, n_few, watch, n_windows=FEW_WINDOWS)
             results.append(result)
             model = model._replace(gains=found.gains, training=found.training)
-            further = court is None or judged(partial(court.is_worth, model), results, False)
+            if court is not None:
+                opinion = judged(partial(court.opinion, model), results, None)
+                further = opinion is not None and court.is_worth(
+                    opinion, may_be_exact=self.loss in POLISHED and may_be_exact(task)
+                )
         if further and n_updates and not any(was_ended(result) for result in results):
             latest, n_before = self._latest(task, TUNING_ROWS), sum(len(result.epochs) for result in results)
             model, result = self._tuned(model, latest, n_updates, watch, first=n_before)
             results.append(result)
+            opinion = None
         cut_short = results[-1].reason is Ending.EXHAUSTED and self.max_iter < needed
         # not judged, gains of many rows are worth more than those that are not tuned
-        if court is not None and not judged(partial(court.is_beaten_by, model), results, court.by == 0):
-            model = court.model._replace(training=model.training)
+        if court is not None:
+            opinion = opinion or judged(partial(court.opinion, model), results, None)
+            if not (court.by == 0 if opinion is None else court.is_beaten_by(opinion)):
+                model = court.model._replace(training=model.training)
         if self.verbose and court is not None:
             kept = "as they were" if model.gains == court.model.gains else "tuned"
             print(f"Loops held back chose: base {model.base.name()!r}, gains {kept}")

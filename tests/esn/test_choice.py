@@ -1,6 +1,7 @@
 """What closed loops held back choose, on series whose simple forecast is known."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import DopamineESNForecaster, make_windows
 from skdopamine._esn import base as _base
+from skdopamine._esn import choice as _choice
 from skdopamine._esn.base import DopamineESN
-from skdopamine._esn.choice import N_SPLITS, SHRINKING, Court, Trial
+from skdopamine._esn.choice import N_SPLITS, SHRINKING, Court, Opinion, Trial
 from skdopamine._esn.gains_problem import GainsProblem
 from skdopamine._esn.rows import Rows
+from skdopamine._esn.training import GAIN_UPDATES
 from skdopamine.datasets import make_lorenz
 
 
@@ -251,7 +254,7 @@ def test_one_step_ahead_as_many_errors_count_as_are_known(share):
 
 
 def test_a_whole_reservoir_is_tuned_after_a_small_one_where_that_pays():
-    lorenz = make_lorenz(700, random_state=0)
+    lorenz = make_lorenz(700, random_state=0) + 0.3 * noise(2100).reshape(700, 3)
     params = {"stateful": True, "random_state": 0, "max_iter": 8, "n_iter_no_change": np.inf}
     found = []
     tuned = DopamineESN._tuned
@@ -264,14 +267,13 @@ def test_a_whole_reservoir_is_tuned_after_a_small_one_where_that_pays():
         warnings.simplefilter("ignore", ConvergenceWarning)
         patch.setattr(DopamineESN, "_tuned", spy)
         model = DopamineESNForecaster(120, **params).fit(lorenz)
-        noisy = DopamineESNForecaster(120, **params).fit(noise(400)[:, None])
+        walk = DopamineESNForecaster(120, **params).fit(noise(300).cumsum()[:, None])
         DopamineESNForecaster(120, **params).fit(growing_season(48))
     assert found[:2] == [(100, 699, 4), (120, 699, 4)]
-    assert found[2:4] == [(100, 399, 4), (120, 399, 4)]
-    assert found[4:] == [(100, 47, 4)]  # in few rows only where the small one is better
+    assert found[2:] == [(100, 299, 4), (100, 47, 4)]  # in few rows only where the small one is better
     assert model.n_iter_ <= 8
     assert model.gains_["spectral_radius"] != model.spectral_radius
-    assert noisy.gains_["spectral_radius"] == noisy.spectral_radius
+    assert walk.gains_["spectral_radius"] == walk.spectral_radius
 
 
 def test_differences_that_cannot_be_are_named():
@@ -305,13 +307,44 @@ def test_gains_that_were_tuned_for_a_moment_are_judged_too(cut_short, monkeypatc
     assert model.gains_["spectral_radius"] == model.spectral_radius
 
 
-@pytest.mark.parametrize("method", ["is_worth", "is_beaten_by", "polished"])
+@pytest.mark.parametrize(
+    ("n_rows", "left", "gain", "may_be_exact", "worth"),
+    [
+        (1500, 1e-11, 1.0, True, False),
+        (1500, 1e-11, 1.0, False, True),  # its readout will not be solved exactly
+        (1500, 1e-11, -1.0, True, True),  # loops say that something else is wrong
+        (1500, 1e-6, 1.0, True, True),
+        (1500, 1e-6, -1.0, True, True),
+        (1499, 1e-11, 1.0, True, True),
+        (1499, 1e-6, -1.0, True, False),
+    ],
+)
+def test_which_gains_are_tuned_further(n_rows, left, gain, may_be_exact, worth):
+    levels, task = np.array([1.0, 2.0]), SimpleNamespace(target=np.zeros((n_rows, 1)))
+    court = Court(Trial.of(noise(60)[:, None], 8, 5), task, 0.0, None, levels)
+    assert court.is_worth(Opinion(levels - gain, left), may_be_exact=may_be_exact) is worth
+
+
+def test_gains_that_need_no_more_are_not_tuned_on_the_whole_reservoir(monkeypatch):
+    params = {"stateful": True, "random_state": 0, "n_iter_no_change": np.inf}
+    lorenz, walk = make_lorenz(700, random_state=0), noise(300).cumsum()[:, None]
+    monkeypatch.setattr(_choice, "MANY_ROWS", 700 - 1)
+    short = DopamineESNForecaster(120, **params).fit(walk)
+    assert short.gains_["spectral_radius"] == short.spectral_radius
+    exact = DopamineESNForecaster(120, **params).fit(lorenz)
+    assert exact.gains_["spectral_radius"] != exact.spectral_radius
+    assert short.n_iter_ == exact.n_iter_ == GAIN_UPDATES // 2
+    by_quantile = DopamineESNForecaster(120, loss="pinball", quantile=0.5, **params).fit(lorenz)
+    assert by_quantile.n_iter_ > exact.n_iter_
+
+
+@pytest.mark.parametrize("method", ["opinion", "polished"])
 @pytest.mark.parametrize("n", [700, 60])
 def test_a_judge_who_is_interrupted_leaves_what_is_known(method, n, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    params = {"stateful": True, "random_state": 0, "max_iter": 4, "n_iter_no_change": np.inf}
+    params = {"stateful": True, "random_state": 0, "max_iter": 8, "n_iter_no_change": np.inf}
     rows = make_lorenz(n, random_state=0) if n == 700 else growing_season(n)
     if method == "polished":
         if n < 700:
@@ -324,7 +357,7 @@ def test_a_judge_who_is_interrupted_leaves_what_is_known(method, n, monkeypatch)
         model = DopamineESNForecaster(120, **params).fit(rows)
     assert any("interrupted after" in str(warning.message) for warning in caught)
     # few rows: what was judged; many: what was tuned
-    assert method == "is_worth" or (model.gains_["spectral_radius"] == model.spectral_radius) is (n < 700)
+    assert (model.gains_["spectral_radius"] == model.spectral_radius) is (n < 700)
     assert not model._model.exact
     assert np.isfinite(model.forecast(5)).all()
 

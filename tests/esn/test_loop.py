@@ -40,6 +40,19 @@ def test_the_closed_loop_feeds_its_predictions_back(lags, bounds, n_targets):
             np.testing.assert_allclose(path[:, m, column], expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_reservoirs", [1, 2])
+def test_a_reservoir_serves_several_readouts_as_each_by_itself(n_reservoirs):
+    population = _reservoir.populate(weights(), gains_of(*range(n_reservoirs)))
+    readout = 0.3 * normals(2 * n_reservoirs, UNITS + 2 * CHANNELS + 1, CHANNELS)
+    start = Start(normals(n_reservoirs * UNITS, 3), normals(3, 4, CHANNELS))
+    path = Loop(population, readout, np.array([0, 2]), FREE, CHANNELS).run(start, 9)
+    for m, own in enumerate(readout):
+        alone = _reservoir.populate(weights(), gains_of(m // 2))
+        begin = start._replace(state=start.state.reshape(n_reservoirs, UNITS, 3)[m // 2])
+        expected = Loop(alone, own[None], np.array([0, 2]), FREE, CHANNELS).run(begin, 9)
+        np.testing.assert_allclose(path[:, m], expected[:, 0], rtol=1e-9, atol=1e-12)
+
+
 def test_the_closed_loop_stays_within_its_bounds():
     population = _reservoir.populate(weights(), gains_of(0))
     readout = 100 * normals(1, UNITS + CHANNELS + 1, CHANNELS)

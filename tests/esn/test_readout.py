@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import DopamineESNForecaster
 from skdopamine._esn import base as _base
-from skdopamine._esn.readout import FEWEST_ROWS, Candidate, polished
+from skdopamine._esn.readout import FEWEST_ROWS, Candidate, Court, polished
 from skdopamine._esn.reservoir import Normal
 from skdopamine._esn.root import Root
 from skdopamine._esn.rows import Rows
@@ -94,6 +94,22 @@ def test_what_is_better_by_more_than_chance(held, own, better):
 
 def test_merit_is_that_of_the_worse_of_both_readouts():
     assert loops([-9, 0, -9, 0], [5, 0, 5, 0]).merit() == 5
+
+
+def test_all_rows_are_asked_only_of_what_the_rows_before_have_not_refused(lorenz, monkeypatch):
+    asked = []
+
+    def levels(_, models, root, *__):
+        asked.append((root, len(models)))
+        return np.array([[1.0, 1.0], [3.0, 3.0]])[: len(models)]
+
+    monkeypatch.setattr(Court, "levels", levels)
+    court = Court(None, 1, 1.0, None, None, (None, None))
+    for below, n_left in ((4.0, 2), (2.0, 1), (0.5, 0), (np.inf, 2)):
+        asked.clear()
+        found = court.candidates(lorenz._model, ("before", "all"), np.array([0.0, 1.0]), below)
+        assert len(found) == n_left
+        assert asked == [("before", 2), ("all", n_left)][: 1 + (n_left > 0)]
 
 
 def test_products_are_kept_where_they_help():
