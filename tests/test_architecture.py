@@ -105,6 +105,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "model",
             "panel",
             "reading",
+            "simple",
             "standard",
             "stream",
         },

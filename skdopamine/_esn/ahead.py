@@ -191,6 +191,6 @@ class ForecastingESN(OutlookESN):
             raise ValueError(f"n_paths must be an integer from 1 to {MOST_PATHS}, got {plain(n_paths)!r}.")
         seed = self._model.seed if random_state is None else draw_seed(random_state)
         outlook = self._outlook(int(n_steps), X, exog, "n_paths", n_paths, [SHARE_OF_PATHS])
-        paths = outlook.paths(int(n_paths), np.random.Generator(np.random.PCG64(seed)))
+        paths = outlook.paths(int(n_paths), seed)
         kinds = [f"path_{i}" for i in range(int(n_paths))]
         return outlook.origin.given_back(paths, kinds, lambda values: np.moveaxis(values, -1, 0))

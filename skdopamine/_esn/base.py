@@ -145,7 +145,7 @@ class DopamineESN(Training):
         learnt, _ = learn(reader, goal, model.population, model.no_rows, model.zero_state, span, seed=model.seed)
         if not learnt.n_rows:
             return rows
-        model, absent = model.solved(learnt), missing(rows.given, rows.form.n_series)
+        model, absent = model.solved(learnt), missing(rows.given, rows.form.n_series, begun=rows.form.n_series == 1)
         return rows._replace(inputs=bridged(model, Stream.before(model, scaled), rows.inputs, absent, rows.exog))
 
     def _started(self, rows: Rows, plan: Plan, weights: Weights | None = None) -> Model:
@@ -271,6 +271,7 @@ class DopamineESN(Training):
             absent=None if task.reader.absent is None else task.reader.absent[-model.n_history :].copy(),
             calendars=extended((Calendar(),) * len(rows.indexes), rows.indexes),
             levels=model.base.levels(rows.inputs),
+            ages=model.base.ages(missing(rows.given, rows.form.n_series)) if rows.form.is_series else model.no_ages,
             frame=rows.frame,
             exog=None if rows.exog is None else kept(model, rows.exog),
         )

@@ -505,9 +505,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         (coverages, several), model = _intervals.given_shares("coverage", coverage), self._model
         known, following = self._known(), self._following(X, exog, n_more=1)
         center, error = self._predicted(following), _intervals.held_errors(known, model.population)
-        given, width, earlier = following.given, [], self._stream.absent
+        given, width = following.given, []
         goes_on = model.form.is_series and model.form.closed and center.shape == given.shape
-        before = np.zeros(center.shape[1]) if earlier is None else _intervals.n_missing_last(earlier)
         for one in coverages:
             _intervals.check_enough("coverage", coverage, one, _intervals.n_known(error))
             half = np.broadcast_to(_intervals.half_width(error, one), center.shape)
@@ -517,7 +516,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 absent = self._stream.absent_with(model, self._stream.after(given))
                 half = _intervals.series_half_width(known, error, model.reader(read, absent=absent), seen, one)
             if goes_on:
-                half = half * _intervals.growth(given, before, one, half, bounded=not model.base.lag)
+                half = half * _intervals.growth(given, self._stream.ages, one, half, bounded=not model.base.lag)
             width.append(half * model.targets.unit)
         ends = [self._held(center + sign * half) for sign in (-1, 1) for half in width]
         lower, upper = (np.stack(side, axis=-1) for side in (ends[: len(width)], ends[len(width) :]))

@@ -133,7 +133,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         form = rows.form
         if not form.is_series or not np.isnan(rows.inputs).any():
             return rows
-        absent = missing(rows.inputs, form.n_series)
+        absent = missing(rows.inputs, form.n_series, begun=form.n_series == 1)
         if first:
             if not absent.any():
                 return rows

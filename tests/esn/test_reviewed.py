@@ -51,6 +51,46 @@ def test_intervals_of_a_walk_count_the_rows_that_were_bridged():
     assert coverage(once) > 0.7
 
 
+@pytest.mark.parametrize("method", ["forecast_interval", "sample_paths"])
+@pytest.mark.parametrize("gap", [29, 60])
+@pytest.mark.parametrize("where", ["fit", "X", "partial_fit"])
+@pytest.mark.filterwarnings("ignore:An interval:UserWarning", "ignore:The forecast left:UserWarning")
+def test_intervals_of_walks_count_the_rows_since_the_last_value(where, gap, method):
+    def once(rng):
+        walk = rng.standard_normal(244).cumsum()
+        holed = walk[:240].copy()
+        holed[-gap:] = np.nan
+        model = stream(n_units=15, season=None, difference=1)
+        if where == "fit":
+            model.fit(holed)
+        elif where == "X":
+            model.fit(walk[:200])
+        else:
+            model.fit(walk[: 240 - gap]).partial_fit(holed[240 - gap :])
+        options = {"X": holed} if where == "X" else {}
+        if method == "forecast_interval":
+            return inside(model.forecast_interval(4, **options), walk[240:])
+        paths = model.sample_paths(4, 300, **options)
+        return inside(np.quantile(paths, [0.05, 0.95], axis=0), walk[240:])
+
+    assert coverage(once, 40) > 0.84
+
+
+@pytest.mark.parametrize("where", ["fit", "X", "predict_interval"])
+def test_what_was_not_measured_a_season_ago_is_less_certain(where):
+    """Of differences over a season the rows of the last one are what is added to."""
+    walks = np.random.default_rng(0).standard_normal((26, 12)).cumsum(axis=0).reshape(-1)
+    holed = walks.copy()
+    holed[-9:-6] = np.nan  # three times of the season
+    model = stream(n_units=15, season=12, difference=1).fit(holed if where == "fit" else walks[:240])
+    if where == "predict_interval":
+        low, high = (end[-12:] for end in model.predict_interval(np.concatenate([holed[240:], np.full(11, np.nan)])))
+    else:
+        low, high = model.forecast_interval(12, X=holed if where == "X" else None)
+    width = high - low
+    assert width[3:6].min() > 1.2 * np.median(width[[0, 1, 2]])
+
+
 def test_one_step_intervals_are_no_narrower_within_a_gap():
     noise = np.random.default_rng(0).standard_normal(400)
     model = stream(n_units=15, season=None).fit(noise[:300])
