@@ -14,7 +14,8 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.utils import metadata_routing
 
 from skdopamine import DopamineESNForecaster
-from skdopamine._esn.frames import Frame, completed, continued
+from skdopamine._esn.exog import Wanted
+from skdopamine._esn.frames import Frame, completed, continued, library_of
 from skdopamine._esn.panel import is_panel
 from skdopamine._typing import Array
 
@@ -421,14 +422,13 @@ def backtest(
         )
     if is_panel(series):
         raise ValueError(f"series must be one series, got {type(series).__name__} of many.")
-    series = completed(series)[0]
+    series, had = completed(series)
     values = np.asarray(series, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
     origins = RollingOrigin(n_steps, n_origins, step=step).origins(len(values))
     if origins[0] <= season:
         raise ValueError(f"The first origin must lie after season={season} rows, got {origins[0]}.")
-    if exog is not None and len(exog) != len(values):
-        raise ValueError(f"exog must have the {len(values)} rows of the series, got {len(exog)}.")
+    exog = None if exog is None else _covariates(exog, series, values, had)
     shares = _shares(coverages) if hasattr(estimator, "forecast_interval") else ()
     scale, square_scale = _scales(values[: origins[0]], season)
     task = _Task(series, exog, n_steps, shares)
@@ -454,6 +454,19 @@ def backtest(
         np.maximum(square_scale, tiny),
         season,
     )
+
+
+def _covariates(exog: Any, series: Any, values: Array, had: Array | None) -> Any:
+    """Covariates of all rows of the series, by their labels where both have some."""
+    wanted = Wanted.of(Frame.of(series), getattr(series, "index", None), values, had, 0)
+    array = wanted.rows(exog, longest=-1)
+    if len(array) != len(values):
+        raise ValueError(f"exog must have the {len(values)} rows of the series, got {len(array)}.")
+    if not (library_of(exog) == library_of(series) == "pandas"):
+        return array if had is not None else exog
+    import pandas as pd
+
+    return pd.DataFrame(array, series.index, exog.columns if exog.ndim == 2 else [exog.name])
 
 
 def _shares(coverages: Any) -> tuple[float, ...]:

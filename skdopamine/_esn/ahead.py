@@ -32,7 +32,8 @@ class ForecastingESN(OutlookESN):
             that `fit` has seen are counted in their units, and others in units of their own rows.
         exog : array-like of shape (n_steps, n_covariates), default=None
             Covariates of the rows to come, where `fit` had any; with X, those of its rows and then of the rows to come.
-            Of many series these are in such a container, or one array for all.
+            They go by label or by position, as in `fit`; where the index of X does not tell how it goes on, the rows to
+            come are those of the labels that follow. Of many series these are in such a container, or one table for all.
 
         Returns
         -------

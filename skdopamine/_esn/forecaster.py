@@ -339,8 +339,11 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             the next row of X.
         exog : array-like of shape (n_samples, n_covariates), list or dict, default=None
             Covariates that are known ahead, such as holidays and prices, of each row of X or, of windows, of each
-            target. With ``stateful=True``, y has to be None. Of many series these are in such a container, or one
-            array for all.
+            target. With ``stateful=True``, y has to be None. Where X and exog have an index of pandas (times, periods,
+            numbers), rows go by label, whatever their order, and more of them do no harm; all else goes by position,
+            one row for each of X as it was given. Where a whole row of X is missing, its covariates may be, too: they
+            count as their mean. Of many series these are in such a container, or one table for all, of which shorter
+            series have the last rows if it goes by position.
 
         Returns
         -------

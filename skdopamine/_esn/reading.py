@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from skdopamine._esn.bounds import limits_of
-from skdopamine._esn.exog import check_shapes, labels_ahead, names_of, parts_of, rows_of
+from skdopamine._esn.exog import Wanted, check_shapes, names_of, parts_of
 from skdopamine._esn.frames import Frame, as_rows, completed, library_of
 from skdopamine._esn.gaps import bridged, held, missing
 from skdopamine._esn.model import Form, Model
@@ -186,16 +186,22 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
             return None
         if not first and not n_known:
             raise ValueError("exog must not be given, as fit had no covariates.")
-        frames = taken.frame.frames if isinstance(taken.frame, Panel) else (taken.frame,)
-        wanted = [labels_ahead(frame, index, n_more) for frame, index in zip(frames, taken.indexes, strict=True)]
-        parts = parts_of(exog, taken.frame, len(n_rows))
         longest = -1 if is_panel(exog) else max(n_rows)
-        arrays = [rows_of(*each, longest=longest) for each in zip(parts, n_rows, wanted, strict=True)]
+        parts = parts_of(exog, taken.frame, len(n_rows))
+        arrays = [each.rows(part, longest=longest) for each, part in zip(_wanted(taken, n_more), parts, strict=True)]
         check_shapes(arrays, n_rows, n_known)
         names, known = names_of(exog), () if first or self._model.covariates is None else self._model.covariates.names
         if names and known and names != known:
             raise ValueError(f"exog must have the columns of fit, {known}, got {names}.")
         return side_by_side(arrays)
+
+
+def _wanted(taken: Taken, n_more: int) -> list[Wanted]:
+    """The rows of each series that covariates are wanted of, with so many ahead."""
+    frames = taken.frame.frames if isinstance(taken.frame, Panel) else (taken.frame,)
+    values = np.split(taken.values, len(taken.lengths), axis=1)
+    parts = zip(frames, taken.indexes, values, taken.lengths, taken.had, strict=True)
+    return [Wanted.of(frame, index, own[len(own) - length :], had, n_more) for frame, index, own, length, had in parts]
 
 
 def windows_taken(n_rows: int) -> Taken:
