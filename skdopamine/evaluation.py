@@ -14,8 +14,9 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.utils import metadata_routing
 
 from skdopamine import DopamineESNForecaster
+from skdopamine._esn.calendar import kind_of
 from skdopamine._esn.exog import Wanted
-from skdopamine._esn.frames import Frame, completed, continued, library_of
+from skdopamine._esn.frames import MOST_BETWEEN, Frame, completed, continued, library_of
 from skdopamine._esn.panel import is_panel
 from skdopamine._typing import Array
 
@@ -200,8 +201,9 @@ class _ForecastScorer:
         if not hasattr(estimator, "forecast"):
             raise TypeError(f"estimator must have a method forecast, got {type(estimator).__name__}.")
         frame = getattr(getattr(estimator, "_stream", None), "frame", None)
-        X = continued(X, frame) if isinstance(frame, Frame) else completed(X)[0]
-        ahead = np.asarray(estimator.forecast(len(X), **options), dtype=float).reshape(len(X), -1)
+        X = continued(X, frame if isinstance(frame, Frame) else None)[0]
+        path = _path_over(X, lambda n: estimator.forecast(n, **options))
+        ahead = np.asarray(path, dtype=float).reshape(len(X), -1)
         truth = np.asarray(X, dtype=float).reshape(len(X), -1)
         known = ~np.isnan(truth).any(axis=1)
         if not known.any():
@@ -217,6 +219,18 @@ class _ForecastScorer:
         request = metadata_routing.MetadataRequest(owner=self)
         request.score.add_request(param="exog", alias=True)
         return request
+
+
+def _path_over(rows: Any, forecast: Callable[[int], Any]) -> Any:
+    """The forecast of these rows; where both have labels, of these labels, as the first rows ahead may be missing."""
+    path = forecast(len(rows))
+    if not (library_of(rows) == library_of(path) == "pandas") or kind_of(rows.index) != kind_of(path.index):
+        return path
+    n = len(rows)
+    while len(path) == n and path.index[-1] < rows.index[-1] and n < MOST_BETWEEN:
+        n *= 2
+        path = forecast(n)
+    return path.loc[rows.index] if rows.index.isin(path.index).all() else path[: len(rows)]
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ TOP = {  # files beside the wings -> what they may import
     "_typing": set(),
     "control": set(),
     "datasets": set(),
-    "evaluation": {"__init__", "_esn.exog", "_esn.frames", "_esn.panel"},
+    "evaluation": {"__init__", "_esn.calendar", "_esn.exog", "_esn.frames", "_esn.panel"},
     "inspection": {"_esn.panel"},
     "windows": set(),
 }

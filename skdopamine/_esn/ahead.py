@@ -33,7 +33,7 @@ class ForecastingESN(OutlookESN):
         exog : array-like of shape (n_steps, n_covariates), default=None
             Covariates of the rows to come, where `fit` had any; with X, those of its rows and then of the rows to come.
             They go by label or by position, as in `fit`; where the index of X does not tell how it goes on, the rows to
-            come are those of the labels that follow. Of many series these are in such a container, or one table for all.
+            come are those of the labels that follow. Of many series these are in such a container, or one table.
 
         Returns
         -------

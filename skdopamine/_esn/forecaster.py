@@ -43,7 +43,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         it is ignored: every column is a channel.
     stateful : bool, default=False
         Whether the rows of X are consecutive times of a series, or of many, and not independent windows.
-        Cross-validation must then be without a gap: the predicted rows follow directly after the rows of `fit`.
+        Cross-validation must then be without a gap, unless an index of pandas tells of it: the predicted rows follow
+        directly after the rows of `fit`.
     horizon : int or "auto", default="auto"
         Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
         held back if that is less.
@@ -198,8 +199,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     others, and warned of.
 
     A missing row of a series is not learnt from, and the forecaster reads its own forecast in place of the row; before
-    the first row it reads the mean. Rows that a regular index of pandas leaves out are missing. Targets of your own may
-    be nan too; where these are not the next rows, a missing row is read as the one before.
+    the first row it reads the mean. Rows that a regular index of pandas leaves out are missing, also between `fit`
+    and the rows that follow, 10,000 at most. Targets of your own may be nan too; where these are not the next rows, a
+    missing row is read as the one before.
 
     Many series share the reservoir and the readout. States are apart, and so are units: each series is standardised by
     itself. Gains, base and season are chosen on some of them, 6,000 rows in all.
@@ -391,7 +393,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         ----------
         X : array-like of shape (n_samples, n_features_in_)
             Windows or, with ``stateful=True``, the rows directly after those of `fit` and `partial_fit`, of many series
-            the same ones, with as many rows of each.
+            the same ones, with as many rows of each. Rows that a regular index leaves out between are bridged.
         exog : array-like of shape (n_samples + 1, n_covariates), default=None
             Covariates of these rows and of the row after them, where `fit` had any; of windows, of their targets.
 
@@ -429,7 +431,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             rows = self._windows(X)
             taken = windows_taken(len(rows))
             return Following(rows, rows, taken, self._exog(exog, taken, 0, first=False))
-        taken = self._taken(X, first=False, **options)
+        taken = self._taken(X, first=False, follows=True, **options)
         self._check_same_series(taken)
         self._warn_of_gaps(stream.calendars, taken.indexes)
         known = self._exog(exog, taken, n_more, first=False)
@@ -539,7 +541,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
-            Windows or, with ``stateful=True``, the rows that follow those seen so far.
+            Windows or, with ``stateful=True``, the rows that follow those seen so far; those that a regular index of
+            pandas leaves out between are gaps.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
             Targets; None, with ``stateful=True`` only, is the next row of X, and of the last row seen before.
         exog : array-like of shape (n_samples, n_covariates), default=None

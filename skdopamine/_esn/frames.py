@@ -11,6 +11,7 @@ from skdopamine._typing import Array
 
 FEWEST_LABELS = 3  # that pandas tells a frequency from
 MOST_TRIED = 100  # places where an index with gaps may show its frequency
+MOST_BETWEEN = 10_000  # rows that may be missing after those before, where these tell the step
 MOST_MISSING = 2  # times the labels that an index has may be those that it should have
 
 
@@ -55,6 +56,28 @@ class Labels(NamedTuple):
             return None
         whole = pd.date_range(index[0], index[-1], freq=self.step, name=index.name).as_unit(index.unit)
         return _likely(whole, index)
+
+    def up_to(self, index: Any) -> Any:
+        """The index from the row on that follows to the last of this one; None if it is not a part of that."""
+        if index.nlevels > 1 or not index.is_monotonic_increasing or not index.is_unique:
+            return None
+        if self.kind == "times" and _zone(index) != self.zone:
+            return None
+        clock = index.asi8 if self.kind != "numbers" else np.asarray(index)
+        first = self.following(2)
+        if self.kind == "times":
+            first = first.as_unit(index.unit)
+        ends = np.asarray(first.asi8 if self.kind != "numbers" else first)
+        n = (clock[-1] - ends[0]) / (ends[1] - ends[0])  # about so many
+        if n > 2 * (len(index) + MOST_BETWEEN) or clock[0] < ends[0]:
+            return None
+        whole = self.following(int(MOST_MISSING * n) + FEWEST_LABELS)
+        if self.kind == "times":
+            whole = whole.as_unit(index.unit)
+        last = whole.get_indexer(index[-1:])[0]
+        whole = whole[: last + 1]
+        fits = last >= 0 and len(whole) <= len(index) + MOST_BETWEEN and index.isin(whole).all()
+        return whole if fits else None
 
     def following(self, n: int) -> Any:
         """The index of the n rows that follow."""
@@ -184,17 +207,19 @@ def completed(series: Any, before: Frame | None = None) -> tuple[Any, Array | No
     return series.reindex(whole), had
 
 
-def continued(series: Any, before: Frame) -> Any:
-    """A series of pandas from the row on that follows those before; the rows that its index leaves out are nan.
-
-    Of another index, or none, it is as it was.
-    """
-    series = completed(series, before)[0]
-    if library_of(series) != "pandas" or before.labels is None or before.labels.kind != kind_of(series.index):
-        return series
-    whole = before.labels.following(MOST_MISSING * (len(series) + FEWEST_LABELS))
-    whole = whole[: whole.get_indexer(series.index[-1:])[0] + 1]
-    return series.reindex(whole) if series.index.isin(whole).all() else series
+def continued(series: Any, before: Frame | None) -> tuple[Any, Array | None]:
+    """As `completed`, but from the row on that follows those before: the rows left out between are nan, too."""
+    labels = None if before is None else before.labels
+    if library_of(series) != "pandas" or labels is None or not len(series) or labels.kind != kind_of(series.index):
+        return completed(series, before)
+    whole = labels.up_to(series.index)
+    if whole is None:
+        return completed(series, before)
+    if len(whole) == len(series):
+        return series, None
+    had = np.zeros(len(whole), dtype=bool)
+    had[whole.get_indexer(series.index)] = True
+    return series.reindex(whole), had
 
 
 def _whole_index(index: Any) -> Any:

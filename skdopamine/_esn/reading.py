@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 
 from skdopamine._esn.bounds import limits_of
 from skdopamine._esn.exog import Wanted, check_shapes, names_of, parts_of
-from skdopamine._esn.frames import Frame, as_rows, completed, library_of
+from skdopamine._esn.frames import Frame, as_rows, completed, continued, library_of
 from skdopamine._esn.gaps import bridged, held, missing
 from skdopamine._esn.model import Form, Model
 from skdopamine._esn.panel import Panel, divided, is_panel, side_by_side
@@ -67,7 +67,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         return Rows(inputs, target, inputs, form, known, names=names_of(exog))
 
     def _series_given(self, X: Any, y: Any, exog: Any, *, first: bool) -> Rows:
-        taken = self._taken(X, first=first, ensure_min_samples=2 if first else 1)
+        taken = self._taken(X, first=first, follows=not first, ensure_min_samples=2 if first else 1)
         values, n_series, alone = taken.values, len(taken.lengths), y is None
         n_channels = values.shape[1] // n_series
         form = Form(True, alone, alone, alone and n_channels == 1, n_channels, n_series)
@@ -91,8 +91,8 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         """Checked windows (n, n_lags, channels)."""
         return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
-    def _taken(self, X: Any, *, first: bool, **options: Any) -> Taken:
-        """Checked series; what their indexes leave out is missing."""
+    def _taken(self, X: Any, *, first: bool, follows: bool = False, **options: Any) -> Taken:
+        """Checked series; what their indexes leave out is missing, also between the rows before and these."""
         before = None if first else self._stream.frame
         panel, parts = divided(X) if is_panel(X) else (None, [X])
         known: Sequence[Frame | None] = before.frames if isinstance(before, Panel) else (before,)
@@ -101,7 +101,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
             raise ValueError(f"X must hold rows of each series, got None for {none[0]!r}.")
         if len(known) != len(parts):
             known = (None,) * len(parts)
-        whole = [completed(part, own) for part, own in zip(parts, known, strict=True)]
+        whole = [(continued if follows else completed)(part, own) for part, own in zip(parts, known, strict=True)]
         parts, had = [part for part, _ in whole], tuple(kept for _, kept in whole)
         frame: Frame | Panel
         if panel is None:
