@@ -200,8 +200,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     A missing row of a series is not learnt from, and the forecaster reads its own forecast in place of the row; before
     the first row it reads the mean. Rows that a regular index of pandas leaves out are missing, also between `fit`
-    and the rows that follow, 10,000 at most. Targets of your own may be nan too; where these are not the next rows, a
-    missing row is read as the one before.
+    and the rows that follow, 10,000 at most; weekdays that never occur in three weeks or more are not. Targets of your
+    own may be nan too; where these are not the next rows, a missing row is read as the one before.
 
     Many series share the reservoir and the readout. States are apart, and so are units: each series is standardised by
     itself. Gains, base and season are chosen on some of them, 6,000 rows in all.
