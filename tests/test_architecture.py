@@ -141,7 +141,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "reservoir_weights_problem",
             "root",
         },
-        "reading": {"bounds", "exog", "frames", "gaps", "model", "panel", "rows", "stream", "wild"},
+        "reading": {"bounds", "content", "exog", "frames", "gaps", "model", "panel", "rows", "stream", "wild"},
         "readout": {"forecast", "loop", "model", "products", "reservoir", "robust", "root"},
         "choice": {"forecast", "loop", "model", "reservoir", "simple", "standard"},
         "gaps": {"model", "reservoir", "rows", "stream"},
@@ -187,9 +187,10 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "wild": set(),
         "standard": set(),
         "panel": {"frames"},
-        "exog": {"calendar", "frames", "panel"},
+        "exog": {"calendar", "content", "frames", "panel"},
         "frames": {"calendar"},
         "calendar": set(),
+        "content": {"frames"},
     },
 }
 TOP = {  # files beside the wings -> what they may import

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from skdopamine._esn.calendar import kind_of
+from skdopamine._esn.content import check_content
 from skdopamine._esn.frames import Frame, as_rows, library_of
 from skdopamine._esn.panel import Panel, divided, is_panel
 from skdopamine._typing import Array
@@ -118,6 +119,7 @@ def dtype_of(index: Any) -> str:
 
 def _numbers(exog: Any) -> Array:
     """Checked values (n, k), nan where they are missing."""
+    check_content(exog, "exog")
     options: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan", "ensure_min_samples": 0}
     try:
         return np.asarray(check_array(_in_any_order(exog), input_name="exog", **options))

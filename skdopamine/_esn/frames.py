@@ -162,13 +162,6 @@ def as_rows(series: Any) -> Any:
         flat = isinstance(series, list | tuple | np.ndarray) and _n_axes(series) == 1
         return np.asarray(series)[:, None] if flat else series
     if hasattr(series, "columns"):
-        dates = (
-            [name for name, dtype in series.schema.items() if dtype.is_temporal()] if hasattr(series, "schema") else []
-        )
-        if dates:
-            raise ValueError(
-                f"X must be numbers, as frames of polars have no index, got dates in {dates}: leave these out."
-            )
         return series
     # without a name it is a column of an array
     return series.to_numpy()[:, None] if series.name in (None, "") else series.to_frame()

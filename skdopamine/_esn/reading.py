@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from skdopamine._esn.bounds import limits_of
+from skdopamine._esn.content import check_content, check_list
 from skdopamine._esn.exog import Wanted, check_shapes, names_of, parts_of
 from skdopamine._esn.frames import Frame, as_rows, completed, continued, library_of
 from skdopamine._esn.gaps import bridged, held, missing
@@ -54,6 +55,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         return self._with_values(self._tamed(rows) if first else rows, first=first)
 
     def _windows_given(self, X: Any, y: Any, exog: Any, *, first: bool) -> Rows:
+        check_content(X, "X")
         check_numbers(y)
         fewest = 2 if first else 1
         options: dict[str, Any] = {"dtype": np.float64, "order": "C", "reset": first, "ensure_min_samples": fewest}
@@ -89,16 +91,21 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
 
     def _windows(self, X: Any) -> Array:
         """Checked windows (n, n_lags, channels)."""
+        check_content(X, "X")
         return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
     def _taken(self, X: Any, *, first: bool, follows: bool = False, **options: Any) -> Taken:
         """Checked series; what their indexes leave out is missing, also between the rows before and these."""
         before = None if first else self._stream.frame
+        if isinstance(X, list | tuple):
+            check_list(X, first=first)
         panel, parts = divided(X) if is_panel(X) else (None, [X])
         known: Sequence[Frame | None] = before.frames if isinstance(before, Panel) else (before,)
         none = [key for key, part in zip(panel.keys if panel else (), parts, strict=False) if part is None]
         if none:
             raise ValueError(f"X must hold rows of each series, got None for {none[0]!r}.")
+        for part, key in zip(parts, panel.keys if panel else ("",), strict=True):
+            check_content(part, "X", "" if panel is None else f" in the series {key!r}")
         if len(known) != len(parts):
             known = (None,) * len(parts)
         whole = [(continued if follows else completed)(part, own) for part, own in zip(parts, known, strict=True)]

@@ -121,12 +121,6 @@ def test_a_series_of_one_axis_is_a_series_of_one_channel(series):
         np.testing.assert_array_equal(call(model, series[60:]), call(column, FLAT[60:, None]))
 
 
-def test_dates_of_polars_are_no_channel():
-    frame = pl.DataFrame({"ds": pd.date_range("2020", periods=N).to_list(), "y": FLAT})
-    with pytest.raises(ValueError, match=r"X must be numbers, .* got dates in \['ds'\]"):
-        stream().fit(frame)
-
-
 def test_arrays_come_out_as_arrays_whatever_was_fitted():
     series = pd.Series(FLAT)
     model = stream().fit(series[:60])

@@ -165,7 +165,7 @@ def test_a_season_longer_than_the_rows_given_is_no_error():
 def test_covariates_out_of_all_bounds_are_refused():
     with np.errstate(all="ignore"), pytest.raises(ValueError, match="exog must have a finite variance"):
         stream().fit(season(120), exog=np.arange(120.0)[:, None] * 1e200)
-    with pytest.raises(ValueError, match="exog must be a table of numbers"):
+    with pytest.raises(ValueError, match="exog must be numbers, got 'a'"):
         stream().fit(season(120), exog=[["a"]] * 120)
 
 
