@@ -334,9 +334,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         X : array-like of shape (n_samples, n_channels) or (n_samples, n_lags * n_channels), Series, frame, list or dict
             With ``stateful=True`` the rows of one series in time order, of one channel without an axis for it if you
             like; otherwise one window a row, oldest value first. Many series, for one model of all, are a list of
-            arrays, Series or frames, or a dict of such, of any lengths, or a frame of pandas: with an index of two
-            levels, which series and when, or with columns "unique_id" and "ds". Nested lists of numbers are one array.
-            With ``stateful=True``, nan are gaps (Notes).
+            arrays, Series or frames, or a dict of such, of any lengths, or one frame: of pandas with an index of two
+            levels, which series and when, or of pandas or polars with columns "unique_id" and "ds". Nested lists of
+            numbers are one array. With ``stateful=True``, nan are gaps (Notes).
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Targets, for example the next row, or several next rows side by side. None, with ``stateful=True`` only, is
             the next row of X.

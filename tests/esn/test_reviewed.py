@@ -427,13 +427,6 @@ def test_intervals_of_walks_hold_inside_a_gap_that_is_read_row_by_row():
     assert coverage(once, 15) > 0.8
 
 
-def test_long_columns_of_polars_are_refused_by_name():
-    polars = pytest.importorskip("polars")
-    long = polars.DataFrame({"unique_id": ["a"] * 50, "ds": list(range(50)), "y": season(50)})
-    with pytest.raises(ValueError, match="X must be a frame of pandas to hold series in long columns"):
-        stream(n_units=15).fit(long)
-
-
 @pytest.mark.parametrize("gap", [False, True])
 def test_weights_of_another_length_are_refused(gap):
     rows = pd.Series(season(40), index=pd.date_range("2020-04-30", periods=40))
