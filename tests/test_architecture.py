@@ -186,7 +186,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "bounds": {"standard"},
         "wild": set(),
         "standard": set(),
-        "panel": {"frames"},
+        "panel": {"content", "frames"},
         "exog": {"calendar", "content", "frames", "panel"},
         "frames": {"calendar"},
         "calendar": set(),

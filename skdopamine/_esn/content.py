@@ -10,6 +10,7 @@ from skdopamine._estimator.validation import plain
 
 STRANGE = (str, bytes, date, time, timedelta, np.datetime64, np.timedelta64)  # what numpy may read as a number
 MANY = "many series are a list of arrays, Series or frames alone, or a dict"
+LONG = ("unique_id", "ds")  # columns of a long frame: which series, and when
 FEWEST_ROWS = 4  # that a series of a list has, as rows of one array have as many channels
 
 
@@ -51,7 +52,7 @@ def _check_columns(table: Any, name: str, of: str, library: str) -> None:
     if not wrong:
         return
     columns, kinds = [column for column, _ in wrong], sorted({kind for _, kind in wrong})
-    cure = "make dates the index, and leave the rest out"
+    cure = f"make dates the index, and leave the rest out; columns {LONG} tell of many series"
     if library == "polars":
         cure = "leave these out, as frames of polars have no index"
     raise ValueError(f"{name} must be numbers, got {' and '.join(kinds)} in {columns}{of}: {cure}.")

@@ -510,7 +510,11 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         check_is_fitted(self)
         (coverages, several), model = _intervals.given_shares("coverage", coverage), self._model
         known, following = self._known(), self._following(X, exog, n_more=1)
-        center, error = self._predicted(following), _intervals.held_errors(known, model.population)
+        needed = _intervals.n_needed(max(coverages))
+        error = _intervals.held_errors(known, model.population)
+        if model.form.n_series > 1:
+            error = _intervals.lent_errors(error, needed, model.form.n_channels)
+        center = self._predicted(following)
         given, width = following.given, []
         goes_on = model.form.is_series and model.form.closed and center.shape == given.shape
         for one in coverages:
@@ -522,7 +526,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 absent = self._stream.absent_with(model, self._stream.after(given))
                 half = _intervals.series_half_width(known, error, model.reader(read, absent=absent), seen, one)
             if goes_on:
-                half = half * _intervals.growth(given, self._stream.ages, one, half, bounded=not model.base.lag)
+                half = half * _intervals.growth(given, self._stream.ages, one, half, bounded=model.base.lag != 1)
             width.append(half * model.targets.unit)
         ends = [self._held(center + sign * half) for sign in (-1, 1) for half in width]
         lower, upper = (np.stack(side, axis=-1) for side in (ends[: len(width)], ends[len(width) :]))

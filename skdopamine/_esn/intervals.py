@@ -454,18 +454,19 @@ def growth(given: Array, before: Array, coverage: float, half: Array, *, bounded
     """By how much wider intervals (rows, channels) of the next row are after rows of which the last were missing.
 
     `before` (lag or 1, channels) are the ages of the rows just before these, as of `Simple.ages`. Errors grow with the
-    root of the steps; `bounded`, up to those of normal rows around their mean.
+    root of the steps; `bounded`, up to those of normal rows around their mean. Where differences are taken over a
+    season, what was not measured a season before adds up.
     """
-    run, lag = np.zeros(half.shape), len(before)
+    run, seasons, lag = np.zeros(half.shape), np.zeros(half.shape), len(before)
     ages = before
     for t, row in enumerate(np.isnan(given)):
         ages = _simple.aged(ages, row)
-        run[t] = np.maximum(_simple.since(ages), ages[0] // lag)
+        run[t], seasons[t] = _simple.since(ages), ages[0] // lag if lag > 1 else 0
     wider = np.sqrt(1 + run)
-    if not bounded:
-        return wider
-    most = stats.norm.ppf((1 + coverage) / 2)
-    return np.asarray(np.where(run > 0, np.maximum(np.minimum(wider, most / np.maximum(half, 1e-300)), 1.0), 1.0))
+    if bounded:
+        most = stats.norm.ppf((1 + coverage) / 2)
+        wider = np.where(run > 0, np.maximum(np.minimum(wider, most / np.maximum(half, 1e-300)), 1.0), 1.0)
+    return np.asarray(wider * np.sqrt(1 + seasons))
 
 
 def n_known(errors: Array) -> int:
@@ -486,11 +487,38 @@ def series_half_width(known: Record, error: Array, reader: Reader, seen: Array, 
     in units of the spread before each.
     """
     n_rows = len(seen) + 1
-    before, unit = np.ones((len(error), 1)), np.ones((n_rows, 1))
+    before, unit = np.ones(error.shape), np.ones((n_rows, error.shape[1]))
     if len(error) < LATEST:
         before, unit = spreads(known.reader, len(error)), spreads(reader, n_rows)
-    error, seen = error / before, seen / unit[:-1]
     latest = max(LATEST, ceil(1 / (1 - coverage)))
-    windows = sliding_window_view(np.concatenate([error[-latest:], seen]), min(latest, len(error)), axis=0)
-    pieces = np.array_split(windows[-n_rows:], 1 + n_rows // ROWS_AT_ONCE)
-    return np.concatenate([half_width(np.moveaxis(piece, 2, 0), coverage) for piece in pieces]) * unit
+    columns = zip((error / before).T, (seen / unit[:-1]).T, strict=True)
+    return np.stack([_latest_half_width(*each, latest, coverage) for each in columns], axis=1) * unit
+
+
+def _latest_half_width(error: Array, seen: Array, latest: int, coverage: float) -> Array:
+    """The size of one channel for each of the rows of which `seen` are the errors, and for one more.
+
+    It is that of the latest errors before that are known.
+    """
+    error = error[~np.isnan(error)][-latest:]
+    check_enough("coverage", coverage, coverage, len(error))
+    there = ~np.isnan(seen)
+    windows = sliding_window_view(np.concatenate([error, seen[there]]), len(error))
+    pieces = np.array_split(windows, 1 + len(windows) // ROWS_AT_ONCE)
+    found = np.concatenate([half_width(piece.T, coverage) for piece in pieces])
+    return np.asarray(found[np.concatenate([[0], np.cumsum(there)])])
+
+
+def lent_errors(error: Array, needed: int, n_channels: int) -> Array:
+    """Errors (n, series x channels); a column that has fewer than needed gets those of the columns of other series."""
+    known = (~np.isnan(error)).sum(axis=0)
+    if (known >= needed).all() or not (known >= needed).any():
+        return error
+    lent = error.copy()
+    for column in np.flatnonzero(known < needed):
+        others = error[:, column % n_channels :: n_channels]
+        others = others[:, (~np.isnan(others)).sum(axis=0) >= needed]
+        if others.size:
+            turn = np.arange(len(error)) % others.shape[1]
+            lent[:, column] = np.where(np.isnan(lent[:, column]), others[np.arange(len(error)), turn], lent[:, column])
+    return lent

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from skdopamine._esn.content import LONG
 from skdopamine._esn.frames import Frame, library_of
 from skdopamine._typing import Array
-
-LONG = ("unique_id", "ds")  # columns of a long frame: which series, and when
 
 
 class Panel(NamedTuple):

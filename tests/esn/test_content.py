@@ -12,7 +12,7 @@ pl = pytest.importorskip("polars")
 
 N = 60
 FLAT, DAYS = SERIES[:N, 0], pd.date_range("2020", periods=N)
-CURE = r"make dates the index, and leave the rest out\."
+CURE = r"make dates the index, and leave the rest out; columns \('unique_id', 'ds'\) tell"
 WRONG = {
     "dates in a column": (pd.DataFrame({"ds": DAYS, "y": FLAT}), rf"got dates in \['ds'\]: {CURE}"),
     "dates as objects": (

@@ -217,7 +217,7 @@ def test_series_that_are_known_in_turn_have_a_score():
 def test_rows_that_are_all_in_the_washout_are_named():
     series = season(200)
     series[20:190] = np.nan
-    with pytest.raises(ValueError, match="X must have a row after the washout whose next row"):
+    with pytest.raises(ValueError, match="X has 20 rows, too few for washout=50"):
         stream(washout=50, readout_lags=2, season=None).fit(series[:150])
 
 
