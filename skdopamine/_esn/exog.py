@@ -65,6 +65,8 @@ class Wanted(NamedTuple):
         """
         by_label = library_of(exog) == "pandas" and (self.labels is not None or self._goes_on_irregularly(exog))
         array = _numbers(exog)
+        if library_of(exog) == "pandas" and self._is_reordered(exog.index):
+            raise ValueError(f"exog must be in the order of X where labels are text, got others: {BY_POSITION}.")
         if by_label:
             array = self._by_label(exog, array)
         elif self.had is not None and len(array) == self.had.sum() + self.n_ahead:  # those of the rows that came
@@ -80,6 +82,13 @@ class Wanted(NamedTuple):
             place = f"row {row}" if self.labels is None else f"{self.labels[row]}"
             raise ValueError(f"exog must be known wherever X is, and of the rows ahead, got nan for {place}.")
         return array
+
+    def _is_reordered(self, index: Any) -> bool:
+        """Whether an index has the labels of the rows in another order, which labels of text do not tell."""
+        if self.index is None or kind_of(self.index) is not None or len(index) < len(self.index):
+            return False
+        first = index[: len(self.index)]
+        return bool(first.isin(self.index).all() and not first.equals(self.index))
 
     def _goes_on_irregularly(self, exog: Any) -> bool:
         """Whether rows ahead are those that follow in exog, as nothing else tells."""

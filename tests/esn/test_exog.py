@@ -142,3 +142,12 @@ def test_a_backtest_of_rows_that_both_lack(given):
         assert result.summary()["mase"] < result.summary()["naive_mase"]
     with pytest.raises(ValueError, match="exog must have"):
         backtest(model, series, 3, 4, exog=exog[1:])
+
+
+def test_labels_of_text_are_not_read_in_another_order():
+    index = pd.Index([f"week {k:03}" for k in range(N)])
+    series, table = pd.Series(VALUES, index), pd.DataFrame({"k": KNOWN[:N]}, index)
+    np.testing.assert_array_equal(fitted(series, table).readout_, BY_POSITION.readout_)
+    np.testing.assert_array_equal(fitted(series, table.reset_index(drop=True)).readout_, BY_POSITION.readout_)
+    with pytest.raises(ValueError, match="exog must be in the order of X where labels are text"):
+        fitted(series, table[::-1])
