@@ -323,10 +323,8 @@ class Held(NamedTuple):
             short = (~np.isnan(own.errors)).sum(axis=0).min(axis=0) < self.needed
             if self.known.reader.n_series == 1:
                 short[:] = False
-            is_known = ~np.isnan(self.known.target[self.known.judges[0].first :])
-            own = own._replace(n_rows=is_known.sum(axis=0)[column[columns]])
             if not short.all():
-                parts.append((columns[~short], own.of_columns(~short)._replace(n_rows=own.n_rows[~short])))
+                parts.append((columns[~short], own.of_columns(~short)))
         if not short.any():
             return parts
         everyone = np.arange(self.known.reader.n_series)
