@@ -14,7 +14,9 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.utils import metadata_routing
 
 from skdopamine import DopamineESNForecaster
-from skdopamine._esn.frames import Frame, completed, continued
+from skdopamine._esn.calendar import kind_of
+from skdopamine._esn.exog import Wanted
+from skdopamine._esn.frames import MOST_BETWEEN, Frame, completed, continued, library_of
 from skdopamine._esn.panel import is_panel
 from skdopamine._typing import Array
 
@@ -199,8 +201,9 @@ class _ForecastScorer:
         if not hasattr(estimator, "forecast"):
             raise TypeError(f"estimator must have a method forecast, got {type(estimator).__name__}.")
         frame = getattr(getattr(estimator, "_stream", None), "frame", None)
-        X = continued(X, frame) if isinstance(frame, Frame) else completed(X)[0]
-        ahead = np.asarray(estimator.forecast(len(X), **options), dtype=float).reshape(len(X), -1)
+        X = continued(X, frame if isinstance(frame, Frame) else None)[0]
+        path = _path_over(X, lambda n: estimator.forecast(n, **options))
+        ahead = np.asarray(path, dtype=float).reshape(len(X), -1)
         truth = np.asarray(X, dtype=float).reshape(len(X), -1)
         known = ~np.isnan(truth).any(axis=1)
         if not known.any():
@@ -216,6 +219,18 @@ class _ForecastScorer:
         request = metadata_routing.MetadataRequest(owner=self)
         request.score.add_request(param="exog", alias=True)
         return request
+
+
+def _path_over(rows: Any, forecast: Callable[[int], Any]) -> Any:
+    """The forecast of these rows; where both have labels, of these labels, as the first rows ahead may be missing."""
+    path = forecast(len(rows))
+    if not (library_of(rows) == library_of(path) == "pandas") or kind_of(rows.index) != kind_of(path.index):
+        return path
+    n = len(rows)
+    while len(path) == n and path.index[-1] < rows.index[-1] and n < MOST_BETWEEN:
+        n *= 2
+        path = forecast(n)
+    return path.loc[rows.index] if rows.index.isin(path.index).all() else path[: len(rows)]
 
 
 @dataclass(frozen=True)
@@ -421,14 +436,13 @@ def backtest(
         )
     if is_panel(series):
         raise ValueError(f"series must be one series, got {type(series).__name__} of many.")
-    series = completed(series)[0]
+    series, had = completed(series)
     values = np.asarray(series, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
     origins = RollingOrigin(n_steps, n_origins, step=step).origins(len(values))
     if origins[0] <= season:
         raise ValueError(f"The first origin must lie after season={season} rows, got {origins[0]}.")
-    if exog is not None and len(exog) != len(values):
-        raise ValueError(f"exog must have the {len(values)} rows of the series, got {len(exog)}.")
+    exog = None if exog is None else _covariates(exog, series, values, had)
     shares = _shares(coverages) if hasattr(estimator, "forecast_interval") else ()
     scale, square_scale = _scales(values[: origins[0]], season)
     task = _Task(series, exog, n_steps, shares)
@@ -454,6 +468,19 @@ def backtest(
         np.maximum(square_scale, tiny),
         season,
     )
+
+
+def _covariates(exog: Any, series: Any, values: Array, had: Array | None) -> Any:
+    """Covariates of all rows of the series, by their labels where both have some."""
+    wanted = Wanted.of(Frame.of(series), getattr(series, "index", None), values, had, 0)
+    array = wanted.rows(exog, longest=-1)
+    if len(array) != len(values):
+        raise ValueError(f"exog must have the {len(values)} rows of the series, got {len(array)}.")
+    if not (library_of(exog) == library_of(series) == "pandas"):
+        return array if had is not None else exog
+    import pandas as pd
+
+    return pd.DataFrame(array, series.index, exog.columns if exog.ndim == 2 else [exog.name])
 
 
 def _shares(coverages: Any) -> tuple[float, ...]:

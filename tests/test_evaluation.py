@@ -8,6 +8,8 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import mean_pinball_loss, mean_squared_error
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdopamine import DopamineESNForecaster, DopamineMLPRegressor
 from skdopamine.evaluation import RollingOrigin, backtest, make_forecast_scorer
@@ -254,3 +256,38 @@ def test_a_score_knows_where_a_forecast_began_though_rows_are_left_out(n_steps, 
     cv, scorer = RollingOrigin(n_steps, 1), make_forecast_scorer()
     (score,) = cross_val_score(forecaster(), wave, cv=cv, scoring=scorer)
     assert -1e-5 < score <= 0
+
+
+class Wrapped(BaseEstimator):
+    """A forecaster of logarithms, as users write one: nothing but what it gives back tells where it begins."""
+
+    def __init__(self, inner=None):
+        self.inner = inner
+
+    def fit(self, X, y=None):
+        self.fitted_ = clone(self.inner).fit(np.log(X))
+        return self
+
+    def forecast(self, n_steps):
+        return np.exp(self.fitted_.forecast(n_steps))
+
+
+@pytest.mark.parametrize(("n_steps", "gone"), [(3, [297]), (2, [298]), (1, []), (3, [297, 298]), (9, [291, 292, 295])])
+def test_a_score_of_any_forecaster_goes_by_the_dates_of_its_forecast(n_steps, gone):
+    index = pd.date_range("2020-01-01", periods=300)
+    wave = pd.DataFrame({"s": 10 + np.sin(2 * np.pi * np.arange(300) / 12)}, index=index)
+    train, test = wave[: 300 - n_steps], wave[300 - n_steps :].drop(index[gone])
+    for model in (forecaster(), Wrapped(forecaster())):
+        assert -1e-4 < make_forecast_scorer()(model.fit(train), test) <= 0
+    (score,) = cross_val_score(
+        Wrapped(forecaster()),
+        pd.concat([train, test]),
+        cv=[(np.arange(len(train)), np.arange(len(train), len(train) + len(test)))],
+        scoring=make_forecast_scorer(),
+    )
+    assert -1e-4 < score <= 0
+
+
+def test_a_pipeline_has_no_forecast_to_score():
+    with pytest.raises(TypeError, match="estimator must have a method forecast, got Pipeline"):
+        make_forecast_scorer()(make_pipeline(StandardScaler(), forecaster()).fit(TWO), TWO)

@@ -32,7 +32,8 @@ class ForecastingESN(OutlookESN):
             that `fit` has seen are counted in their units, and others in units of their own rows.
         exog : array-like of shape (n_steps, n_covariates), default=None
             Covariates of the rows to come, where `fit` had any; with X, those of its rows and then of the rows to come.
-            Of many series these are in such a container, or one array for all.
+            They go by label or by position, as in `fit`; where the index of X does not tell how it goes on, the rows to
+            come are those of the labels that follow. Of many series these are in such a container, or one table.
 
         Returns
         -------
@@ -191,6 +192,6 @@ class ForecastingESN(OutlookESN):
             raise ValueError(f"n_paths must be an integer from 1 to {MOST_PATHS}, got {plain(n_paths)!r}.")
         seed = self._model.seed if random_state is None else draw_seed(random_state)
         outlook = self._outlook(int(n_steps), X, exog, "n_paths", n_paths, [SHARE_OF_PATHS])
-        paths = outlook.paths(int(n_paths), np.random.Generator(np.random.PCG64(seed)))
+        paths = outlook.paths(int(n_paths), seed)
         kinds = [f"path_{i}" for i in range(int(n_paths))]
         return outlook.origin.given_back(paths, kinds, lambda values: np.moveaxis(values, -1, 0))

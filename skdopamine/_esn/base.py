@@ -27,7 +27,7 @@ from skdopamine._esn.readout import polished, weighed
 from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal
 from skdopamine._esn.robust import KINDS
 from skdopamine._esn.root import Equations
-from skdopamine._esn.rows import Rows, begins
+from skdopamine._esn.rows import Rows, begins, n_measured
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream, kept
@@ -90,7 +90,7 @@ class DopamineESN(Training):
     def _run_fit(self, rows: Rows, watch: Watch) -> tuple[list[Result], bool]:
         """The stages of a fit."""
         trainable = self._trainable()
-        some = rows.some_series(max(1, TUNING_ROWS // len(rows.inputs)))
+        some = rows.some_series(max(1, TUNING_ROWS // len(rows.inputs))).measured()
         model = self._started(some, self._plan(some))
         task = self._assignment(model, some)
         results: list[Result] = []
@@ -144,7 +144,7 @@ class DopamineESN(Training):
         learnt, _ = learn(reader, goal, model.population, model.no_rows, model.zero_state, span, seed=model.seed)
         if not learnt.n_rows:
             return rows
-        model, absent = model.solved(learnt), missing(rows.given, rows.form.n_series)
+        model, absent = model.solved(learnt), missing(rows.given, rows.form.n_series, begun=rows.form.n_series == 1)
         return rows._replace(inputs=bridged(model, Stream.before(model, scaled), rows.inputs, absent, rows.exog))
 
     def _started(self, rows: Rows, plan: Plan, weights: Weights | None = None) -> Model:
@@ -270,6 +270,7 @@ class DopamineESN(Training):
             absent=None if task.reader.absent is None else task.reader.absent[-model.n_history :].copy(),
             calendars=extended((Calendar(),) * len(rows.indexes), rows.indexes),
             levels=model.base.levels(rows.inputs),
+            ages=model.base.ages(missing(rows.given, rows.form.n_series)) if rows.form.is_series else model.no_ages,
             frame=rows.frame,
             exog=None if rows.exog is None else kept(model, rows.exog),
         )
@@ -306,7 +307,7 @@ class DopamineESN(Training):
         scaled = model.scaled(inputs)
         goal = model.scaled(rows.given)[1:] if rows.target is None else model.goals(inputs, rows.target)
         is_series, closed = model.form.is_series, model.form.closed and model.form.is_series
-        n = len(goal)
+        n = n_measured(goal)  # what nothing was measured of cannot judge
         n_tail = min(max(1, int(n * self.validation_fraction)), _intervals.MOST_ROWS)
         split, washout, horizon = n - n_tail, 0, 1
         if is_series:
@@ -345,7 +346,8 @@ class DopamineESN(Training):
         judges, n_rows, population = [Judge(task.split, readout)], len(task.target), model.population
         if n_rows < FEW_ROWS and normal is not None:
             is_series = model.form.is_series
-            edges = np.unique(np.linspace(task.washout, n_rows, 1 + N_FOLDS * (1 + is_series)).astype(int))
+            edges = np.linspace(task.washout, n_measured(task.target), 1 + N_FOLDS * (1 + is_series)).astype(int)
+            edges = np.unique([*edges[:-1], n_rows])
             after = task.reader.state_after(population, model.zero_state, 0, edges[0])
             folds, states = [], [after]
             for first, last in pairwise(edges):

@@ -8,12 +8,15 @@ import numpy as np
 from skdopamine._typing import Array
 
 N_LATEST = 3  # labels that are kept: the fewest that show a step twice
+WEEK, WORKING = 7, (0, 1, 2, 3, 4)  # days, and those of most businesses
+SURE_WEEKS = 3  # in which a weekday that never occurs is none that is missing
 
 
 class Calendar(NamedTuple):
     """The last labels of the rows read so far."""
 
     labels: Array | None = None  # (n, clocks), as of `labels_of`; None: the rows had no index that could be read
+    days: tuple[int, ...] = ()  # weekdays that they are of, where they leave out others
 
     def extended(self, index: Any) -> "Calendar":
         """With the labels of further rows."""
@@ -21,16 +24,17 @@ class Calendar(NamedTuple):
         if labels is None:
             return Calendar()
         known = labels if not self._fits(labels) else np.concatenate([self.labels, labels])
-        return Calendar(known[-N_LATEST:])
+        return Calendar(known[-N_LATEST:], open_days(index) or self.days)
 
     def fault(self, index: Any) -> str | None:
         """What keeps rows with this index from following those read before without a gap, None if nothing is known."""
         labels = labels_of(index)
         if labels is None:
             return None
-        if not _is_regular(labels):
+        days = open_days(index) or self.days or WORKING
+        if not _is_regular(labels, days):
             return "its index has gaps"
-        if not self._fits(labels) or _is_regular(np.concatenate([self.labels, labels[:N_LATEST]])):
+        if not self._fits(labels) or _is_regular(np.concatenate([self.labels, labels[:N_LATEST]]), days):
             return None
         assert self.labels is not None
         first, last = labels[0, -1], self.labels[-1, -1]
@@ -82,13 +86,23 @@ def labels_of(index: Any) -> Array | None:
     return np.asarray(index)[:, None] if kind == "numbers" else None
 
 
-def _is_regular(labels: Array) -> bool:
+def open_days(index: Any) -> tuple[int, ...]:
+    """Weekdays that times are of, Monday being 0, where weeks show that there are none of the others; () for all."""
+    if kind_of(index) != "times" or len(index) < N_LATEST:
+        return ()
+    local = index if index.tz is None else index.tz_localize(None)
+    days = tuple(np.unique(local.weekday).tolist())
+    is_sure = (local[-1] - local[0]).days >= SURE_WEEKS * WEEK
+    return days if is_sure and 1 < len(days) < WEEK else ()
+
+
+def _is_regular(labels: Array, days: tuple[int, ...]) -> bool:
     """Whether labels are equally far apart on one of the clocks."""
-    return len(labels) < 3 or any(_has_one_step(clock) for clock in labels.T)
+    return len(labels) < 3 or any(_has_one_step(clock, days) for clock in labels.T)
 
 
-def _has_one_step(labels: Array) -> bool:
-    """Whether labels are equally far apart: in their own unit, in months, or in working days."""
+def _has_one_step(labels: Array, weekdays: tuple[int, ...]) -> bool:
+    """Whether labels are equally far apart: in their own unit, in months, or in time on some weekdays."""
     steps = np.diff(labels)
     if (steps == steps[0]).all():
         return True
@@ -100,4 +114,9 @@ def _has_one_step(labels: Array) -> bool:
         day = days - months.astype("datetime64[D]")
         month_ends = (months + 1).astype("datetime64[D]") - 1
         return bool((day == day[0]).all() or (days == month_ends).all())
-    return bool((np.busday_count(days[:-1], days[1:]) == 1).all() and np.is_busday(days).all())
+    week = [day in weekdays for day in range(WEEK)]
+    if not np.is_busday(days, weekmask=week).all():
+        return False
+    time = np.busday_count(days[0], days, weekmask=week) * np.timedelta64(1, "D") + (labels - days)
+    steps = np.diff(time)
+    return bool((steps == steps[0]).all())

@@ -90,6 +90,9 @@ class Reader(Protocol):
     def part(self, first: int, last: int) -> Self:
         """A reader of some of the rows, copied."""
 
+    def of_series(self, chosen: npt.NDArray[np.intp]) -> Self:
+        """A reader of some of the series."""
+
     def joined(self, further: Any) -> Self:
         """A reader of these rows and those of a further reader."""
 
@@ -114,7 +117,7 @@ class SeriesReader(NamedTuple):
         self, population: Population, first: int, last: int, state: Array, noise: np.random.Generator | None = None
     ) -> Iterator[tuple[int, Array, Array]]:
         rows = self.inputs[first:last]
-        if self.n_series == 1:
+        if self.n_series == 1 and not np.isnan(rows[:1]).any():
             pieces = _reservoir.run(population, rows, state, noise)
         else:
             apart = rows.reshape(len(rows), self.n_series, rows.shape[1] // self.n_series)
@@ -175,6 +178,15 @@ class SeriesReader(NamedTuple):
             None if kept is None else kept[first:last].copy() for kept in (self.covariates, self.absent)
         )
         return self._replace(inputs=self.inputs[first:last].copy(), covariates=covariates, absent=absent)
+
+    def of_series(self, chosen: npt.NDArray[np.intp]) -> Self:
+        n = len(self.inputs)
+        inputs, covariates, absent = (
+            None if kept is None else kept.reshape(n, self.n_series, -1)[:, chosen].reshape(n, -1)
+            for kept in (self.inputs, self.covariates, self.absent)
+        )
+        assert inputs is not None
+        return self._replace(inputs=inputs, covariates=covariates, absent=absent, n_series=len(chosen))
 
     def joined(self, further: Any) -> Self:
         absent = None
@@ -271,6 +283,9 @@ class WindowReader(NamedTuple):
     def part(self, first: int, last: int) -> Self:
         covariates = None if self.covariates is None else self.covariates[first:last].copy()
         return self._replace(inputs=self.inputs[first:last].copy(), covariates=covariates)
+
+    def of_series(self, chosen: npt.NDArray[np.intp]) -> Self:
+        return self
 
     def joined(self, further: Any) -> Self:
         return self._replace(

@@ -43,7 +43,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         it is ignored: every column is a channel.
     stateful : bool, default=False
         Whether the rows of X are consecutive times of a series, or of many, and not independent windows.
-        Cross-validation must then be without a gap: the predicted rows follow directly after the rows of `fit`.
+        Cross-validation must then be without a gap, unless an index of pandas tells of it: the predicted rows follow
+        directly after the rows of `fit`.
     horizon : int or "auto", default="auto"
         Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
         held back if that is less.
@@ -198,8 +199,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     others, and warned of.
 
     A missing row of a series is not learnt from, and the forecaster reads its own forecast in place of the row; before
-    the first row it reads the mean. Rows that a regular index of pandas leaves out are missing. Targets of your own may
-    be nan too; where these are not the next rows, a missing row is read as the one before.
+    the first row it reads the mean. Rows that a regular index of pandas leaves out are missing, also between `fit`
+    and the rows that follow, 10,000 at most; weekdays that never occur in three weeks or more are not. Targets of your
+    own may be nan too; where these are not the next rows, a missing row is read as the one before.
 
     Many series share the reservoir and the readout. States are apart, and so are units: each series is standardised by
     itself. Gains, base and season are chosen on some of them, 6,000 rows in all.
@@ -331,16 +333,20 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         ----------
         X : array-like of shape (n_samples, n_channels) or (n_samples, n_lags * n_channels), Series, frame, list or dict
             With ``stateful=True`` the rows of one series in time order, of one channel without an axis for it if you
-            like; otherwise one window a row, oldest value first. Many series, for one model of all, are a list or dict
-            of such series, of any lengths, or a frame of pandas: with an index of two levels, which series and when, or
-            with columns "unique_id" and "ds". With ``stateful=True``, nan are gaps (Notes).
+            like; otherwise one window a row, oldest value first. Many series, for one model of all, are a list of
+            arrays, Series or frames, or a dict of such, of any lengths, or one frame: of pandas with an index of two
+            levels, which series and when, or of pandas or polars with columns "unique_id" and "ds". Nested lists of
+            numbers are one array. With ``stateful=True``, nan are gaps (Notes).
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Targets, for example the next row, or several next rows side by side. None, with ``stateful=True`` only, is
             the next row of X.
         exog : array-like of shape (n_samples, n_covariates), list or dict, default=None
             Covariates that are known ahead, such as holidays and prices, of each row of X or, of windows, of each
-            target. With ``stateful=True``, y has to be None. Of many series these are in such a container, or one
-            array for all.
+            target. With ``stateful=True``, y has to be None. Where X and exog have an index of pandas (times, periods,
+            numbers), rows go by label, whatever their order, and more of them do no harm; all else goes by position,
+            one row for each of X as it was given. Where a whole row of X is missing, its covariates may be, too: they
+            count as their mean. Of many series these are in such a container, or one table for all, of which shorter
+            series have the last rows if it goes by position.
 
         Returns
         -------
@@ -388,7 +394,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         ----------
         X : array-like of shape (n_samples, n_features_in_)
             Windows or, with ``stateful=True``, the rows directly after those of `fit` and `partial_fit`, of many series
-            the same ones, with as many rows of each.
+            the same ones, with as many rows of each. Rows that a regular index leaves out between are bridged.
         exog : array-like of shape (n_samples + 1, n_covariates), default=None
             Covariates of these rows and of the row after them, where `fit` had any; of windows, of their targets.
 
@@ -426,7 +432,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             rows = self._windows(X)
             taken = windows_taken(len(rows))
             return Following(rows, rows, taken, self._exog(exog, taken, 0, first=False))
-        taken = self._taken(X, first=False, **options)
+        taken = self._taken(X, first=False, follows=True, **options)
         self._check_same_series(taken)
         self._warn_of_gaps(stream.calendars, taken.indexes)
         known = self._exog(exog, taken, n_more, first=False)
@@ -504,10 +510,13 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         check_is_fitted(self)
         (coverages, several), model = _intervals.given_shares("coverage", coverage), self._model
         known, following = self._known(), self._following(X, exog, n_more=1)
-        center, error = self._predicted(following), _intervals.held_errors(known, model.population)
-        given, width, earlier = following.given, [], self._stream.absent
+        needed = _intervals.n_needed(max(coverages))
+        error = _intervals.held_errors(known, model.population)
+        if model.form.n_series > 1:
+            error = _intervals.lent_errors(error, needed, model.form.n_channels)
+        center = self._predicted(following)
+        given, width = following.given, []
         goes_on = model.form.is_series and model.form.closed and center.shape == given.shape
-        before = np.zeros(center.shape[1]) if earlier is None else _intervals.n_missing_last(earlier)
         for one in coverages:
             _intervals.check_enough("coverage", coverage, one, _intervals.n_known(error))
             half = np.broadcast_to(_intervals.half_width(error, one), center.shape)
@@ -517,7 +526,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
                 absent = self._stream.absent_with(model, self._stream.after(given))
                 half = _intervals.series_half_width(known, error, model.reader(read, absent=absent), seen, one)
             if goes_on:
-                half = half * _intervals.growth(given, before, one, half, bounded=not model.base.lag)
+                half = half * _intervals.growth(given, self._stream.ages, one, half, bounded=model.base.lag != 1)
             width.append(half * model.targets.unit)
         ends = [self._held(center + sign * half) for sign in (-1, 1) for half in width]
         lower, upper = (np.stack(side, axis=-1) for side in (ends[: len(width)], ends[len(width) :]))
@@ -537,7 +546,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
-            Windows or, with ``stateful=True``, the rows that follow those seen so far.
+            Windows or, with ``stateful=True``, the rows that follow those seen so far; those that a regular index of
+            pandas leaves out between are gaps.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
             Targets; None, with ``stateful=True`` only, is the next row of X, and of the last row seen before.
         exog : array-like of shape (n_samples, n_covariates), default=None

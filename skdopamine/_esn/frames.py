@@ -6,11 +6,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from skdopamine._esn.calendar import check_index, kind_of
+from skdopamine._esn.calendar import WEEK, check_index, kind_of, open_days
 from skdopamine._typing import Array
 
 FEWEST_LABELS = 3  # that pandas tells a frequency from
 MOST_TRIED = 100  # places where an index with gaps may show its frequency
+MOST_BETWEEN = 10_000  # rows that may be missing after those before, where these tell the step
 MOST_MISSING = 2  # times the labels that an index has may be those that it should have
 
 
@@ -22,6 +23,7 @@ class Labels(NamedTuple):
     step: Any  # a frequency of pandas, or what two numbers are apart
     zone: Any  # its name, or what it is where it has none that can be read back
     name: Any
+    days: tuple[int, ...] = ()  # weekdays that times are of, where they leave out others; () for all
 
     @classmethod
     def of(cls, index: Any, before: Self | None) -> Self | None:
@@ -33,9 +35,9 @@ class Labels(NamedTuple):
         if kind == "periods":
             return cls(kind, np.array([index[-1].ordinal]), index.freqstr, None, index.name)
         if kind == "times":
-            told = _step(index) or (_frequency(index) if len(index) >= FEWEST_LABELS else step)
+            step, days = _of_times(index, before)
             last = index[-1:] if index.tz is None else index[-1:].tz_convert(None)
-            return None if told is None else cls(kind, np.asarray(last), told, _zone(index), index.name)
+            return None if step is None else cls(kind, np.asarray(last), step, _zone(index), index.name, days)
         if kind is None:
             return None
         steps = np.diff(np.asarray(index))
@@ -47,14 +49,31 @@ class Labels(NamedTuple):
 
     def whole(self, index: Any) -> Any:
         """The index from the first to the last of these times at the step of the rows before; None if it is another."""
-        import pandas as pd
-
         if not self.kind == kind_of(index) == "times" or _zone(index) != self.zone:
             return None
         if not index.is_monotonic_increasing or not index.is_unique:
             return None
-        whole = pd.date_range(index[0], index[-1], freq=self.step, name=index.name).as_unit(index.unit)
-        return _likely(whole, index)
+        return _likely(_range(index, self.step, self.days), index)
+
+    def up_to(self, index: Any) -> Any:
+        """The index from the row on that follows to the last of this one; None if it is not a part of that."""
+        if index.nlevels > 1 or not index.is_monotonic_increasing or not index.is_unique:
+            return None
+        if self.kind == "times" and _zone(index) != self.zone:
+            return None
+        first = self._in_unit_of(index, self.following(3))
+        steps = np.diff(_clock(first))
+        n = (_clock(index[-1:])[0] - _clock(first)[0]) / np.min(steps)  # no more than these
+        if n > 7 * (len(index) + MOST_BETWEEN) or index[0] < first[0]:
+            return None
+        whole = self._in_unit_of(index, self.following(int(n) + FEWEST_LABELS))
+        last = whole.get_indexer(index[-1:])[0]
+        whole = whole[: last + 1]
+        fits = last >= 0 and len(whole) <= len(index) + MOST_BETWEEN and index.isin(whole).all()
+        return whole if fits else None
+
+    def _in_unit_of(self, index: Any, found: Any) -> Any:
+        return found.as_unit(index.unit) if self.kind == "times" else found
 
     def following(self, n: int) -> Any:
         """The index of the n rows that follow."""
@@ -68,8 +87,13 @@ class Labels(NamedTuple):
         last = pd.DatetimeIndex(self.last)
         if self.zone is not None:
             last = last.tz_localize("UTC").tz_convert(self.zone)
-        ahead = pd.date_range(last[0], periods=n + 1, freq=self.step, name=self.name).as_unit(last.unit)
-        return ahead[ahead > last[0]][:n]
+        tried = n
+        while True:
+            ahead = pd.date_range(last[0], periods=tried + 1, freq=self.step, name=self.name).as_unit(last.unit)
+            ahead = _on_days(ahead[ahead > last[0]], self.days)
+            if len(ahead) >= n:
+                return ahead[:n]
+            tried = 2 * tried + 2
 
 
 class Frame(NamedTuple):
@@ -138,13 +162,6 @@ def as_rows(series: Any) -> Any:
         flat = isinstance(series, list | tuple | np.ndarray) and _n_axes(series) == 1
         return np.asarray(series)[:, None] if flat else series
     if hasattr(series, "columns"):
-        dates = (
-            [name for name, dtype in series.schema.items() if dtype.is_temporal()] if hasattr(series, "schema") else []
-        )
-        if dates:
-            raise ValueError(
-                f"X must be numbers, as frames of polars have no index, got dates in {dates}: leave these out."
-            )
         return series
     # without a name it is a column of an array
     return series.to_numpy()[:, None] if series.name in (None, "") else series.to_frame()
@@ -184,17 +201,19 @@ def completed(series: Any, before: Frame | None = None) -> tuple[Any, Array | No
     return series.reindex(whole), had
 
 
-def continued(series: Any, before: Frame) -> Any:
-    """A series of pandas from the row on that follows those before; the rows that its index leaves out are nan.
-
-    Of another index, or none, it is as it was.
-    """
-    series = completed(series, before)[0]
-    if library_of(series) != "pandas" or before.labels is None or before.labels.kind != kind_of(series.index):
-        return series
-    whole = before.labels.following(MOST_MISSING * (len(series) + FEWEST_LABELS))
-    whole = whole[: whole.get_indexer(series.index[-1:])[0] + 1]
-    return series.reindex(whole) if series.index.isin(whole).all() else series
+def continued(series: Any, before: Frame | None) -> tuple[Any, Array | None]:
+    """As `completed`, but from the row on that follows those before: the rows left out between are nan, too."""
+    labels = None if before is None else before.labels
+    if library_of(series) != "pandas" or labels is None or not len(series) or labels.kind != kind_of(series.index):
+        return completed(series, before)
+    whole = labels.up_to(series.index)
+    if whole is None:
+        return completed(series, before)
+    if len(whole) == len(series):
+        return series, None
+    had = np.zeros(len(whole), dtype=bool)
+    had[whole.get_indexer(series.index)] = True
+    return series.reindex(whole), had
 
 
 def _whole_index(index: Any) -> Any:
@@ -209,17 +228,64 @@ def _whole_index(index: Any) -> Any:
     if dtype.startswith(("int", "uint")):
         step = int(np.diff(np.asarray(index)).min())
         return _likely(pd.RangeIndex(index[0], index[-1] + 1, step, name=index.name), index)
-    if kind != "times" or index.freq is not None or _frequency(index) is not None:
+    if kind != "times" or index.freq is not None:
         return None
+    step, days = _told_by(index)
+    return None if step is None else _range(index, step, days)
+
+
+def _of_times(index: Any, before: Labels | None) -> tuple[Any, tuple[int, ...]]:
+    """Frequency of times, and their weekdays; those of the rows before where these fit, as few labels tell little."""
+    step, whole = _step(index), None if before is None else before.whole(index)
+    if before is not None and whole is not None and (step is None or len(whole) == len(index)):
+        return before.step, before.days
+    return (step, ()) if step is not None else _told_by(index)
+
+
+def _told_by(index: Any) -> tuple[Any, tuple[int, ...]]:
+    """Frequency of an index that may leave some of its labels out, and the weekdays that these are of, () for all.
+
+    The frequency is None if there is none that is likely. Weekdays that never occur are none of the index.
+    """
+    if len(index) < FEWEST_LABELS or not index.is_monotonic_increasing or not index.is_unique:
+        return None, ()
+    whole = _frequency(index)
+    if whole is not None:
+        return whole, ()
     steps = np.diff(index.asi8)
-    if steps.sum() / steps.min() > 2 * MOST_MISSING * len(index):  # a range that long is not made
-        return None
+    if steps.sum() / steps.min() > 2 * MOST_MISSING * WEEK * len(index):  # a range that long is not made
+        return None, ()
     starts = range(min(MOST_TRIED, len(index) - FEWEST_LABELS + 1))
     found = {_frequency(index[start : start + FEWEST_LABELS]) for start in starts}
+    some = open_days(index)
     frequencies = sorted((frequency for frequency in found if frequency is not None), key=str)
-    options = {"name": index.name, "unit": index.unit}
-    ranges = [pd.date_range(index[0], index[-1], freq=frequency, **options) for frequency in frequencies]
-    return min((whole for whole in ranges if _likely(whole, index) is not None), key=len, default=None)
+    tried = [(frequency, days) for days in dict.fromkeys([some, ()]) for frequency in frequencies]
+    tried += [("D", some)] if some else []  # of days that are never neighbours
+    ranges = [(_range(index, *one), one) for one in tried]
+    likely = [(len(whole), one) for whole, one in ranges if _likely(whole, index) is not None]
+    return min(likely, key=lambda each: (each[0], len(each[1][1])), default=(0, (None, ())))[1]
+
+
+def _range(index: Any, step: Any, days: tuple[int, ...]) -> Any:
+    """From the first to the last label of an index of times."""
+    import pandas as pd
+
+    whole = pd.date_range(index[0], index[-1], freq=step, name=index.name).as_unit(index.unit)
+    return _on_days(whole, days)
+
+
+def _on_days(index: Any, days: tuple[int, ...]) -> Any:
+    """The labels of an index that are of these weekdays, () for all."""
+    if not days:
+        return index
+    index = index[np.isin(index.weekday, days)]
+    index.freq = None  # that of all days would be kept by a few labels
+    return index
+
+
+def _clock(index: Any) -> Array:
+    """Labels as numbers."""
+    return np.asarray(index if kind_of(index) == "numbers" else index.asi8)
 
 
 def _likely(whole: Any, index: Any) -> Any:

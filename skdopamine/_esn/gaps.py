@@ -10,9 +10,9 @@ from skdopamine._typing import Array
 
 
 def missing(rows: Array, n_series: int, *, begun: bool = False) -> Array:
-    """Which values of rows (n, series x channels) are missing; none is before one of several series has begun."""
+    """Which values of rows (n, series x channels) are missing; none is before a series has `begun`."""
     absent: Array = np.isnan(rows)
-    if n_series > 1 and not begun:
+    if not begun:
         first = np.repeat(begins(rows, n_series), rows.shape[1] // n_series)
         absent = absent & (np.arange(len(rows))[:, None] >= first)
     return absent

@@ -1,13 +1,16 @@
 """How far off forecasts are on rows that a readout has not learnt from, and hence how wide the intervals are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import ceil
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 
+from skdopamine._esn import simple as _simple
 from skdopamine._esn.forecast import Reader, predicted
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reservoir import Population
@@ -24,7 +27,7 @@ SPREAD_ROWS = 24  # rows before a closed loop; their spread is the unit of its e
 SHARE_OF_ALL = 0.01  # share of all rows in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
 FEWEST_WHOLE = 9  # loops without a gap that paths are drawn from
-MOST_POOLED = 400  # loops of all series that serve one that is none of them
+MOST_POOLED, MOST_LENDERS = 400, 100  # loops, and series that they are of, that serve one that is none of them
 MOST_COLUMNS = 20_000  # closed loops, of all series, that are run at once
 FEW_LOOPS, FEW_INDEPENDENT = 100, 20  # in fewer, errors above and below are taken to be alike
 LEAST_WORTH = 2.0  # degrees of freedom of a spread that few loops show
@@ -55,6 +58,18 @@ class Record(NamedTuple):
         """Readout, first row and row after the last of each judge."""
         ends = [*(judge.first for judge in self.judges[1:]), len(self.target)]
         return [(judge.readout, judge.first, end) for judge, end in zip(self.judges, ends, strict=True)]
+
+    def of_series(self, chosen: npt.NDArray[np.intp]) -> Self:
+        """Of some of several series that stand side by side, of which errors one step ahead are not asked for."""
+        if len(chosen) == self.reader.n_series:
+            return self
+        target = self.target.reshape(len(self.target), self.reader.n_series, -1)[:, chosen]
+        return self._replace(
+            reader=self.reader.of_series(chosen),
+            target=target.reshape(len(target), -1),
+            state=self.state[:, chosen],
+            errors=None,
+        )
 
 
 def record(
@@ -111,40 +126,25 @@ def held_errors(known: Record, population: Population) -> Array:
 class Loops(NamedTuple):
     """Errors of closed loops over rows held back, as far ahead as there are enough loops."""
 
-    errors: Array  # (origins, steps, channels), in the unit of the row that was forecast; nan where it is not known
-    n_rows: int  # held back, that loops end in
-
-    def n_independent(self, n_steps: int) -> float:
-        """Loops of so many steps that do not overlap."""
-        return self.n_rows / n_steps
+    errors: Array  # (origins, steps, columns), in the unit of the row that was forecast; nan where it is not known
+    n_rows: Any  # held back, that loops end in: of all columns, or of each
+    adds_up: bool = True  # whether errors add up over steps that were bridged, as those of differences do
 
     @property
     def n_known(self) -> int:
-        """Errors that are known of each step and channel, at least."""
+        """Errors that are known of each step and column, at least."""
         return n_known(self.errors)
 
-    def of_series(self, which: Array, n_channels: int) -> "Loops":
-        """The loops of series (n,) by their number among these; those of all for each where one is none of them, -1."""
+    def of_columns(self, columns: Array) -> "Loops":
+        """Those of some columns, which are all held back alike."""
+        return self._replace(errors=self.errors[:, :, columns])
+
+    def pooled(self, n_channels: int) -> "Loops":
+        """Those of all series, for each channel of one that is none of them."""
         n_origins, n_steps, _ = self.errors.shape
         apart = self.errors.reshape(n_origins, n_steps, -1, n_channels)
-        if (which >= 0).all():
-            return self._replace(errors=apart[:, :, which].reshape(n_origins, n_steps, -1))
         together = apart.transpose(0, 2, 1, 3).reshape(-1, n_steps, n_channels)
-        together = together[:: -(-len(together) // max(MOST_POOLED, n_origins))]
-        errors = np.full((max(len(together), n_origins), n_steps, len(which), n_channels), np.nan)
-        for k, number in enumerate(which):
-            own = together if number < 0 else apart[:, :, number]
-            errors[: len(own), :, k] = own
-        return self._replace(errors=errors.reshape(len(errors), n_steps, -1))
-
-    def after(self, n_bridged: Array, n_steps: int) -> "Loops":
-        """The loops of so many steps after rows of which so many, (channels,), were bridged by forecasts themselves."""
-        if not n_bridged.any():
-            return self
-        known = self.errors.shape[1]
-        steps = np.arange(n_steps)[:, None] + n_bridged
-        growth = np.sqrt(np.maximum((steps + 1) / known, 1.0))
-        return self._replace(errors=self.errors[:, np.minimum(steps, known - 1), np.arange(len(n_bridged))] * growth)
+        return self._replace(errors=together[:: -(-len(together) // max(MOST_POOLED, n_origins))])
 
     def lent(self, needed: int, n_channels: int) -> "Loops":
         """Loops of which series that have fewer than `needed` get those that they lack from series that have all.
@@ -165,59 +165,80 @@ class Loops(NamedTuple):
         return self._replace(errors=apart.reshape(n_origins, n_steps, -1))
 
     @property
-    def alike(self) -> bool:
-        """Whether loops are so few that errors above and below are taken to be alike."""
-        n_steps = self.errors.shape[1]
-        return self.n_known < FEW_LOOPS or self.n_independent(n_steps) < FEW_INDEPENDENT
+    def alike(self) -> Array:
+        """Whether loops of each column are so few that errors above and below are taken to be alike."""
+        n_columns = self.errors.shape[2]
+        known = (~np.isnan(self.errors)).sum(axis=0).min(axis=0) if len(self.errors) else np.zeros(n_columns)
+        few = np.broadcast_to(self.n_rows, n_columns) / self.errors.shape[1] < FEW_INDEPENDENT
+        return np.asarray((known < FEW_LOOPS) | few)
 
-    def quantiles(self, shares: Array, n_steps: int) -> Array:
-        """Errors (n_steps, channels, k) that a new one is below with each of these probabilities.
+    def quantiles(self, shares: Array, steps: Array) -> Array:
+        """Errors (n, columns, k) that a new one is below with each of these probabilities, so many steps ahead.
 
-        Overlapping loops are worth as many as do not overlap: as with a standard deviation that so few values estimate,
-        a quantile is stretched by that of Student's distribution over that of the normal one.
+        `steps` is (n, columns). Overlapping loops are worth as many as do not overlap: as with a standard deviation
+        that so few values estimate, a quantile is stretched by that of Student's distribution over that of the normal
+        one.
         """
-        last, growth, worth = self._ahead(n_steps)
-        values = np.empty((n_steps, self.errors.shape[2], len(shares)))
+        last, growth, worth = self._ahead(steps)
+        values, alike = np.empty((*last.shape, len(shares))), self.alike
         for k, share in enumerate(shares):
             tail = max(share, 1 - share)
-            if tail == MIDDLE and self.alike:
-                values[..., k] = 0.0
-                continue
-            if self.alike:
-                error = half_width(self.errors, 2 * tail - 1)
+            above = share >= MIDDLE
+            if not alike.all():
+                error = _quantile(self.errors if above else -self.errors, tail)
+            if alike.any():
+                own = half_width(self.errors, 2 * tail - 1) if tail > MIDDLE else np.zeros(self.errors.shape[1:])
+                error = own if alike.all() else np.where(alike, own, error)
+            if tail > MIDDLE:
+                stretch = _by_value(partial(stats.t.ppf, tail), worth) / stats.norm.ppf(tail)
             else:
-                error = _quantile(self.errors if share >= MIDDLE else -self.errors, tail)
-            stretch = stats.t.ppf(tail, worth) / stats.norm.ppf(tail) if tail > MIDDLE else np.ones(n_steps)
-            values[..., k] = (error if share >= MIDDLE else -error)[last] * (stretch * growth)[:, None]
+                stretch = np.ones(last.shape)
+            values[..., k] = (1 if above else -1) * np.take_along_axis(error, last, axis=0) * stretch * growth
         order = np.argsort(shares)
         values[..., order] = np.sort(values, axis=-1)
         return values
 
-    def paths(self, n_steps: int, n_paths: int, rng: np.random.Generator) -> Array:
-        """Errors (n_paths, n_steps, channels) of whole loops, drawn at random and stretched as quantiles are."""
-        last, growth, worth = self._ahead(n_steps)
-        drawn, columns = rng.random(n_paths), []
-        for own in np.moveaxis(self.errors, -1, 0):  # the same loop for all columns that have the same
+    def paths(self, steps: Array, n_paths: int, seed: int) -> Array:
+        """Errors (n_paths, n, columns) of whole loops so many `steps` (n, columns) ahead, stretched as quantiles are.
+
+        Loops are drawn at random, the same ones for all columns, whatever the others are.
+        """
+        rng = np.random.Generator(np.random.PCG64(seed))
+        drawn, tails = rng.random(n_paths), rng.random((n_paths, 1))
+        signs = rng.choice([-1.0, 1.0], size=(n_paths, 1, 1))
+        other, columns = rng.choice([-1.0, 1.0], size=self.errors.shape[:2]), []
+        for own in np.moveaxis(self.errors, -1, 0):
             whole = own[~np.isnan(own).any(axis=1)]
             if len(whole) < FEWEST_WHOLE:  # what is not known is taken to be as at other times
-                sizes = np.nanmean(np.abs(own), axis=0) * rng.choice([-1.0, 1.0], own.shape)
+                sizes = np.nanmean(np.abs(own), axis=0) * other
                 whole = np.where(np.isnan(own), sizes, own)
             columns.append(whole[(drawn * len(whole)).astype(np.intp)])
         errors = np.stack(columns, axis=-1)
-        if self.alike:
-            errors = errors * rng.choice([-1.0, 1.0], size=(n_paths, 1, 1))
+        errors = np.where(self.alike, errors * signs, errors)
+        last, growth, worth = self._ahead(steps)
         # Student's distribution is the normal one over the root of a mean of squares, here one for a whole path
-        stretch = np.sqrt(worth / stats.chi2.ppf(rng.random((n_paths, 1)), worth))
-        return np.asarray(errors[:, last] * (stretch * growth)[..., None])
+        stretch = _by_value(lambda worth: np.sqrt(worth / stats.chi2.ppf(tails, worth)), worth)
+        return np.asarray(np.take_along_axis(errors, last[None], axis=1) * stretch * growth)
 
-    def _ahead(self, n_steps: int) -> tuple[Any, Array, Array]:
-        """Of each step (n_steps,): which one's errors are known, how much larger its are, and what loops are worth.
+    def _ahead(self, steps: Array) -> tuple[npt.NDArray[np.intp], Array, Array]:
+        """Of steps (n, columns): which one's errors are known, how much larger its are, and what loops are worth.
 
-        Beyond the longest loops errors are taken to grow with the root of the steps.
+        Beyond the longest loops errors are taken to grow with the root of the steps. Where they do not add up, steps
+        that were bridged do not count for that, nor for what loops are worth: far ahead a forecast is off by what rows
+        are.
         """
-        steps, known = np.arange(1, n_steps + 1), self.errors.shape[1]
-        worth = np.maximum(self.n_rows / np.minimum(steps, known) - 1, LEAST_WORTH)
-        return np.minimum(steps, known) - 1, np.sqrt(np.maximum(steps / known, 1)), worth
+        known = self.errors.shape[1]
+        steps = np.broadcast_to(steps, (len(steps), self.errors.shape[2]))
+        apart = steps if self.adds_up else 1 + np.arange(len(steps))[:, None]
+        worth = np.broadcast_to(np.maximum(self.n_rows / np.minimum(apart, known) - 1, LEAST_WORTH), steps.shape)
+        growth = np.broadcast_to(np.sqrt(np.maximum(apart / known, 1)), steps.shape)
+        return np.minimum(steps, known) - 1, growth, worth
+
+
+def _by_value(function: Callable[[Array], Array], values: Array) -> Array:
+    """A function (..., k) of few different values (k,), of values of any shape: (..., *shape)."""
+    different, which = np.unique(values, return_inverse=True)
+    return np.asarray(function(different)[..., which.reshape(values.shape)])
 
 
 def _quantile(errors: Array, share: float) -> Array:
@@ -228,17 +249,27 @@ def _quantile(errors: Array, share: float) -> Array:
 
 
 def loops(
-    known: Record, loop: Loop, n_steps: int, least: int = 1, base: Simple = NOTHING, seasonal: "Seasonal | None" = None
+    known: Record,
+    loop: Loop,
+    n_steps: int,
+    least: int = 1,
+    base: Simple = NOTHING,
+    seasonal: "Seasonal | None" = None,
+    *,
+    n_unknown: int = 0,
+    n_shared: int = 1,
 ) -> Loops:
-    """Errors of closed loops of at most so many steps, at least so many loops.
+    """Errors of closed loops of at most so many steps, at least so many loops, before the last `n_unknown` rows.
 
     Errors of differences add up to those of rows, as the `base` says. They are counted in units of the spread of the
     rows before or, with a season, of errors at the time of the season that is forecast.
     """
-    first, n_rows = known.judges[0].first, len(known.target)
+    first, n_rows = known.judges[0].first, len(known.target) - n_unknown
+    n_series, n_all = known.reader.n_series, known.target.shape[1]
+    if n_rows <= first:
+        return Loops(np.empty((0, 1, n_all)), 0)
     n_steps = max(1, min(n_steps, n_rows - first - least + 1, max(1, (n_rows - first) // 2)))
-    n_series = known.reader.n_series
-    n_origins = min(max(ORIGINS // min(n_series, MOST_SHARED), least), n_rows - n_steps - first + 1)
+    n_origins = min(max(ORIGINS // n_shared, least), n_rows - n_steps - first + 1)
     origins = np.unique(np.linspace(first, n_rows - n_steps, n_origins).astype(np.intp))
     errors, state = [], known.state
     for readout, start, end in known.spans():
@@ -251,7 +282,68 @@ def loops(
             unit = seasonal.at(own, n_steps) if seasonal else spread(before)[:, None]
             errors.append(error / unit)
         state = known.reader.state_after(loop.population, state, start, end)
-    return Loops(np.concatenate(errors), n_rows - first)
+    return Loops(np.concatenate(errors), n_rows - first, base.lag > 0)
+
+
+class Held(NamedTuple):
+    """What closed loops over the rows held back are run with, of all series side by side."""
+
+    known: Record
+    loop: Loop
+    needed: int  # loops, at least
+    base: Simple
+    seasonal: "Seasonal | None"
+
+    def parts(self, which: npt.NDArray[np.intp], steps: Array) -> list[tuple[npt.NDArray[np.intp], Loops]]:
+        """The loops of columns of series, by their number among those held back, -1 for another one.
+
+        `steps` (n, series x channels) are how many ahead is asked for. Columns that are held back alike, and asked for
+        as far ahead, are together, so that those of a series do not depend on which others there are.
+        """
+        n_channels, first = self.loop.n_fed, self.known.judges[0].first
+        column = (which[:, None] * n_channels + np.arange(n_channels)).reshape(-1)
+        is_known = ~np.isnan(self.known.target[first:])
+        n_unknown = np.where(is_known.any(axis=0), is_known[::-1].argmax(axis=0), len(is_known))
+        keys = np.stack([steps.max(axis=0), np.where(column < 0, -1, n_unknown[column])])
+        parts = []
+        for longest, unknown in np.unique(keys, axis=1).T.tolist():
+            columns = np.flatnonzero((keys == [[longest], [unknown]]).all(axis=0))
+            parts += self._alike(column, columns, longest, unknown)
+        return parts
+
+    def _alike(
+        self, column: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], longest: int, unknown: int
+    ) -> list[tuple[npt.NDArray[np.intp], Loops]]:
+        """Those of columns that are held back alike; of others, and of those that have too few, of all series."""
+        n_channels, short = self.loop.n_fed, np.ones(len(columns), dtype=bool)
+        parts = []
+        if unknown >= 0:
+            chosen, place = np.unique(column[columns] // n_channels, return_inverse=True)
+            own = self._of(chosen, longest, unknown).of_columns(place * n_channels + column[columns] % n_channels)
+            short = (~np.isnan(own.errors)).sum(axis=0).min(axis=0) < self.needed
+            if self.known.reader.n_series == 1:
+                short[:] = False
+            if not short.all():
+                parts.append((columns[~short], own.of_columns(~short)))
+        if not short.any():
+            return parts
+        everyone = np.arange(self.known.reader.n_series)
+        if unknown >= 0:
+            others = self._of(everyone, longest, 0).lent(self.needed, n_channels)
+            return [*parts, (columns[short], others.of_columns(column[columns[short]]))]
+        some = everyone[:: -(-len(everyone) // MOST_LENDERS)]
+        return [(columns, self._of(some, longest, 0).pooled(n_channels).of_columns(columns % n_channels))]
+
+    def _of(self, chosen: npt.NDArray[np.intp], longest: int, n_unknown: int) -> Loops:
+        """Loops of some of the series."""
+        known, n_channels = self.known.of_series(chosen), self.loop.n_fed
+        columns = (chosen[:, None] * n_channels + np.arange(n_channels)).reshape(-1)
+        seasonal = None if self.seasonal is None else self.seasonal.of_columns(columns)
+        loop = self.loop
+        if known is not self.known:
+            loop = loop._replace(bounds=(loop.bounds[0][columns], loop.bounds[1][columns]))
+        n_shared = min(self.known.reader.n_series, MOST_SHARED)
+        return loops(known, loop, longest, self.needed, self.base, seasonal, n_unknown=n_unknown, n_shared=n_shared)
 
 
 class Seasonal(NamedTuple):
@@ -290,6 +382,10 @@ class Seasonal(NamedTuple):
         begins = np.maximum(ends - n, 0)
         lately = (sums[ends] - sums[begins] + SPREAD_ROWS) / (counts[ends] - counts[begins] + SPREAD_ROWS)
         return cls(np.sqrt(phases), np.sqrt(lately), first)
+
+    def of_columns(self, columns: npt.NDArray[np.intp]) -> Self:
+        """Of some of the columns."""
+        return self._replace(phases=self.phases[:, columns], lately=self.lately[:, columns])
 
     def at(self, begins: Array, n_steps: int) -> Array:
         """Units (forecasts, n_steps, channels) of forecasts whose first target has this number."""
@@ -352,26 +448,23 @@ def check_enough(name: str, given: Any, coverage: float, n_errors: int) -> None:
         )
 
 
-def n_missing_last(absent: Array) -> Array:
-    """How many of the very last rows were missing, (columns,), of which were, (n, columns)."""
-    there = ~absent[::-1]
-    return np.where(there.any(axis=0), there.argmax(axis=0), len(there))
-
-
 def growth(given: Array, before: Array, coverage: float, half: Array, *, bounded: bool) -> Array:
     """By how much wider intervals (rows, channels) of the next row are after rows of which the last were missing.
 
-    `before` (channels,) were missing just before these rows. Errors grow with the root of the steps; `bounded`, up to
-    those of normal rows around their mean.
+    `before` (lag or 1, channels) are the ages of the rows just before these, as of `Simple.ages`. Errors grow with the
+    root of the steps; `bounded`, up to those of normal rows around their mean. Where differences are taken over a
+    season, what was not measured a season before adds up.
     """
-    run = np.zeros(half.shape)
+    run, seasons, lag = np.zeros(half.shape), np.zeros(half.shape), len(before)
+    ages = before
     for t, row in enumerate(np.isnan(given)):
-        run[t] = np.where(row, (run[t - 1] if t else before) + 1, 0.0)
+        ages = _simple.aged(ages, row)
+        run[t], seasons[t] = _simple.since(ages), ages[0] // lag if lag > 1 else 0
     wider = np.sqrt(1 + run)
-    if not bounded:
-        return wider
-    most = stats.norm.ppf((1 + coverage) / 2)
-    return np.asarray(np.where(run > 0, np.maximum(np.minimum(wider, most / np.maximum(half, 1e-300)), 1.0), 1.0))
+    if bounded:
+        most = stats.norm.ppf((1 + coverage) / 2)
+        wider = np.where(run > 0, np.maximum(np.minimum(wider, most / np.maximum(half, 1e-300)), 1.0), 1.0)
+    return np.asarray(wider * np.sqrt(1 + seasons))
 
 
 def n_known(errors: Array) -> int:
@@ -392,11 +485,38 @@ def series_half_width(known: Record, error: Array, reader: Reader, seen: Array, 
     in units of the spread before each.
     """
     n_rows = len(seen) + 1
-    before, unit = np.ones((len(error), 1)), np.ones((n_rows, 1))
+    before, unit = np.ones(error.shape), np.ones((n_rows, error.shape[1]))
     if len(error) < LATEST:
         before, unit = spreads(known.reader, len(error)), spreads(reader, n_rows)
-    error, seen = error / before, seen / unit[:-1]
     latest = max(LATEST, ceil(1 / (1 - coverage)))
-    windows = sliding_window_view(np.concatenate([error[-latest:], seen]), min(latest, len(error)), axis=0)
-    pieces = np.array_split(windows[-n_rows:], 1 + n_rows // ROWS_AT_ONCE)
-    return np.concatenate([half_width(np.moveaxis(piece, 2, 0), coverage) for piece in pieces]) * unit
+    columns = zip((error / before).T, (seen / unit[:-1]).T, strict=True)
+    return np.stack([_latest_half_width(*each, latest, coverage) for each in columns], axis=1) * unit
+
+
+def _latest_half_width(error: Array, seen: Array, latest: int, coverage: float) -> Array:
+    """The size of one channel for each of the rows of which `seen` are the errors, and for one more.
+
+    It is that of the latest errors before that are known.
+    """
+    error = error[~np.isnan(error)][-latest:]
+    check_enough("coverage", coverage, coverage, len(error))
+    there = ~np.isnan(seen)
+    windows = sliding_window_view(np.concatenate([error, seen[there]]), len(error))
+    pieces = np.array_split(windows, 1 + len(windows) // ROWS_AT_ONCE)
+    found = np.concatenate([half_width(piece.T, coverage) for piece in pieces])
+    return np.asarray(found[np.concatenate([[0], np.cumsum(there)])])
+
+
+def lent_errors(error: Array, needed: int, n_channels: int) -> Array:
+    """Errors (n, series x channels); a column that has fewer than needed gets those of the columns of other series."""
+    known = (~np.isnan(error)).sum(axis=0)
+    if (known >= needed).all() or not (known >= needed).any():
+        return error
+    lent = error.copy()
+    for column in np.flatnonzero(known < needed):
+        others = error[:, column % n_channels :: n_channels]
+        others = others[:, (~np.isnan(others)).sum(axis=0) >= needed]
+        if others.size:
+            turn = np.arange(len(error)) % others.shape[1]
+            lent[:, column] = np.where(np.isnan(lent[:, column]), others[np.arange(len(error)), turn], lent[:, column])
+    return lent

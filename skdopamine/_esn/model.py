@@ -95,6 +95,11 @@ class Model(NamedTuple):
         return np.zeros((self.n_units, self.form.n_series))
 
     @property
+    def no_ages(self) -> Array:
+        """The ages of rows none of which was missing."""
+        return self.base.ages(np.zeros((0, self.form.n_columns), dtype=bool))
+
+    @property
     def no_rows(self) -> Equations:
         """What is learnt before the first row."""
         return init_root(*self.readout.shape) if self.exact else _reservoir.init_normal(1, *self.readout.shape)

@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import simple as _simple
 from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.bounds import Range, limits_of
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.frames import Frame
-from skdopamine._esn.intervals import Loops, Record
+from skdopamine._esn.intervals import Held, Loops, Record
 from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
 from skdopamine._esn.reading import none_taken, windows_taken
@@ -32,13 +34,12 @@ class Origin(NamedTuple):
     last: Array  # the last rows before, in training units
     which: Array | None  # series of fit (series,), -1 for another; None: as in fit
     absent: Array | None  # which of the last rows' values were missing; None for none
+    ages: Array  # of the last rows, as of `Simple.ages`
 
     @property
-    def n_bridged(self) -> Array:
-        """How many of the very last rows were missing, (series x channels,)."""
-        if self.absent is None:
-            return np.zeros(self.centre.shape[1], dtype=np.intp)
-        return _intervals.n_missing_last(self.absent)
+    def steps(self) -> Array:
+        """How many steps after what was measured each of its values is, as its centre."""
+        return _simple.steps_ahead(self.ages, len(self.centre))
 
     def given_back(self, values: Array, kinds: Sequence[str] | None, arrays: Callable[[Array], Any]) -> Any:
         """Values (n_steps, series x channels, k) in what the series came in.
@@ -62,19 +63,23 @@ class Outlook(NamedTuple):
 
     origin: Origin
     unit: Array  # (n_steps or 1, series x channels), of errors
-    loops: Loops  # errors in that unit
+    parts: list[tuple[npt.NDArray[np.intp], Loops]]  # columns, and errors in that unit
 
     def quantiles(self, shares: Array) -> Array:
         """Quantiles (n_steps, series x channels, k) of the forecast."""
-        centre, (low, high) = self.origin.centre, self.origin.model.limits
-        errors = self.loops.quantiles(shares, len(centre))
+        centre, (low, high), steps = self.origin.centre, self.origin.model.limits, self.origin.steps
+        errors = np.empty((*centre.shape, len(shares)))
+        for columns, loops in self.parts:
+            errors[:, columns] = loops.quantiles(shares, steps[:, columns])
         values = centre[..., None] + errors * self.unit[..., None]
         return np.asarray(np.clip(values, low[..., None], high[..., None]))
 
-    def paths(self, n_paths: int, rng: np.random.Generator) -> Array:
+    def paths(self, n_paths: int, seed: int) -> Array:
         """Paths (n_steps, series x channels, n_paths) that the rows may take."""
-        centre = self.origin.centre
-        errors = self.loops.paths(len(centre), n_paths, rng)
+        centre, steps = self.origin.centre, self.origin.steps
+        errors = np.empty((n_paths, *centre.shape))
+        for columns, loops in self.parts:
+            errors[..., columns] = loops.paths(steps[:, columns], n_paths, seed)
         return np.moveaxis(np.clip(centre + errors * self.unit, *self.origin.model.limits), 0, -1)
 
 
@@ -91,24 +96,16 @@ class OutlookESN(DopamineESN):
         seasonal = _intervals.Seasonal.of(known, model.population, season) if season and X is None else None
         needed, loop = _intervals.n_needed(coverage), model.loop(model.bounds(stream.span))
         origin = self._origin(n_steps, X, exog)
-        longest = n_steps + int(origin.n_bridged.max())
-        loops = _intervals.loops(known, loop, longest, needed, model.base, seasonal)
-        if model.form.n_series > 1:
-            loops = loops.lent(needed, model.form.n_channels)
-        _intervals.check_enough(name, given, coverage, loops.n_known)
-        if loops.n_independent(n_steps) < FEWEST_LOOPS:
-            self._warn(
-                f"An interval {n_steps} steps ahead rests on {loops.n_rows} rows held back, in which fewer than "
-                f"{FEWEST_LOOPS} such forecasts have room side by side: it may be too narrow or too wide."
-            )
+        which = np.arange(model.form.n_series) if origin.which is None else origin.which
+        parts = Held(known, loop, needed, model.base, seasonal).parts(which, origin.steps)
+        for columns, loops in parts:
+            _intervals.check_enough(name, given, coverage, loops.n_known)
+            self._warn_of_few(int(origin.steps[:, columns].max()) if model.base.lag else n_steps, loops)
         if seasonal is not None:
             unit = seasonal.at(np.array([len(known.target) - (not stream.waiting)]), n_steps)[0]
         else:
             unit = _intervals.spreads(origin.model.reader(origin.last, absent=origin.absent), 1)
-        if origin.which is not None:
-            loops = loops.of_series(origin.which, model.form.n_channels)
-        loops = loops.after(origin.n_bridged, n_steps)
-        return Outlook(origin, unit * origin.model.inputs.unit, loops)
+        return Outlook(origin, unit * origin.model.inputs.unit, parts)
 
     def _origin(self, n_steps: int, X: Any, exog: Any) -> Origin:
         """The forecast and where it begins; warns where it had to be held."""
@@ -117,7 +114,7 @@ class OutlookESN(DopamineESN):
             known = self._exog(exog, none_taken(stream.frame), n_steps, first=False)
             path = stream.path(model, n_steps, known)
             centre = model.restored_path(path, stream.levels)
-            origin = Origin(model, centre, stream.frame, stream.history, None, stream.absent)
+            origin = Origin(model, centre, stream.frame, stream.history, None, stream.absent, stream.ages)
         elif model.form.is_series:
             stream, path, origin = self._origin_after(n_steps, X, exog)
         else:
@@ -126,7 +123,8 @@ class OutlookESN(DopamineESN):
                 raise ValueError(f"X must be one window, got {len(rows)} rows.")
             scaled = model.scaled(rows)
             path = stream.path_after(model, scaled, n_steps, known)
-            origin = Origin(model, model.restored_path(path, stream.levels), Frame(), scaled, None, None)
+            centre = model.restored_path(path, stream.levels)
+            origin = Origin(model, centre, Frame(), scaled, None, None, stream.ages)
         self._warn_if_clipped(path, origin.model, stream)
         return origin
 
@@ -135,8 +133,6 @@ class OutlookESN(DopamineESN):
         taken = self._taken(X, first=False)
         known, lag, values = self._exog(exog, taken, n_steps, first=False), self._model.base.lag, taken.values
         n_lags, fewest = 1 + int(self._model.lags.max()) + lag, min(taken.lengths)
-        if fewest <= lag:
-            raise ValueError(f"X must have more than the {lag} rows that differences are taken over, got {fewest}.")
         if np.isnan(values).all(axis=0).any():
             raise ValueError("X must have a value in each column, got nan alone.")
         if fewest < n_lags:
@@ -145,14 +141,17 @@ class OutlookESN(DopamineESN):
                 "taken to be the mean."
             )
         self._warn_of_gaps((Calendar(),) * len(taken.indexes), taken.indexes)
+        lacks = max(0, lag + 1 - len(values))  # rows that differences are taken over; a series begins after them
+        values, known = _after_nothing(values, lacks), None if known is None else _after_nothing(known, lacks)
         model, stream, which = self._view_of(values, taken.frame, len(taken.lengths), known)
         before = Stream.before(model, model.scaled(values))._replace(span=stream.span)
         rows = self._bridged(model, before, values, None if known is None else known[: len(values)])
         scaled = model.scaled(rows)
         path = stream.path_after(model, scaled, n_steps, known)
-        centre = model.restored_path(path, rows[len(rows) - lag :])
+        centre = model.restored_path(path, model.base.levels(rows))
         begun = np.where(np.isnan(rows), 0.0, values)  # rows before a series begins are none that it lacks
-        return stream, path, Origin(model, centre, taken.frame, scaled, which, model.absent(begun))
+        ages = model.base.ages(np.isnan(begun))
+        return stream, path, Origin(model, centre, taken.frame, scaled, which, model.absent(begun), ages)
 
     def _view_of(
         self, values: Array, frame: Frame | Panel, n_series: int, exog: Array | None
@@ -200,6 +199,14 @@ class OutlookESN(DopamineESN):
                 f"have left that of earlier ones by, and was clipped in {held} of {len(path)} steps."
             )
 
+    def _warn_of_few(self, n_steps: int, loops: Loops) -> None:
+        n_rows = int(np.min(loops.n_rows))
+        if n_rows < FEWEST_LOOPS * n_steps:
+            self._warn(
+                f"An interval {n_steps} steps ahead rests on {n_rows} rows held back, in which fewer than "
+                f"{FEWEST_LOOPS} such forecasts have room side by side: it may be too narrow or too wide."
+            )
+
     def _warn(self, message: str | None) -> None:
         if message is not None:
             warnings.warn(message, UserWarning, stacklevel=users_level())
@@ -216,3 +223,8 @@ class OutlookESN(DopamineESN):
         if self._stream.record is None:
             raise ValueError("Intervals need rows that were not learnt from: there are none after one partial_fit.")
         return self._stream.record
+
+
+def _after_nothing(rows: Array, n: int) -> Array:
+    """Rows after so many in which a series has not begun."""
+    return np.concatenate([np.full((n, rows.shape[1]), np.nan), rows]) if n else rows

@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from skdopamine._esn.bounds import limits_of
-from skdopamine._esn.exog import check_shapes, labels_ahead, names_of, parts_of, rows_of
-from skdopamine._esn.frames import Frame, as_rows, completed, library_of
+from skdopamine._esn.content import check_content, check_list
+from skdopamine._esn.exog import Wanted, check_shapes, names_of, parts_of
+from skdopamine._esn.frames import Frame, as_rows, completed, continued, library_of
 from skdopamine._esn.gaps import bridged, held, missing
 from skdopamine._esn.model import Form, Model
 from skdopamine._esn.panel import Panel, divided, is_panel, side_by_side
@@ -54,6 +55,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         return self._with_values(self._tamed(rows) if first else rows, first=first)
 
     def _windows_given(self, X: Any, y: Any, exog: Any, *, first: bool) -> Rows:
+        check_content(X, "X")
         check_numbers(y)
         fewest = 2 if first else 1
         options: dict[str, Any] = {"dtype": np.float64, "order": "C", "reset": first, "ensure_min_samples": fewest}
@@ -67,7 +69,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         return Rows(inputs, target, inputs, form, known, names=names_of(exog))
 
     def _series_given(self, X: Any, y: Any, exog: Any, *, first: bool) -> Rows:
-        taken = self._taken(X, first=first, ensure_min_samples=2 if first else 1)
+        taken = self._taken(X, first=first, follows=not first, ensure_min_samples=2 if first else 1)
         values, n_series, alone = taken.values, len(taken.lengths), y is None
         n_channels = values.shape[1] // n_series
         form = Form(True, alone, alone, alone and n_channels == 1, n_channels, n_series)
@@ -89,19 +91,24 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
 
     def _windows(self, X: Any) -> Array:
         """Checked windows (n, n_lags, channels)."""
+        check_content(X, "X")
         return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
-    def _taken(self, X: Any, *, first: bool, **options: Any) -> Taken:
-        """Checked series; what their indexes leave out is missing."""
+    def _taken(self, X: Any, *, first: bool, follows: bool = False, **options: Any) -> Taken:
+        """Checked series; what their indexes leave out is missing, also between the rows before and these."""
         before = None if first else self._stream.frame
+        if isinstance(X, list | tuple):
+            check_list(X, first=first)
         panel, parts = divided(X) if is_panel(X) else (None, [X])
         known: Sequence[Frame | None] = before.frames if isinstance(before, Panel) else (before,)
         none = [key for key, part in zip(panel.keys if panel else (), parts, strict=False) if part is None]
         if none:
             raise ValueError(f"X must hold rows of each series, got None for {none[0]!r}.")
+        for part, key in zip(parts, panel.keys if panel else ("",), strict=True):
+            check_content(part, "X", "" if panel is None else f" in the series {key!r}")
         if len(known) != len(parts):
             known = (None,) * len(parts)
-        whole = [completed(part, own) for part, own in zip(parts, known, strict=True)]
+        whole = [(continued if follows else completed)(part, own) for part, own in zip(parts, known, strict=True)]
         parts, had = [part for part, _ in whole], tuple(kept for _, kept in whole)
         frame: Frame | Panel
         if panel is None:
@@ -133,7 +140,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
         form = rows.form
         if not form.is_series or not np.isnan(rows.inputs).any():
             return rows
-        absent = missing(rows.inputs, form.n_series)
+        absent = missing(rows.inputs, form.n_series, begun=form.n_series == 1)
         if first:
             if not absent.any():
                 return rows
@@ -186,16 +193,22 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
             return None
         if not first and not n_known:
             raise ValueError("exog must not be given, as fit had no covariates.")
-        frames = taken.frame.frames if isinstance(taken.frame, Panel) else (taken.frame,)
-        wanted = [labels_ahead(frame, index, n_more) for frame, index in zip(frames, taken.indexes, strict=True)]
-        parts = parts_of(exog, taken.frame, len(n_rows))
         longest = -1 if is_panel(exog) else max(n_rows)
-        arrays = [rows_of(*each, longest=longest) for each in zip(parts, n_rows, wanted, strict=True)]
+        parts = parts_of(exog, taken.frame, len(n_rows))
+        arrays = [each.rows(part, longest=longest) for each, part in zip(_wanted(taken, n_more), parts, strict=True)]
         check_shapes(arrays, n_rows, n_known)
         names, known = names_of(exog), () if first or self._model.covariates is None else self._model.covariates.names
         if names and known and names != known:
             raise ValueError(f"exog must have the columns of fit, {known}, got {names}.")
         return side_by_side(arrays)
+
+
+def _wanted(taken: Taken, n_more: int) -> list[Wanted]:
+    """The rows of each series that covariates are wanted of, with so many ahead."""
+    frames = taken.frame.frames if isinstance(taken.frame, Panel) else (taken.frame,)
+    values = np.split(taken.values, len(taken.lengths), axis=1)
+    parts = zip(frames, taken.indexes, values, taken.lengths, taken.had, strict=True)
+    return [Wanted.of(frame, index, own[len(own) - length :], had, n_more) for frame, index, own, length, had in parts]
 
 
 def windows_taken(n_rows: int) -> Taken:

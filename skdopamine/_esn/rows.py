@@ -64,6 +64,14 @@ class Rows(NamedTuple):
         """The last n rows."""
         return self.part(max(0, len(self.inputs) - n))
 
+    def measured(self) -> Self:
+        """The rows up to the last one in which anything was measured; those of targets of one's own are all kept."""
+        if not self.has_gaps or self.target is not None:
+            return self
+        n = n_measured(self.given)
+        exog = None if self.exog is None else self.exog[:n]
+        return self._replace(inputs=self.inputs[:n], given=self.given[:n], exog=exog)
+
     def some_series(self, n: int) -> Self:
         """Some of the series, from among the longer ones."""
         form = self.form
@@ -100,6 +108,12 @@ def begins(rows: Array, n_series: int) -> npt.NDArray[np.intp]:
     """First row (series,) of each of the series that stand side by side in rows (n, series x channels)."""
     known = ~np.isnan(rows).reshape(len(rows), n_series, -1).all(axis=2)
     return np.asarray(known.argmax(axis=0))
+
+
+def n_measured(goal: Array) -> int:
+    """How many of the targets (n, columns) there are up to the last one that is known."""
+    known = np.flatnonzero(~np.isnan(goal).all(axis=1))
+    return int(known[-1]) + 1 if len(known) else len(goal)
 
 
 def _of_series(values: Any, chosen: npt.NDArray[np.intp], n_series: int) -> Any:

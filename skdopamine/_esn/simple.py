@@ -53,3 +53,36 @@ class Simple(NamedTuple):
         if before is not None:
             total += before
         return np.asarray(total.reshape(padded.shape)[..., :n, :])
+
+    def ages(self, absent: Array, before: Array | None = None) -> Array:
+        """Rows from each of the last `lag` ones, or the last one, back to one that was measured: (lag or 1, columns).
+
+        Where differences are taken over a season, to one at the same time of it. Of the rows `absent` (n, columns) was
+        missing; those before them have the ages `before`.
+        """
+        n = max(1, self.lag)
+        found = np.zeros((n, absent.shape[1]), dtype=np.intp) if before is None else before
+        known = np.concatenate([[0], np.cumsum(~absent.any(axis=1))])
+        whole = np.flatnonzero(known[n:] - known[:-n] == n)  # where so many rows begin that were all measured
+        for row in absent[int(whole[-1]) if len(whole) else 0 :]:
+            found = aged(found, row)
+        return found
+
+
+def aged(ages: Array, absent: Array) -> Array:
+    """The ages of the last rows with one more, (columns,) of which were missing."""
+    return np.concatenate([ages[1:], np.where(absent, ages[:1] + len(ages), 0)])
+
+
+def since(ages: Array) -> Array:
+    """Rows since anything was measured, (columns,)."""
+    return np.asarray((ages + np.arange(len(ages))[::-1, None]).min(axis=0))
+
+
+def steps_ahead(ages: Array, n_steps: int) -> Array:
+    """How many steps after what was measured the next rows are, (n_steps, columns).
+
+    What a season's row was not measured for, the next season's lacks too.
+    """
+    steps = np.arange(n_steps)
+    return 1 + steps[:, None] + np.maximum(since(ages), ages[steps % len(ages)])

@@ -30,6 +30,7 @@ class Stream(NamedTuple):
     waiting: bool  # whether the last row still waits for its target
     calendars: tuple[Calendar, ...]  # labels of the last rows of each series
     levels: Array  # the last rows that differences are taken to, as the user counts: (lag, channels)
+    ages: Array  # of the last rows, as of `Simple.ages`
     frame: Frame | Panel = Frame()  # what the last rows came in
     exog: Array | None = None  # covariates of the last rows, as the user counts
     absent: Array | None = None  # which of the last rows' values were missing; None for none
@@ -48,6 +49,7 @@ class Stream(NamedTuple):
             False,
             (Calendar(),) * model.form.n_series,
             levels,
+            model.no_ages,
         )
 
     @property
@@ -103,6 +105,7 @@ class Stream(NamedTuple):
             waiting,
             extended(self.calendars, further.indexes),
             model.base.levels(known),
+            model.base.ages(np.isnan(further.given), self.ages) if model.form.is_series else self.ages,
             further.frame,
             None if exog is None else kept(model, self.with_exog(exog)),
             None if reader.absent is None else reader.absent[-model.n_history :].copy(),

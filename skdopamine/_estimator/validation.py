@@ -123,7 +123,8 @@ def check_numbers(y: Any) -> None:
     if values.dtype.kind == "O":
         strange = [value for value in values if isinstance(value, str | bytes)]
     if len(strange):
-        raise ValueError(f"y must be numbers, got {plain(strange[0])!r}.")
+        got = str(strange[0]) if values.dtype.kind in "mM" else repr(plain(strange[0]))
+        raise ValueError(f"y must be numbers, got {got}.")
 
 
 def check_labels(classes: Any) -> Array:

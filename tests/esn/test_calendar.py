@@ -6,6 +6,7 @@ import pytest
 from forecasters import SERIES, stream
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score, cross_validate
 
+from skdopamine._esn import frames as _frames
 from skdopamine._esn.calendar import N_LATEST, Calendar, check_index, labels_of
 
 VALUES = SERIES[:200, 0]
@@ -83,14 +84,48 @@ def test_rows_that_follow_at_once_are_read_without_a_word(index):
 
 @pytest.mark.parametrize("index", sorted(set(INDEXES) - {"strings"}))
 @pytest.mark.parametrize("method", ["predict", "score", "partial_fit"])
-def test_rows_that_do_not_follow_are_named(index, method):
+def test_rows_that_overlap_are_named(index, method):
     frame = framed(index)
     model = stream().fit(frame[:100])
-    with pytest.warns(UserWarning, match="leave a gap after those read before"):
-        getattr(model, method)(frame[105:])
-    model.fit(frame[:100])
     with pytest.warns(UserWarning, match="overlap those read before"):
         getattr(model, method)(frame[:100])
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("index", sorted(set(INDEXES) - {"strings"}))
+def test_a_gap_after_the_rows_before_is_bridged(index, many):
+    """In a closed loop, as any other gap."""
+    frame, given = framed(index), (lambda rows: {"a": rows, "b": rows + 1}) if many else (lambda rows: rows)
+    holed = frame[100:].copy()
+    holed[:5] = np.nan
+    apart, whole = (stream().fit(given(frame[:100])) for _ in range(2))
+
+    def of(found):
+        return found["a"] if many else found
+
+    np.testing.assert_array_equal(of(apart.predict(given(frame[105:]))), of(whole.predict(given(holed)))[5:])
+    np.testing.assert_array_equal(
+        np.array(of(apart.predict_interval(given(frame[105:])))),
+        np.array(of(whole.predict_interval(given(holed))))[:, 5:],
+    )
+    assert apart.score(given(frame[105:])) == pytest.approx(whole.score(given(holed)))
+    apart.partial_fit(given(frame[105:])), whole.partial_fit(given(holed))
+    np.testing.assert_array_equal(apart.readout_, whole.readout_)
+    assert of(apart.forecast(3)).equals(of(whole.forecast(3)))
+
+
+def test_members_of_a_panel_have_gaps_of_their_own_after_the_rows_before():
+    frame = framed("days")
+    model = stream().fit({"a": frame[:100], "b": frame[:100] + 1})
+    model.partial_fit({"a": frame[103:110], "b": frame[100:110] + 1})
+    assert model._stream.frame.frames[0].labels == model._stream.frame.frames[1].labels
+
+
+def test_rows_too_far_from_those_before_are_named(monkeypatch):
+    monkeypatch.setattr(_frames, "MOST_BETWEEN", 4)
+    frame = framed("days")
+    with pytest.warns(UserWarning, match="leave a gap after those read before"):
+        stream().fit(frame[:100]).partial_fit(frame[105:])
 
 
 def test_gaps_inside_the_rows_are_named():
@@ -102,10 +137,9 @@ def test_gaps_inside_the_rows_are_named():
         model.forecast(2, frame)
 
 
-def test_gaps_of_cross_validation_are_named():
+def test_gaps_of_cross_validation_are_bridged_and_overlaps_named():
     frame = framed("days")
-    with pytest.warns(UserWarning, match="leave a gap"):
-        cross_val_score(stream(), frame[:-1], VALUES[1:], cv=TimeSeriesSplit(2, gap=5))
+    assert cross_val_score(stream(), frame[:-1], VALUES[1:], cv=TimeSeriesSplit(2, gap=5)).min() > 0
     with pytest.warns(UserWarning, match="overlap"):
         cross_validate(stream(), frame[:-1], VALUES[1:], cv=TimeSeriesSplit(2), return_train_score=True)
 

@@ -171,8 +171,8 @@ BAD = {
     "too few": (PRICES[:4], r"exog must have 5 rows and 2 columns, .*got an array of shape \(4, 2\)"),
     "too many": (PRICES[:6], r"exog must have 5 rows and 2 columns, .*got an array of shape \(6, 2\)"),
     "columns": (PRICES[:5, :1], r"exog must have 5 rows and 2 columns, .*got an array of shape \(5, 1\)"),
-    "missing": (np.full((5, 2), np.nan), "exog contains NaN"),
-    "text": ([["a", "b"]] * 5, "(?i)could not convert|numeric"),
+    "missing": (np.full((5, 2), np.nan), "exog must be known wherever X is, and of the rows ahead, got nan for row 0"),
+    "text": ([["a", "b"]] * 5, "exog must be numbers, got 'a'"),
     "none": (PRICES[:0], r"exog must have 5 rows and 2 columns, .*got an array of shape \(0, 2\)"),
 }
 

@@ -142,7 +142,7 @@ def test_missing_values_at_prediction(series_model, window_model, value):
         (lambda X, y: (X[:0], y[:0]), r"0 sample\(s\)"),
         (lambda X, y: (X[:1], y[:1]), r"1 sample\(s\)|minimum of 2"),
         (lambda X, y: (X[:, :0], y), r"0 feature\(s\)"),
-        (lambda X, y: (np.full(X.shape, "blue"), y), "(?i)string.*blue"),
+        (lambda X, y: (np.full(X.shape, "blue"), y), "X must be numbers, got .blue"),
         (lambda X, y: (X + 1j, y), "(?i)complex"),
         (lambda X, y: (sparse.csr_array(X), y), "(?i)sparse"),
         (lambda X, y: (X, np.stack([[y, y]] * 2).T), r"(?i)dim 3|\by\b.*shape|3d"),

@@ -121,12 +121,6 @@ def test_a_series_of_one_axis_is_a_series_of_one_channel(series):
         np.testing.assert_array_equal(call(model, series[60:]), call(column, FLAT[60:, None]))
 
 
-def test_dates_of_polars_are_no_channel():
-    frame = pl.DataFrame({"ds": pd.date_range("2020", periods=N).to_list(), "y": FLAT})
-    with pytest.raises(ValueError, match=r"X must be numbers, .* got dates in \['ds'\]"):
-        stream().fit(frame)
-
-
 def test_arrays_come_out_as_arrays_whatever_was_fitted():
     series = pd.Series(FLAT)
     model = stream().fit(series[:60])
@@ -174,3 +168,48 @@ def test_a_series_without_gaps_is_left_as_it_is(name):
 def test_an_index_that_has_no_step_or_is_all_gaps_is_left_alone(index):
     series = pd.Series(FLAT, index)
     assert completed(series)[0] is series
+
+
+def on(days, freq="D", n=200, **options):
+    """Times of some weekdays, without a frequency."""
+    index = pd.date_range("2024-01-01", periods=n, freq=freq, **options)
+    return pd.DatetimeIndex(list(index[np.isin(index.weekday, days)]))
+
+
+OPEN = {
+    "Monday to Saturday": on([0, 1, 2, 3, 4, 5]),
+    "with a zone": on([0, 1, 2, 3, 4, 5], tz="Europe/Berlin"),
+    "Tuesday to Sunday": on([1, 2, 3, 4, 5, 6]),
+    "Monday, Wednesday, Friday": on([0, 2, 4], n=300),
+    "hours of working days": on([0, 1, 2, 3, 4], "h", 1500),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.filterwarnings("error")
+def test_weekdays_that_never_occur_are_not_missing(name):
+    index = OPEN[name]
+    rows = pd.Series(
+        np.sin(np.arange(len(index)) / 3) + 0.1 * np.random.default_rng(0).standard_normal(len(index)), index
+    )
+    assert completed(rows)[0] is rows
+    left = rows.drop(index[[10, 30, 31, 40]])
+    whole, had = completed(left)
+    pd.testing.assert_index_equal(whole.index, index)
+    assert np.flatnonzero(~had).tolist() == [10, 30, 31, 40]
+    model = stream(season=None).fit(left[:-20])
+    assert list(model.forecast(9).index) == list(index[-20:-11])
+    assert list(model.forecast_interval(9, X=rows[:-30]).index) == list(index[-30:-21])
+    holed = rows[-20:-10].copy()
+    holed[:6] = np.nan
+    np.testing.assert_array_equal(model.predict(rows[-14:-10]), model.predict(holed)[6:])
+    for first, last in ((-14, -12), (-12, -11), (-11, -9)):  # few labels, which tell nothing by themselves
+        model.partial_fit(rows[first:last])
+        assert list(model.forecast(9).index) == list(index[last:])[:9]
+    assert list(model.partial_fit(model.forecast(2)).forecast(7).index) == list(index[-7:])
+
+
+@pytest.mark.parametrize("days", [[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6]])
+def test_two_weeks_do_not_show_which_days_never_occur(days):
+    rows = pd.Series(FLAT[:12], on(days, n=14))
+    assert len(completed(rows)[0]) > 12

@@ -172,3 +172,36 @@ def test_all_missing_is_an_error(method):
 @pytest.mark.parametrize("stateful", [False, True])
 def test_the_tag_says_whether_gaps_are_allowed(stateful):
     assert get_tags(small(stateful=stateful)).input_tags.allow_nan == stateful
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize(("n_rows", "gap"), [(1200, 400), (300, 100)])
+@pytest.mark.parametrize("options", [{}, {"difference": 1, "season": None}], ids=["rows", "changes"])
+@pytest.mark.filterwarnings("ignore:An interval:UserWarning", "ignore:The forecast left:UserWarning")
+def test_a_sensor_that_has_been_down_for_long_has_intervals(n_rows, gap, many, options):
+    """Longer than the share of rows that are held back: the last rows that were measured are."""
+    wave = np.sin(0.3 * np.arange(n_rows + 5)) + 0.1 * np.random.default_rng(0).standard_normal(n_rows + 5)
+    down = with_gaps(wave[:n_rows], slice(-gap, None))
+    model = stream(**options).fit([down, wave[:n_rows]] if many else down)
+
+    def of(found):
+        return found[0] if many else found
+
+    low, high = of(model.forecast_interval(5))
+    assert np.isfinite(low).all() and (high - low).min() > 0.1
+    nothing = np.full(300, NAN)  # more than the errors that are looked at
+    low, high = of(model.predict_interval([nothing, nothing] if many else nothing))
+    assert np.isfinite(low).all() and (high - low).min() > 0.1
+    assert np.isfinite(of(model.sample_paths(5, 20))).all()
+    shown = stream(**options).fit(wave[: n_rows - gap])
+    if not many:
+        np.testing.assert_allclose(model._model.inputs.unit, shown._model.inputs.unit, rtol=0.05)
+
+
+def test_one_channel_that_is_down_leaves_the_other_its_width():
+    holed = TWO.copy()
+    holed[-120:, 1] = NAN
+    model = stream(season=None).fit(holed)
+    (low, high), (one, other) = model.forecast_interval(5), stream(season=None).fit(TWO).forecast_interval(5)
+    assert np.isfinite(low).all()
+    np.testing.assert_allclose((high - low)[:, 0], (other - one)[:, 0], rtol=0.7)

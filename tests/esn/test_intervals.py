@@ -159,21 +159,26 @@ def test_the_spread_is_never_zero_and_about_one_for_standardised_rows():
 ENDS = np.array([0.05, 0.95])  # of an interval of 90 %
 
 
+def ahead(n_steps):
+    """So many steps that follow what was measured."""
+    return np.arange(1, n_steps + 1)[:, None]
+
+
 def test_overlapping_loops_are_worth_those_that_do_not_overlap():
     error = np.random.default_rng(0).standard_normal((200, 10, 1))
-    low, few = np.moveaxis(Loops(error, 30).quantiles(ENDS, 10), -1, 0)
+    low, few = np.moveaxis(Loops(error, 30).quantiles(ENDS, ahead(10)), -1, 0)
     np.testing.assert_array_equal(low, -few)  # of so few loops side by side
     plain, normal = _intervals.half_width(error, 0.9), stats.norm.ppf(0.95)
     np.testing.assert_allclose(few[0] / plain[0], stats.t.ppf(0.95, 29) / normal, rtol=1e-9)
     np.testing.assert_allclose(few[9] / plain[9], stats.t.ppf(0.95, 2) / normal, rtol=1e-9)
-    beyond = Loops(error, 30).quantiles(ENDS, 40)[..., 1]
+    beyond = Loops(error, 30).quantiles(ENDS, ahead(40))[..., 1]
     np.testing.assert_allclose(beyond[:10], few)
     np.testing.assert_allclose(beyond[39], 2 * few[9])  # with the root of the steps
 
 
 def test_many_loops_tell_errors_above_from_those_below():
     error = np.random.default_rng(0).exponential(1.0, (4000, 5, 1))
-    low, high = np.moveaxis(Loops(error, 4000).quantiles(ENDS, 5), -1, 0)
+    low, high = np.moveaxis(Loops(error, 4000).quantiles(ENDS, ahead(5)), -1, 0)
     np.testing.assert_allclose(low, -np.log(0.95) * np.ones((5, 1)), rtol=0.2)
     np.testing.assert_allclose(high, -np.log(0.05) * np.ones((5, 1)), rtol=0.1)
 
@@ -182,26 +187,28 @@ def test_many_loops_tell_errors_above_from_those_below():
 def test_quantiles_do_not_cross_and_come_in_the_order_asked_for(n_rows):
     error = np.random.default_rng(0).exponential(1.0, (400, 5, 2)) + 0.2
     shares = np.array([0.9, 0.05, 0.5, 0.45, 0.55])
-    found = Loops(error, n_rows).quantiles(shares, 8)
+    found = Loops(error, n_rows).quantiles(shares, ahead(8))
     assert (np.diff(found[..., np.argsort(shares)], axis=-1) >= 0).all()
     for k, share in enumerate(shares):
-        np.testing.assert_array_equal(found[..., k : k + 1], Loops(error, n_rows).quantiles(np.array([share]), 8))
+        np.testing.assert_array_equal(
+            found[..., k : k + 1], Loops(error, n_rows).quantiles(np.array([share]), ahead(8))
+        )
 
 
 @pytest.mark.parametrize("n_rows", [30, 4000])
 def test_paths_have_the_quantiles_of_each_step(n_rows):
     error = np.random.default_rng(0).standard_normal((400, 5, 1)).cumsum(axis=1)
     loops = Loops(error, n_rows)
-    paths = loops.paths(8, 40_000, np.random.Generator(np.random.PCG64(0)))
+    paths = loops.paths(ahead(8), 40_000, 0)
     assert paths.shape == (40_000, 8, 1)
-    expected = loops.quantiles(ENDS, 8)
+    expected = loops.quantiles(ENDS, ahead(8))
     np.testing.assert_allclose(np.quantile(paths, ENDS, axis=0).transpose(1, 2, 0), expected, rtol=0.2)
 
 
 def test_paths_are_whole_loops():
     """Steps of one path go together as those of a loop do."""
     error = np.arange(1.0, 401)[:, None, None] * np.array([1.0, 2.0, 3.0])[:, None]
-    paths = Loops(error, 10**7).paths(3, 50, np.random.Generator(np.random.PCG64(0)))
+    paths = Loops(error, 10**7).paths(ahead(3), 50, 0)
     np.testing.assert_allclose(paths[:, 2, 0], 3 * paths[:, 0, 0], rtol=1e-3)
 
 
