@@ -26,11 +26,16 @@ ROWS_AT_ONCE = 2000
 FEWEST_WHOLE = 9  # loops without a gap that paths are drawn from
 MOST_POOLED = 400  # loops of all series that serve one that is none of them
 MOST_COLUMNS = 20_000  # closed loops, of all series, that are run at once
-FEW_LOOPS, FEW_INDEPENDENT = 100, 20  # in fewer, errors above and below are taken to be alike
-LEAST_WORTH = 2.0  # degrees of freedom of a spread that few loops show
-PRIOR_SEASONS = 3.0  # of errors as they are at all times
+FEW_LOOPS, FEW_INDEPENDENT = 100, 40  # in fewer, errors above and below are taken to be alike
+LOOP_WORTH, LEAST_WORTH = 1.25, 2.0  # degrees of freedom that a loop adds to a spread, and that few have
+NEARBY, MOST_NEARBY = 3.0, 9  # steps within this factor count together, so many of them
+PRIOR_SEASONS = 6.0  # of errors as they are at all times
+PRIOR_LATELY = 6.0  # errors as they are at all times
+PRIOR_CYCLES = 12.0  # of loops as long
 MIDDLE = 0.5  # the share of a median
-PHASES_APART = 24  # times of a season within one of so many parts count together
+FEW_PHASES, LEAST_PERIOD = 24, 4  # a longer season may be one of a part of it, of at least so many rows
+PHASES_APART = (24, 12, 8)  # of such a season, times within one of so many parts may count together
+MOST_FOLDS = 8
 NOTHING = Simple()
 
 
@@ -113,6 +118,7 @@ class Loops(NamedTuple):
 
     errors: Array  # (origins, steps, channels), in the unit of the row that was forecast; nan where it is not known
     n_rows: int  # held back, that loops end in
+    seasonal: "Seasonal | None" = None  # that unit, with a season
 
     def n_independent(self, n_steps: int) -> float:
         """Loops of so many steps that do not overlap."""
@@ -173,8 +179,8 @@ class Loops(NamedTuple):
     def quantiles(self, shares: Array, n_steps: int) -> Array:
         """Errors (n_steps, channels, k) that a new one is below with each of these probabilities.
 
-        Overlapping loops are worth as many as do not overlap: as with a standard deviation that so few values estimate,
-        a quantile is stretched by that of Student's distribution over that of the normal one.
+        Overlapping loops are worth little more than those that do not overlap: as with a standard deviation that so few
+        values estimate, a quantile is stretched by that of Student's distribution over that of the normal one.
         """
         last, growth, worth = self._ahead(n_steps)
         values = np.empty((n_steps, self.errors.shape[2], len(shares)))
@@ -184,7 +190,7 @@ class Loops(NamedTuple):
                 values[..., k] = 0.0
                 continue
             if self.alike:
-                error = half_width(self.errors, 2 * tail - 1)
+                error = pooled_half_width(self.errors, 2 * tail - 1)
             else:
                 error = _quantile(self.errors if share >= MIDDLE else -self.errors, tail)
             stretch = stats.t.ppf(tail, worth) / stats.norm.ppf(tail) if tail > MIDDLE else np.ones(n_steps)
@@ -216,7 +222,7 @@ class Loops(NamedTuple):
         Beyond the longest loops errors are taken to grow with the root of the steps.
         """
         steps, known = np.arange(1, n_steps + 1), self.errors.shape[1]
-        worth = np.maximum(self.n_rows / np.minimum(steps, known) - 1, LEAST_WORTH)
+        worth = np.maximum(LOOP_WORTH * self.n_rows / np.minimum(steps, known), LEAST_WORTH)
         return np.minimum(steps, known) - 1, np.sqrt(np.maximum(steps / known, 1)), worth
 
 
@@ -251,21 +257,27 @@ def loops(
             unit = seasonal.at(own, n_steps) if seasonal else spread(before)[:, None]
             errors.append(error / unit)
         state = known.reader.state_after(loop.population, state, start, end)
-    return Loops(np.concatenate(errors), n_rows - first)
+    found = np.concatenate(errors)
+    if seasonal is not None:
+        factor = seasonal.factor(found, origins, n_rows - first)
+        seasonal = seasonal._replace(phases=seasonal.phases * factor)
+        found /= factor[seasonal.times(origins, n_steps)]
+    return Loops(found, n_rows - first, seasonal)
 
 
 class Seasonal(NamedTuple):
     """Unit of errors at a time of the season, after a row: the error one step ahead at that time, and lately."""
 
-    phases: Array  # (season, channels), that of target 0 being the first
+    phases: Array  # (rows of the season or of a part of it, channels), that of target 0 being the first
     lately: Array  # (targets from the first judged one on + 1, channels): the factor of forecasts that begin with each
     first: int  # target that is judged first
+    around: int  # times of the season before and after one that count with it
 
     @classmethod
     def of(cls, known: Record, population: Population, season: int) -> Self:
         """Of the errors one step ahead, root mean squares.
 
-        A time of the season counts with those around, and both means with some errors of all times.
+        A time of a long season counts with those around, and both means with some errors of all times.
         """
         first = known.judges[0].first
         squares = one_step_errors(known, population)[:, : known.reader.inputs.shape[-1]] ** 2
@@ -276,10 +288,9 @@ class Seasonal(NamedTuple):
         if (n_known > 0).any():  # of a series without an error it is that of the others
             mean = np.where(n_known > 0, mean, mean[n_known > 0].mean())
         mean = np.maximum(mean, np.finfo(float).tiny)
-        phase = np.arange(first, first + len(squares)) % season
-        total = np.stack([np.bincount(phase, column, season) for column in squares.T], axis=1)
-        count = np.stack([np.bincount(phase, column, season) for column in is_known.T], axis=1)
-        total, count = (_around(values, season // PHASES_APART) for values in (total, count))
+        period, apart = _period((squares / mean).sum(axis=1), is_known.sum(axis=1), first, season)
+        phase = np.arange(first, first + len(squares)) % period
+        total, count = (_around(_by_phase(values, phase, period), apart) for values in (squares, is_known))
         phases = (total + PRIOR_SEASONS * mean) / (count + PRIOR_SEASONS)
         n = max(SPREAD_ROWS, 2 * season)
         sums, counts = (
@@ -288,14 +299,64 @@ class Seasonal(NamedTuple):
         )
         ends = np.arange(len(sums))
         begins = np.maximum(ends - n, 0)
-        lately = (sums[ends] - sums[begins] + SPREAD_ROWS) / (counts[ends] - counts[begins] + SPREAD_ROWS)
-        return cls(np.sqrt(phases), np.sqrt(lately), first)
+        lately = (sums[ends] - sums[begins] + PRIOR_LATELY) / (counts[ends] - counts[begins] + PRIOR_LATELY)
+        return cls(np.sqrt(phases), np.sqrt(lately), first, apart)
 
     def at(self, begins: Array, n_steps: int) -> Array:
         """Units (forecasts, n_steps, channels) of forecasts whose first target has this number."""
-        times = begins[:, None] + np.arange(n_steps)
         lately = self.lately[np.clip(begins - self.first, 0, len(self.lately) - 1)]
-        return np.asarray(self.phases[times % len(self.phases)] * lately[:, None])
+        return np.asarray(self.phases[self.times(begins, n_steps)] * lately[:, None])
+
+    def times(self, begins: Array, n_steps: int) -> Array:
+        """Times of the season (forecasts, n_steps) of such forecasts."""
+        return np.asarray((begins[:, None] + np.arange(n_steps)) % len(self.phases))
+
+    def factor(self, errors: Array, begins: Array, n_rows: int) -> Array:
+        """By how much errors of loops over so many rows differ at each time of the season, (rows of it, channels).
+
+        Those of each step (forecasts, n_steps, channels) are compared with each other, and count with some cycles of
+        loops without a difference.
+        """
+        is_known, period = ~np.isnan(errors), len(self.phases)
+        squares = np.where(is_known, errors, 0.0) ** 2
+        size = squares.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
+        squares = squares / np.where(size > 0, size, 1.0)
+        phase = self.times(begins, errors.shape[1]).ravel()
+        flat = (values.reshape(len(phase), -1) for values in (squares, is_known))
+        total, count = (_around(_by_phase(values, phase, period), self.around) for values in flat)
+        worth = n_rows / period * np.minimum(1.0, count / np.maximum(count.mean(axis=0), 1.0))
+        share = total / np.maximum(count, 1)
+        return np.asarray(np.sqrt((share * worth + PRIOR_CYCLES) / (worth + PRIOR_CYCLES)))
+
+
+def _period(squares: Array, count: Array, first: int, season: int) -> tuple[int, int]:
+    """Rows of the season of errors, and how many times before and after one count with it.
+
+    A week may have the pattern of a day. The one is taken that tells errors of other seasons best: `squares` (rows,)
+    are sums of so many, in units of their mean, the first being that of target `first`.
+    """
+    if season <= FEW_PHASES:
+        return season, 0
+    rows, best = np.arange(len(squares)), (np.inf, season, 0)
+    n_folds = max(2, min(MOST_FOLDS, len(rows) // season))
+    fold = rows // season % n_folds
+    for period in (n for n in range(LEAST_PERIOD, season + 1) if season % n == 0):
+        phase = (first + rows) % period
+        apart = fold * period + phase
+        of_fold = [
+            np.bincount(apart, values, n_folds * period).reshape(n_folds, period).T for values in (squares, count)
+        ]
+        for around in sorted({0, *(period // part for part in PHASES_APART)}):
+            total, known = (_around(values, around) for values in of_fold)
+            others = [values.sum(axis=1, keepdims=True) - values for values in (total, known)]
+            mean = ((others[0] + PRIOR_SEASONS) / (others[1] + PRIOR_SEASONS))[phase, fold]
+            best = min(best, (float((count * np.log(mean) + squares / mean).sum()), period, around))
+    return best[1:]
+
+
+def _by_phase(values: Array, phase: Array, period: int) -> Array:
+    """Sums of values (n, columns) at each of the times (n,) of a season, (period, columns)."""
+    return np.stack([np.bincount(phase, column, period) for column in values.T], axis=1)
 
 
 def _around(values: Array, n: int) -> Array:
@@ -383,6 +444,30 @@ def half_width(error: Array, coverage: float) -> Array:
     """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
     check_enough("coverage", coverage, coverage, n_known(error))
     return _quantile(np.abs(error), coverage)
+
+
+def pooled_half_width(error: Array, coverage: float) -> Array:
+    """Such sizes (steps, channels) of errors of loops (n, steps, channels), of which there are few.
+
+    Errors in units of the root mean square of their step are pooled with those of steps nearby, and sizes lie between
+    two of these.
+    """
+    check_enough("coverage", coverage, coverage, n_known(error))
+    is_known, n_steps = ~np.isnan(error), error.shape[1]
+    size = np.sqrt((np.where(is_known, error, 0.0) ** 2).sum(axis=0) / np.maximum(is_known.sum(axis=0), 1))
+    relative, half = np.abs(error) / np.where(size > 0, size, 1.0), np.empty(size.shape)
+    for step in range(n_steps):
+        nearby = np.geomspace((step + 1) / NEARBY, (step + 1) * NEARBY, MOST_NEARBY)
+        steps = np.unique(np.clip(np.round(nearby), 1, n_steps).astype(np.intp)) - 1
+        ordered = np.sort(relative[:, steps].reshape(-1, error.shape[2]), axis=0)
+        last = (~np.isnan(ordered)).sum(axis=0) - 1
+        at = np.clip((last + 2) * coverage - 1, 0, last)
+        below = np.floor(at).astype(np.intp)
+        low, high = (
+            np.take_along_axis(ordered, rank[None], axis=0)[0] for rank in (below, np.minimum(below + 1, last))
+        )
+        half[step] = low + (at - below) * (high - low)
+    return np.asarray(half * size)
 
 
 def series_half_width(known: Record, error: Array, reader: Reader, seen: Array, coverage: float) -> Array:

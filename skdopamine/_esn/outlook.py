@@ -101,8 +101,8 @@ class OutlookESN(DopamineESN):
                 f"An interval {n_steps} steps ahead rests on {loops.n_rows} rows held back, in which fewer than "
                 f"{FEWEST_LOOPS} such forecasts have room side by side: it may be too narrow or too wide."
             )
-        if seasonal is not None:
-            unit = seasonal.at(np.array([len(known.target) - (not stream.waiting)]), n_steps)[0]
+        if loops.seasonal is not None:
+            unit = loops.seasonal.at(np.array([len(known.target) - (not stream.waiting)]), n_steps)[0]
         else:
             unit = _intervals.spreads(origin.model.reader(origin.last, absent=origin.absent), 1)
         if origin.which is not None:
