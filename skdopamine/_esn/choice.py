@@ -13,7 +13,7 @@ import numpy.typing as npt
 from skdopamine._esn.forecast import N_HORIZONS, Assignment, SeriesReader
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.model import Model
-from skdopamine._esn.reservoir import Gains
+from skdopamine._esn.reservoir import Gains, drawn
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._typing import Array
@@ -24,6 +24,8 @@ FEWEST_LEARNT = 8  # rows of the first readout
 SHARE_OF_STEPS, MOST_STEPS = 5, 200  # loops are as long as one in so many rows
 SHRINKING = 0.01  # penalty that pulls a readout to the simple forecast
 N_SPLITS, N_ORIGINS = 6, 4  # readouts, and loops of each
+N_RESERVOIRS = 5  # whose paths are averaged, if any are
+LEAST_GAIN = 0.03  # of the log error, that so many reservoirs are worth
 HALF = float(np.log(2.0))  # lower log error that counts even where loops can hardly tell
 FLOOR = 1e-24  # of a mean squared error, in units of the variance
 
@@ -66,11 +68,12 @@ class Trial(NamedTuple):
         trust[first:] = own[: len(trust) - first]
         return self._replace(trust=trust)
 
-    def levels(self, task: Assignment, models: list[Model]) -> Array:
+    def levels(self, task: Assignment, models: list[Model], *, each: bool = False) -> Array:
         """Log error (models, loops) of models that differ in what their readout shrinks to, and how far.
 
-        They have one reservoir and read the same differences. An error is the root mean square of the rows so far, over
-        all channels, in units of the rows' deviation; its logarithm is the mean over `N_HORIZONS` lengths of the loop.
+        They have the same reservoirs and read the same differences. An error is the root mean square of the rows so
+        far, over all channels, in units of the rows' deviation; its logarithm is the mean over `N_HORIZONS` lengths of
+        the loop. With `each`, a model is followed by each of its reservoirs by itself.
         """
         first, reader = models[0], task.reader
         assert isinstance(reader, SeriesReader)
@@ -86,10 +89,11 @@ class Trial(NamedTuple):
             known.append(~np.isnan(first.base.added(truth)))
             errors = []
             for model in models:
-                readout = normal.solve(model.gains, model.n_units, model.expected)
+                readout = normal.solve(model.shared_gains, model.n_units, model.expected)
                 loop = Loop(population, readout, model.lags, task.bounds, first.form.n_channels)
-                path = reader.closed(loop, starts, last_rows, self.n_steps)[0]
-                errors.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
+                paths = reader.closed(loop, starts, last_rows, self.n_steps)
+                for path in (paths.mean(axis=0), *(paths if each else ())):
+                    errors.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
             found.append(np.stack(errors))
         squares, weight = np.concatenate(found, axis=1) ** 2, np.concatenate(known)
         squares = np.where(weight, squares, 0.0).sum(axis=-1)
@@ -147,6 +151,25 @@ class Court(NamedTuple):
     def is_beaten_by(self, model: Model) -> bool:
         """Whether a model does better on the loops held back, by more than chance."""
         return self.trial.is_better(self.trial.levels(self.task, [model])[0], self.levels, self.by)
+
+    def is_tuned(self, model: Model) -> bool:
+        """Whether a model has other gains than the best that was not tuned."""
+        return model.gains is not self.model.gains
+
+    def averaged(self, model: Model, connectivity: float | str) -> Model:
+        """The model with further reservoirs of the same gains, where the mean of their paths does better than a path.
+
+        Paths of reservoirs that are far from linear, as tuned gains make them, differ by what was drawn; those of gains
+        as they are hardly do, so that there is nothing to average. All reservoirs count as what one path is worth: the
+        gains were chosen for the first, on these very rows.
+        """
+        seeds = range(model.seed + 1, model.seed + N_RESERVOIRS)
+        others = tuple(drawn(model.n_units, model.form.n_channels, connectivity, seed) for seed in seeds)
+        several = model.with_others(others)
+        mean, *alone = self.trial.levels(self.task, [several], each=True)
+        one = np.mean(alone, axis=0)
+        pays = self.trial.is_better(mean, one) and mean.mean() < one.mean() - LEAST_GAIN
+        return several if pays else model
 
 
 def _shrinking(gains: Gains) -> Gains:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from skdopamine._esn.forecast import Reader, predicted
 from skdopamine._esn.loop import Loop
-from skdopamine._esn.reservoir import Population
+from skdopamine._esn.reservoir import Population, by_member
 from skdopamine._esn.simple import Simple
 from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
@@ -250,7 +250,8 @@ def loops(
     for readout, start, end in known.spans():
         inside = origins[(origins >= start) & (origins < end)]
         for own in np.array_split(inside, -(-len(inside) * n_series // MOST_COLUMNS)) if len(inside) else ():
-            path = known.reader.paths(loop._replace(readout=readout[None]), state, start, own, n_steps)
+            judge = loop._replace(readout=by_member(readout, loop.population.n_members))
+            path = known.reader.paths(judge, state, start, own, n_steps)
             rows = own[:, None] + np.arange(n_steps)
             error = base.added(known.target[rows, : n_series * loop.n_fed] - path)
             before = known.reader.known(own, SPREAD_ROWS)
@@ -288,9 +289,9 @@ class Seasonal(NamedTuple):
         if (n_known > 0).any():  # of a series without an error it is that of the others
             mean = np.where(n_known > 0, mean, mean[n_known > 0].mean())
         mean = np.maximum(mean, np.finfo(float).tiny)
-        period, apart = _period((squares / mean).sum(axis=1), is_known.sum(axis=1), first, season)
+        period, around = _period((squares / mean).sum(axis=1), is_known.sum(axis=1), first, season)
         phase = np.arange(first, first + len(squares)) % period
-        total, count = (_around(_by_phase(values, phase, period), apart) for values in (squares, is_known))
+        total, count = (_around(_by_phase(values, phase, period), around) for values in (squares, is_known))
         phases = (total + PRIOR_SEASONS * mean) / (count + PRIOR_SEASONS)
         n = max(SPREAD_ROWS, 2 * season)
         sums, counts = (
@@ -300,7 +301,7 @@ class Seasonal(NamedTuple):
         ends = np.arange(len(sums))
         begins = np.maximum(ends - n, 0)
         lately = (sums[ends] - sums[begins] + PRIOR_LATELY) / (counts[ends] - counts[begins] + PRIOR_LATELY)
-        return cls(np.sqrt(phases), np.sqrt(lately), first, apart)
+        return cls(np.sqrt(phases), np.sqrt(lately), first, around)
 
     def at(self, begins: Array, n_steps: int) -> Array:
         """Units (forecasts, n_steps, channels) of forecasts whose first target has this number."""
@@ -342,9 +343,9 @@ def _period(squares: Array, count: Array, first: int, season: int) -> tuple[int,
     fold = rows // season % n_folds
     for period in (n for n in range(LEAST_PERIOD, season + 1) if season % n == 0):
         phase = (first + rows) % period
-        apart = fold * period + phase
+        cell = fold * period + phase
         of_fold = [
-            np.bincount(apart, values, n_folds * period).reshape(n_folds, period).T for values in (squares, count)
+            np.bincount(cell, values, n_folds * period).reshape(n_folds, period).T for values in (squares, count)
         ]
         for around in sorted({0, *(period // part for part in PHASES_APART)}):
             total, known = (_around(values, around) for values in of_fold)
