@@ -25,7 +25,8 @@ SHARE_OF_STEPS, MOST_STEPS = 5, 200  # loops are as long as one in so many rows
 SHRINKING = 0.01  # penalty that pulls a readout to the simple forecast
 N_SPLITS, N_ORIGINS = 6, 4  # readouts, and loops of each
 N_RESERVOIRS = 5  # whose paths are averaged, if any are
-LEAST_GAIN = 0.03  # of the log error, that so many reservoirs are worth
+LEAST_LEVEL = float(np.log(0.01))  # of the error, below which there is no noise to speak of
+LEAST_GAIN = 0.03  # of the log error that so many reservoirs are worth; less is no difference
 HALF = float(np.log(2.0))  # lower log error that counts even where loops can hardly tell
 FLOOR = 1e-24  # of a mean squared error, in units of the variance
 
@@ -160,15 +161,17 @@ class Court(NamedTuple):
         """The model with further reservoirs of the same gains, where the mean of their paths does better than a path.
 
         Paths of reservoirs that are far from linear, as tuned gains make them, differ by what was drawn; those of gains
-        as they are hardly do, so that there is nothing to average. All reservoirs count as what one path is worth: the
-        gains were chosen for the first, on these very rows.
+        as they are hardly do, so that there is nothing to average. All reservoirs count as what one path is worth, as
+        the gains were chosen for the first, on these very rows. But they may be worth little to others: the mean must
+        not be worse than the first either, and where its errors are close to rounding, the first stays alone.
         """
         seeds = range(model.seed + 1, model.seed + N_RESERVOIRS)
         others = tuple(drawn(model.n_units, model.form.n_channels, connectivity, seed) for seed in seeds)
         several = model.with_others(others)
         mean, *alone = self.trial.levels(self.task, [several], each=True)
         one = np.mean(alone, axis=0)
-        pays = self.trial.is_better(mean, one) and mean.mean() < one.mean() - LEAST_GAIN
+        most = min(one.mean() - LEAST_GAIN, alone[0].mean() + LEAST_GAIN)
+        pays = self.trial.is_better(mean, one) and alone[0].mean() > LEAST_LEVEL and mean.mean() < most
         return several if pays else model
 
 

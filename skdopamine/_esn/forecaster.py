@@ -193,8 +193,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     Tuned gains make reservoirs far from linear, and their forecasts depend on what was drawn. So where such gains are
     kept for one series with noise, four more reservoirs are drawn, and the mean of all five paths is forecast if it
-    does better than one path on the loops held back, by more than a standard error and by 3 % (`n_reservoirs_`). What
-    follows `fit` then takes three to five times as long.
+    does better on the loops held back than one path does on average, by more than a standard error and by 3 %, and no
+    worse than the first (`n_reservoirs_`). What follows `fit` then takes three to five times as long.
 
     With ``loss="absolute_error"`` and "huber" rows weigh less the larger their errors are, by least squares again and
     again: one over the error or, beyond 1.345 deviations, that over it, a deviation being that of the median of the

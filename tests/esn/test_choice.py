@@ -368,15 +368,21 @@ def alone(model, stream, k):
     return one, stream._replace(state=stream.state[own], normal=stream.normal.member(k), record=record)
 
 
-@pytest.mark.parametrize(("gain", "spread", "pays"), [(0.2, 0.1, True), (0.01, 0.0, False), (0.2, 2.0, False)])
+@pytest.mark.parametrize(
+    ("gain", "spread", "first", "level", "pays"),
+    [
+        *((0.2, 0.1, 0.0, 1.0, True), (0.01, 0, 0, 1, False), (0.2, 2.0, 0, 1, False), (0.2, 0.1, 0, -5, False)),
+        *((0.3, 0, -0.31, 1, True), (0.3, 0, -0.4, 1, False)),
+    ],
+)
 def test_several_reservoirs_are_kept_where_their_mean_is_better_than_one_by_more_than_chance(
-    gain, spread, pays, monkeypatch
+    gain, spread, first, level, pays, monkeypatch
 ):
     esn = fitted(rows_and_exog(1)[0])
     trial = Trial.of(noise(60)[:, None], 5, 12)._replace(n_independent=4.0)
-    one = np.array([[1.0, 1.4, 0.6, 1.0]])
+    one = np.array([[0.0, 0.4, -0.4, 0.0]]) + level
     sway = spread * np.array([1.0, -1.0, 1.0, -1.0])
-    levels = np.concatenate([one - gain + sway, one + 0.5, one - 0.5, one, one, one])
+    levels = np.concatenate([one - gain + sway, one + first, one - first, one + 0.5, one - 0.5, one])
 
     def told(self, task, models, *, each=False):
         assert each
@@ -429,6 +435,26 @@ def test_what_several_reservoirs_say_is_the_mean_of_what_each_says(always_three,
         for k, (one, _) in enumerate(singles):
             solved = one.solved(esn._stream.normal.member(k))
             np.testing.assert_allclose(alone(esn._model, esn._stream, k)[0].readout, solved.readout, rtol=1e-9)
+
+
+def test_a_judge_of_several_reservoirs_who_is_interrupted_leaves_one(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Court, "averaged", interrupted)
+    monkeypatch.setattr(Court, "is_tuned", lambda self, model: True)
+    with pytest.warns(UserWarning, match="interrupted after"):
+        esn = fitted(rows_and_exog(1)[0])
+    assert esn.n_reservoirs_ == 1
+    assert np.isfinite(esn.forecast(5)).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("trainable", "many"), [(("gains", "readout"), False), (("gains",), True)])
+def test_weights_that_are_trained_and_many_series_have_one_reservoir(always_three, trainable, many):
+    series = rows_and_exog(1)[0][:300]
+    esn = fitted([series, series[::-1]] if many else series, trainable=trainable)
+    assert esn.n_reservoirs_ == 1
 
 
 def test_several_reservoirs_go_through_every_door(always_three):
