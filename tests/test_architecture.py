@@ -101,6 +101,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "bounds",
             "calendar",
             "frames",
+            "held",
             "intervals",
             "model",
             "panel",
@@ -187,11 +188,12 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "bounds": {"standard"},
         "wild": set(),
         "standard": set(),
+        "held": {"intervals", "loop", "simple"},
+        "content": {"frames"},
         "panel": {"content", "frames"},
         "exog": {"calendar", "content", "frames", "panel"},
         "frames": {"calendar"},
         "calendar": set(),
-        "content": {"frames"},
     },
 }
 TOP = {  # files beside the wings -> what they may import

@@ -57,10 +57,11 @@ class ForecastingESN(OutlookESN):
         As `predict_interval`, from the errors of closed loops in rows that the readout has not learnt from, the last
         4,000 at most; in fewer than 400 rows, by readouts of the rows before each of four pieces of the second half.
         They are counted in units of the spread of the 24 rows before, as restless times are harder to forecast [1]_ or,
-        with a season and X=None, in units of the errors one step ahead at that time of the season and lately. Where
-        many loops have room side by side, errors above and below are told apart. Where few have, intervals are wider,
-        as loops that overlap are worth less, and `forecast_interval` warns below two. Beyond the longest loops
-        intervals widen with the root of the steps.
+        with a season and X=None, in units of the errors at that time of the season, one step ahead and of loops, and
+        lately; a season of more than 24 rows may turn out to be one of a part of it, as a week is of a day. Where
+        many loops have room side by side, errors above and below are told apart. Where few have, errors of steps nearby
+        are pooled, each in units of its step's, and intervals are wider, as loops that overlap are worth less;
+        `forecast_interval` warns below two. Beyond the longest loops intervals widen with the root of the steps.
 
         Parameters
         ----------

@@ -102,6 +102,9 @@ class DopamineESN(Training):
             if goes_on and court is not None and court.by == 0 and self.loss in POLISHED:
                 latest = self._latest(self._assignment(model, some), TUNING_ROWS)
                 model = judged(partial(polished, model, latest, seasonal=self.readout_lags != "auto"), results, model)
+                alone = model.exact or model.form.n_series > 1 or set(trainable) - {"gains"}
+                if not alone and court.is_tuned(model):
+                    model = judged(partial(court.averaged, model, self.reservoir_connectivity), results, model)
         model = self._for_all(model, rows)
         if rows.has_gaps:
             rows = self._bridged_by(model, rows)
@@ -132,6 +135,7 @@ class DopamineESN(Training):
             return model
         whole = self._started(rows, Plan(Simple(model.base.lag), model.seasons, model.seed), model.weights)
         whole = whole._replace(gains=model.gains, training=model.training, base=model.base, lags=model.lags)
+        whole = whole._replace(others=model.others)
         return whole._replace(degree=model.degree, exact=model.exact).emptied()
 
     def _bridged_by(self, model: Model, rows: Rows) -> Rows:
@@ -351,16 +355,15 @@ class DopamineESN(Training):
             after = task.reader.state_after(population, model.zero_state, 0, edges[0])
             folds, states = [], [after]
             for first, last in pairwise(edges):
-                fold, after = task.learned(
-                    population, init_normal(1, *model.readout.shape), after, (first, last), model.seed
-                )
+                nothing = init_normal(model.n_reservoirs, model.n_features, model.readout.shape[1])
+                fold, after = task.learned(population, nothing, after, (first, last), model.seed)
                 folds.append(fold)
                 states.append(after)
             judged = range(len(folds) // 2 if is_series else 0, len(folds))
             learnt = [folds[:k] if is_series else [*folds[:k], *folds[k + 1 :]] for k in judged]
             if all(learnt):
-                solve = partial(Normal.solve, gains=model.gains, n_units=model.n_units, expected=model.expected)
-                readouts = [solve(_reservoir.total(parts))[0] for parts in learnt]
+                solve = partial(Normal.solve, gains=model.shared_gains, n_units=model.n_units, expected=model.expected)
+                readouts = [np.concatenate(solve(_reservoir.total(parts))) for parts in learnt]
                 if np.isfinite(readouts).all():
                     judges = [Judge(int(edges[k]), own) for k, own in zip(judged, readouts, strict=True)]
                     state = states[judged[0]]
@@ -377,6 +380,7 @@ class DopamineESN(Training):
             "_model": model,
             "_stream": stream,
             "readout_": model.readout,
+            "n_reservoirs_": model.n_reservoirs,
             "lags_": model.lags,
             "n_channels_": model.form.n_channels,
             "n_outputs_": model.readout.shape[1],

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from skdopamine._esn.forecast import N_HORIZONS, Assignment, SeriesReader
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.model import Model
-from skdopamine._esn.reservoir import Gains, Normal
+from skdopamine._esn.reservoir import Gains, Normal, drawn
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._typing import Array
@@ -26,6 +26,9 @@ FEWEST_LEARNT = 8  # rows of the first readout
 SHARE_OF_STEPS, MOST_STEPS = 5, 200  # loops are as long as one in so many rows
 SHRINKING = 0.01  # penalty that pulls a readout to the simple forecast
 N_SPLITS, N_ORIGINS = 6, 4  # readouts, and loops of each
+N_RESERVOIRS = 5  # whose paths are averaged, if any are
+LEAST_LEVEL = float(np.log(0.01))  # of the error, below which there is no noise to speak of
+LEAST_GAIN = 0.03  # of the log error that so many reservoirs are worth; less is no difference
 HALF = float(np.log(2.0))  # lower log error that counts even where loops can hardly tell
 FLOOR = 1e-24  # of a mean squared error, in units of the variance
 
@@ -68,11 +71,12 @@ class Trial(NamedTuple):
         trust[first:] = own[: len(trust) - first]
         return self._replace(trust=trust)
 
-    def opinions(self, task: Assignment, models: list[Model]) -> "list[Opinion]":
+    def opinions(self, task: Assignment, models: list[Model], *, each: bool = False) -> "list[Opinion]":
         """What loops say of models that differ in what their readout shrinks to, and how far.
 
-        They have one reservoir and read the same differences. An error is the root mean square of the rows so far, over
-        all channels, in units of the rows' deviation; its logarithm is the mean over `N_HORIZONS` lengths of the loop.
+        They have the same reservoirs and read the same differences. An error is the root mean square of the rows so
+        far, over all channels, in units of the rows' deviation; its logarithm is the mean over `N_HORIZONS` lengths of
+        the loop. With `each`, the models are followed by each of their reservoirs by itself.
         """
         first, reader = models[0], task.reader
         assert isinstance(reader, SeriesReader)
@@ -86,10 +90,15 @@ class Trial(NamedTuple):
             ahead = last_rows[:, None] + np.arange(self.n_steps)
             truth, trust = task.target[ahead, : first.form.n_columns], self.trust[ahead + 1 + lag]
             known.append(~np.isnan(first.base.added(truth)))
-            readouts = [normal.solve(model.gains, model.n_units, model.expected) for model in models]
-            loop = Loop(population, np.concatenate(readouts), first.lags, task.bounds, first.form.n_channels)
-            path = reader.closed(loop, starts, last_rows, self.n_steps)
-            found.append(trust * first.base.added(truth - path) * (first.inputs.unit / self.unit))
+            n_members = first.n_reservoirs, len(models)
+            solved = [normal.solve(model.shared_gains, model.n_units, model.expected) for model in models]
+            readouts = np.stack(solved, axis=1)  # (reservoirs, models, features, targets)
+            members = readouts.reshape(-1, *readouts.shape[2:])
+            loop = Loop(population, members, first.lags, task.bounds, first.form.n_channels)
+            apart = reader.closed(loop, starts, last_rows, self.n_steps)
+            apart = apart.reshape(*n_members, *apart.shape[1:])
+            paths = np.concatenate([apart.mean(axis=0), *(apart if each else ())])
+            found.append(trust * first.base.added(truth - paths) * (first.inputs.unit / self.unit))
         squares, weight = np.concatenate(found, axis=1) ** 2, np.concatenate(known)
         squares = np.where(weight, squares, 0.0).sum(axis=-1)
         lengths = np.unique(np.round(np.geomspace(1, self.n_steps, N_HORIZONS)).astype(int))
@@ -98,8 +107,9 @@ class Trial(NamedTuple):
         levels = 0.5 * np.log(means + FLOOR).mean(axis=-1)
         levels = np.where(np.isnan(levels), np.inf, levels)
         assert isinstance(normal, Normal)  # no readout is exact before it is judged
-        left = [float(normal.errors(own)[0]) / max(normal.power, FLOOR) for own in readouts]
-        return [Opinion(*each) for each in zip(levels, left, strict=True)]
+        left = [float(normal.errors(own)[0]) / max(normal.power, FLOOR) for own in solved]
+        left += left * first.n_reservoirs if each else []
+        return [Opinion(*found) for found in zip(levels, left, strict=True)]
 
     def is_better(self, levels: Array, than: Array, by: float = 0.0) -> bool:
         """Whether the mean of levels (loops,) is lower, `by` so much and more than its standard error.
@@ -159,6 +169,27 @@ class Court(NamedTuple):
     def is_beaten_by(self, opinion: "Opinion") -> bool:
         """Whether a model does better on the loops held back, by more than chance."""
         return self.trial.is_better(opinion.levels, self.levels, self.by)
+
+    def is_tuned(self, model: Model) -> bool:
+        """Whether a model has other gains than the best that was not tuned."""
+        return model.gains is not self.model.gains
+
+    def averaged(self, model: Model, connectivity: float | str) -> Model:
+        """The model with further reservoirs of the same gains, where the mean of their paths does better than a path.
+
+        Paths of reservoirs that are far from linear, as tuned gains make them, differ by what was drawn; those of gains
+        as they are hardly do, so that there is nothing to average. All reservoirs count as what one path is worth, as
+        the gains were chosen for the first, on these very rows. But they may be worth little to others: the mean must
+        not be worse than the first either, and where its errors are close to rounding, the first stays alone.
+        """
+        seeds = range(model.seed + 1, model.seed + N_RESERVOIRS)
+        others = tuple(drawn(model.n_units, model.form.n_channels, connectivity, seed) for seed in seeds)
+        several = model.with_others(others)
+        mean, *alone = (opinion.levels for opinion in self.trial.opinions(self.task, [several], each=True))
+        one = np.mean(alone, axis=0)
+        most = min(one.mean() - LEAST_GAIN, alone[0].mean() + LEAST_GAIN)
+        pays = self.trial.is_better(mean, one) and alone[0].mean() > LEAST_LEVEL and mean.mean() < most
+        return several if pays else model
 
 
 class Opinion(NamedTuple):

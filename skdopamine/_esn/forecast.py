@@ -76,7 +76,10 @@ class Reader(Protocol):
         """State after reading rows without learning from them."""
 
     def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
-        """Closed loops (origins, n_steps, channels) after those rows, of one reservoir; `state` is before `first`."""
+        """Closed loops (origins, n_steps, channels) after those rows, each reservoir's own; their mean.
+
+        `state` is that before `first`.
+        """
 
     def recent(self, rows: npt.NDArray[np.intp], n: int) -> Array:
         """Values (rows, n, channels) at the last n times before each of the rows, which counts too."""
@@ -140,7 +143,7 @@ class SeriesReader(NamedTuple):
 
     def paths(self, loop: Loop, state: Array, first: int, origins: npt.NDArray[np.intp], n_steps: int) -> Array:
         starts = self.starts(loop.population, state, first, origins)
-        return np.asarray(self.closed(loop, starts, origins, n_steps)[0])
+        return np.asarray(self.closed(loop, starts, origins, n_steps).mean(axis=0))
 
     def start(self, state: Array, origins: npt.NDArray[np.intp], n_steps: int) -> Start:
         """Where closed loops of so many steps after those rows begin; `state` (members x units, origins x series)."""
@@ -367,10 +370,10 @@ class Assignment(NamedTuple):
 
 
 def predicted(reader: Reader, population: Population, readout: Array, state: Array, first: int, last: int) -> Array:
-    """Predictions (rows, targets) of one reservoir in training units; `state` is that before the first row."""
+    """Predictions (rows, targets) of the reservoirs in training units; `state` is that before the first row."""
     ahead = [np.empty((0, readout.shape[1]))]
     for _, states, past in reader.read(population, first, last, state):
-        ahead.append(_reservoir.features(population, states, past)[0] @ readout)
+        ahead.append(_reservoir.said(_reservoir.features(population, states, past), readout))
     return np.concatenate(ahead).reshape(last - first, readout.shape[1] * reader.n_series)
 
 

@@ -52,7 +52,7 @@ def bridged(model: Model, stream: Stream, rows: Array, absent: Array, exog: Arra
             covariates[last] = seen[n_known + t]
         reader = model.reader(whole, covariates)
         state, history, at = reader.state_after(population, state, len(history), len(whole)), whole[-len(history) :], t
-        ahead = _reservoir.features(population, state.T, reader.past(np.array([last])))[0] @ fed
+        ahead = _reservoir.said(_reservoir.features(population, state.T, reader.past(np.array([last]))), fed)
         value = model.inputs.restored(np.clip(ahead.reshape(1, -1), *bounds))[0]
         if lag:
             value = value + known[n_before + t - lag]

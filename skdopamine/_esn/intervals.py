@@ -13,7 +13,7 @@ from scipy import stats
 from skdopamine._esn import simple as _simple
 from skdopamine._esn.forecast import Reader, predicted
 from skdopamine._esn.loop import Loop
-from skdopamine._esn.reservoir import Population
+from skdopamine._esn.reservoir import Population, by_member
 from skdopamine._esn.simple import Simple
 from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
@@ -29,11 +29,16 @@ ROWS_AT_ONCE = 2000
 FEWEST_WHOLE = 9  # loops without a gap that paths are drawn from
 MOST_POOLED, MOST_LENDERS = 400, 100  # loops, and series that they are of, that serve one that is none of them
 MOST_COLUMNS = 20_000  # closed loops, of all series, that are run at once
-FEW_LOOPS, FEW_INDEPENDENT = 100, 20  # in fewer, errors above and below are taken to be alike
-LEAST_WORTH = 2.0  # degrees of freedom of a spread that few loops show
-PRIOR_SEASONS = 3.0  # of errors as they are at all times
+FEW_LOOPS, FEW_INDEPENDENT = 100, 40  # in fewer, errors above and below are taken to be alike
+LOOP_WORTH, LEAST_WORTH = 1.0, 2.0  # degrees of freedom that a loop adds to a spread, and that few have
+NEARBY, MOST_NEARBY = 3.0, 9  # steps within this factor count together, so many of them
+PRIOR_SEASONS = 6.0  # of errors as they are at all times
+PRIOR_LATELY = 6.0  # errors as they are at all times
+PRIOR_CYCLES = 12.0  # of loops as long
 MIDDLE = 0.5  # the share of a median
-PHASES_APART = 24  # times of a season within one of so many parts count together
+FEW_PHASES, LEAST_PERIOD = 24, 4  # a longer season may be one of a part of it, of at least so many rows
+PHASES_APART = (24, 12, 8)  # of such a season, times within one of so many parts may count together
+MOST_FOLDS = 8
 NOTHING = Simple()
 
 
@@ -129,6 +134,7 @@ class Loops(NamedTuple):
     errors: Array  # (origins, steps, columns), in the unit of the row that was forecast; nan where it is not known
     n_rows: Any  # held back, that loops end in: of all columns, or of each
     adds_up: bool = True  # whether errors add up over steps that were bridged, as those of differences do
+    seasonal: "Seasonal | None" = None  # that unit, with a season
 
     @property
     def n_known(self) -> int:
@@ -137,7 +143,8 @@ class Loops(NamedTuple):
 
     def of_columns(self, columns: Array) -> "Loops":
         """Those of some columns, which are all held back alike."""
-        return self._replace(errors=self.errors[:, :, columns])
+        seasonal = None if self.seasonal is None else self.seasonal.of_columns(columns)
+        return self._replace(errors=self.errors[:, :, columns], seasonal=seasonal)
 
     def pooled(self, n_channels: int) -> "Loops":
         """Those of all series, for each channel of one that is none of them."""
@@ -175,9 +182,9 @@ class Loops(NamedTuple):
     def quantiles(self, shares: Array, steps: Array) -> Array:
         """Errors (n, columns, k) that a new one is below with each of these probabilities, so many steps ahead.
 
-        `steps` is (n, columns). Overlapping loops are worth as many as do not overlap: as with a standard deviation
-        that so few values estimate, a quantile is stretched by that of Student's distribution over that of the normal
-        one.
+        `steps` is (n, columns). Overlapping loops are worth little more than those that do not overlap: as with a
+        standard deviation that so few values estimate, a quantile is stretched by that of Student's distribution over
+        that of the normal one.
         """
         last, growth, worth = self._ahead(steps)
         values, alike = np.empty((*last.shape, len(shares))), self.alike
@@ -187,7 +194,7 @@ class Loops(NamedTuple):
             if not alike.all():
                 error = _quantile(self.errors if above else -self.errors, tail)
             if alike.any():
-                own = half_width(self.errors, 2 * tail - 1) if tail > MIDDLE else np.zeros(self.errors.shape[1:])
+                own = pooled_half_width(self.errors, 2 * tail - 1) if tail > MIDDLE else np.zeros(self.errors.shape[1:])
                 error = own if alike.all() else np.where(alike, own, error)
             if tail > MIDDLE:
                 stretch = _by_value(partial(stats.t.ppf, tail), worth) / stats.norm.ppf(tail)
@@ -230,7 +237,9 @@ class Loops(NamedTuple):
         known = self.errors.shape[1]
         steps = np.broadcast_to(steps, (len(steps), self.errors.shape[2]))
         apart = steps if self.adds_up else 1 + np.arange(len(steps))[:, None]
-        worth = np.broadcast_to(np.maximum(self.n_rows / np.minimum(apart, known) - 1, LEAST_WORTH), steps.shape)
+        worth = np.broadcast_to(
+            np.maximum(LOOP_WORTH * self.n_rows / np.minimum(apart, known), LEAST_WORTH), steps.shape
+        )
         growth = np.broadcast_to(np.sqrt(np.maximum(apart / known, 1)), steps.shape)
         return np.minimum(steps, known) - 1, growth, worth
 
@@ -275,89 +284,35 @@ def loops(
     for readout, start, end in known.spans():
         inside = origins[(origins >= start) & (origins < end)]
         for own in np.array_split(inside, -(-len(inside) * n_series // MOST_COLUMNS)) if len(inside) else ():
-            path = known.reader.paths(loop._replace(readout=readout[None]), state, start, own, n_steps)
+            judge = loop._replace(readout=by_member(readout, loop.population.n_members))
+            path = known.reader.paths(judge, state, start, own, n_steps)
             rows = own[:, None] + np.arange(n_steps)
             error = base.added(known.target[rows, : n_series * loop.n_fed] - path)
             before = known.reader.known(own, SPREAD_ROWS)
             unit = seasonal.at(own, n_steps) if seasonal else spread(before)[:, None]
             errors.append(error / unit)
         state = known.reader.state_after(loop.population, state, start, end)
-    return Loops(np.concatenate(errors), n_rows - first, base.lag > 0)
-
-
-class Held(NamedTuple):
-    """What closed loops over the rows held back are run with, of all series side by side."""
-
-    known: Record
-    loop: Loop
-    needed: int  # loops, at least
-    base: Simple
-    seasonal: "Seasonal | None"
-
-    def parts(self, which: npt.NDArray[np.intp], steps: Array) -> list[tuple[npt.NDArray[np.intp], Loops]]:
-        """The loops of columns of series, by their number among those held back, -1 for another one.
-
-        `steps` (n, series x channels) are how many ahead is asked for. Columns that are held back alike, and asked for
-        as far ahead, are together, so that those of a series do not depend on which others there are.
-        """
-        n_channels, first = self.loop.n_fed, self.known.judges[0].first
-        column = (which[:, None] * n_channels + np.arange(n_channels)).reshape(-1)
-        is_known = ~np.isnan(self.known.target[first:])
-        n_unknown = np.where(is_known.any(axis=0), is_known[::-1].argmax(axis=0), len(is_known))
-        keys = np.stack([steps.max(axis=0), np.where(column < 0, -1, n_unknown[column])])
-        parts = []
-        for longest, unknown in np.unique(keys, axis=1).T.tolist():
-            columns = np.flatnonzero((keys == [[longest], [unknown]]).all(axis=0))
-            parts += self._alike(column, columns, longest, unknown)
-        return parts
-
-    def _alike(
-        self, column: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], longest: int, unknown: int
-    ) -> list[tuple[npt.NDArray[np.intp], Loops]]:
-        """Those of columns that are held back alike; of others, and of those that have too few, of all series."""
-        n_channels, short = self.loop.n_fed, np.ones(len(columns), dtype=bool)
-        parts = []
-        if unknown >= 0:
-            chosen, place = np.unique(column[columns] // n_channels, return_inverse=True)
-            own = self._of(chosen, longest, unknown).of_columns(place * n_channels + column[columns] % n_channels)
-            short = (~np.isnan(own.errors)).sum(axis=0).min(axis=0) < self.needed
-            if self.known.reader.n_series == 1:
-                short[:] = False
-            if not short.all():
-                parts.append((columns[~short], own.of_columns(~short)))
-        if not short.any():
-            return parts
-        everyone = np.arange(self.known.reader.n_series)
-        if unknown >= 0:
-            others = self._of(everyone, longest, 0).lent(self.needed, n_channels)
-            return [*parts, (columns[short], others.of_columns(column[columns[short]]))]
-        some = everyone[:: -(-len(everyone) // MOST_LENDERS)]
-        return [(columns, self._of(some, longest, 0).pooled(n_channels).of_columns(columns % n_channels))]
-
-    def _of(self, chosen: npt.NDArray[np.intp], longest: int, n_unknown: int) -> Loops:
-        """Loops of some of the series."""
-        known, n_channels = self.known.of_series(chosen), self.loop.n_fed
-        columns = (chosen[:, None] * n_channels + np.arange(n_channels)).reshape(-1)
-        seasonal = None if self.seasonal is None else self.seasonal.of_columns(columns)
-        loop = self.loop
-        if known is not self.known:
-            loop = loop._replace(bounds=(loop.bounds[0][columns], loop.bounds[1][columns]))
-        n_shared = min(self.known.reader.n_series, MOST_SHARED)
-        return loops(known, loop, longest, self.needed, self.base, seasonal, n_unknown=n_unknown, n_shared=n_shared)
+    found = np.concatenate(errors)
+    if seasonal is not None:
+        factor = seasonal.factor(found, origins, n_rows - first)
+        seasonal = seasonal._replace(phases=seasonal.phases * factor)
+        found /= factor[seasonal.times(origins, n_steps)]
+    return Loops(found, n_rows - first, base.lag > 0, seasonal)
 
 
 class Seasonal(NamedTuple):
     """Unit of errors at a time of the season, after a row: the error one step ahead at that time, and lately."""
 
-    phases: Array  # (season, channels), that of target 0 being the first
+    phases: Array  # (rows of the season or of a part of it, channels), that of target 0 being the first
     lately: Array  # (targets from the first judged one on + 1, channels): the factor of forecasts that begin with each
     first: int  # target that is judged first
+    around: int  # times of the season before and after one that count with it
 
     @classmethod
     def of(cls, known: Record, population: Population, season: int) -> Self:
         """Of the errors one step ahead, root mean squares.
 
-        A time of the season counts with those around, and both means with some errors of all times.
+        A time of a long season counts with those around, and both means with some errors of all times.
         """
         first = known.judges[0].first
         squares = one_step_errors(known, population)[:, : known.reader.inputs.shape[-1]] ** 2
@@ -368,10 +323,9 @@ class Seasonal(NamedTuple):
         if (n_known > 0).any():  # of a series without an error it is that of the others
             mean = np.where(n_known > 0, mean, mean[n_known > 0].mean())
         mean = np.maximum(mean, np.finfo(float).tiny)
-        phase = np.arange(first, first + len(squares)) % season
-        total = np.stack([np.bincount(phase, column, season) for column in squares.T], axis=1)
-        count = np.stack([np.bincount(phase, column, season) for column in is_known.T], axis=1)
-        total, count = (_around(values, season // PHASES_APART) for values in (total, count))
+        period, around = _period((squares / mean).sum(axis=1), is_known.sum(axis=1), first, season)
+        phase = np.arange(first, first + len(squares)) % period
+        total, count = (_around(_by_phase(values, phase, period), around) for values in (squares, is_known))
         phases = (total + PRIOR_SEASONS * mean) / (count + PRIOR_SEASONS)
         n = max(SPREAD_ROWS, 2 * season)
         sums, counts = (
@@ -380,8 +334,8 @@ class Seasonal(NamedTuple):
         )
         ends = np.arange(len(sums))
         begins = np.maximum(ends - n, 0)
-        lately = (sums[ends] - sums[begins] + SPREAD_ROWS) / (counts[ends] - counts[begins] + SPREAD_ROWS)
-        return cls(np.sqrt(phases), np.sqrt(lately), first)
+        lately = (sums[ends] - sums[begins] + PRIOR_LATELY) / (counts[ends] - counts[begins] + PRIOR_LATELY)
+        return cls(np.sqrt(phases), np.sqrt(lately), first, around)
 
     def of_columns(self, columns: npt.NDArray[np.intp]) -> Self:
         """Of some of the columns."""
@@ -389,9 +343,59 @@ class Seasonal(NamedTuple):
 
     def at(self, begins: Array, n_steps: int) -> Array:
         """Units (forecasts, n_steps, channels) of forecasts whose first target has this number."""
-        times = begins[:, None] + np.arange(n_steps)
         lately = self.lately[np.clip(begins - self.first, 0, len(self.lately) - 1)]
-        return np.asarray(self.phases[times % len(self.phases)] * lately[:, None])
+        return np.asarray(self.phases[self.times(begins, n_steps)] * lately[:, None])
+
+    def times(self, begins: Array, n_steps: int) -> Array:
+        """Times of the season (forecasts, n_steps) of such forecasts."""
+        return np.asarray((begins[:, None] + np.arange(n_steps)) % len(self.phases))
+
+    def factor(self, errors: Array, begins: Array, n_rows: int) -> Array:
+        """By how much errors of loops over so many rows differ at each time of the season, (rows of it, channels).
+
+        Those of each step (forecasts, n_steps, channels) are compared with each other, and count with some cycles of
+        loops without a difference.
+        """
+        is_known, period = ~np.isnan(errors), len(self.phases)
+        squares = np.where(is_known, errors, 0.0) ** 2
+        size = squares.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
+        squares = squares / np.where(size > 0, size, 1.0)
+        phase = self.times(begins, errors.shape[1]).ravel()
+        flat = (values.reshape(len(phase), -1) for values in (squares, is_known))
+        total, count = (_around(_by_phase(values, phase, period), self.around) for values in flat)
+        worth = n_rows / period * np.minimum(1.0, count / np.maximum(count.mean(axis=0), 1.0))
+        share = total / np.maximum(count, 1)
+        return np.asarray(np.sqrt((share * worth + PRIOR_CYCLES) / (worth + PRIOR_CYCLES)))
+
+
+def _period(squares: Array, count: Array, first: int, season: int) -> tuple[int, int]:
+    """Rows of the season of errors, and how many times before and after one count with it.
+
+    A week may have the pattern of a day. The one is taken that tells errors of other seasons best: `squares` (rows,)
+    are sums of so many, in units of their mean, the first being that of target `first`.
+    """
+    if season <= FEW_PHASES:
+        return season, 0
+    rows, best = np.arange(len(squares)), (np.inf, season, 0)
+    n_folds = max(2, min(MOST_FOLDS, len(rows) // season))
+    fold = rows // season % n_folds
+    for period in (n for n in range(LEAST_PERIOD, season + 1) if season % n == 0):
+        phase = (first + rows) % period
+        cell = fold * period + phase
+        of_fold = [
+            np.bincount(cell, values, n_folds * period).reshape(n_folds, period).T for values in (squares, count)
+        ]
+        for around in sorted({0, *(period // part for part in PHASES_APART)}):
+            total, known = (_around(values, around) for values in of_fold)
+            others = [values.sum(axis=1, keepdims=True) - values for values in (total, known)]
+            mean = ((others[0] + PRIOR_SEASONS) / (others[1] + PRIOR_SEASONS))[phase, fold]
+            best = min(best, (float((count * np.log(mean) + squares / mean).sum()), period, around))
+    return best[1:]
+
+
+def _by_phase(values: Array, phase: Array, period: int) -> Array:
+    """Sums of values (n, columns) at each of the times (n,) of a season, (period, columns)."""
+    return np.stack([np.bincount(phase, column, period) for column in values.T], axis=1)
 
 
 def _around(values: Array, n: int) -> Array:
@@ -476,6 +480,30 @@ def half_width(error: Array, coverage: float) -> Array:
     """Size that a new error stays below with probability `coverage`, of errors (n, ...)."""
     check_enough("coverage", coverage, coverage, n_known(error))
     return _quantile(np.abs(error), coverage)
+
+
+def pooled_half_width(error: Array, coverage: float) -> Array:
+    """Such sizes (steps, channels) of errors of loops (n, steps, channels), of which there are few.
+
+    Errors in units of the root mean square of their step are pooled with those of steps nearby, and sizes lie between
+    two of these.
+    """
+    check_enough("coverage", coverage, coverage, n_known(error))
+    is_known, n_steps = ~np.isnan(error), error.shape[1]
+    size = np.sqrt((np.where(is_known, error, 0.0) ** 2).sum(axis=0) / np.maximum(is_known.sum(axis=0), 1))
+    relative, half = np.abs(error) / np.where(size > 0, size, 1.0), np.empty(size.shape)
+    for step in range(n_steps):
+        nearby = np.geomspace((step + 1) / NEARBY, (step + 1) * NEARBY, MOST_NEARBY)
+        steps = np.unique(np.clip(np.round(nearby), 1, n_steps).astype(np.intp)) - 1
+        ordered = np.sort(relative[:, steps].reshape(-1, error.shape[2]), axis=0)
+        last = (~np.isnan(ordered)).sum(axis=0) - 1
+        at = np.clip((last + 2) * coverage - 1, 0, last)
+        below = np.floor(at).astype(np.intp)
+        low, high = (
+            np.take_along_axis(ordered, rank[None], axis=0)[0] for rank in (below, np.minimum(below + 1, last))
+        )
+        half[step] = low + (at - below) * (high - low)
+    return np.asarray(half * size)
 
 
 def series_half_width(known: Record, error: Array, reader: Reader, seen: Array, coverage: float) -> Array:

@@ -61,7 +61,7 @@ class Model(NamedTuple):
 
     weights: Weights
     gains: Gains  # of one member
-    readout: Array  # (features, targets)
+    readout: Array  # (features, targets); of several reservoirs one below the other
     lags: npt.NDArray[np.intp]  # which of the past rows the readout sees, 0 being the last
     inputs: Standard
     targets: Standard
@@ -75,10 +75,26 @@ class Model(NamedTuple):
     robust: Robust | None = None  # what rows weigh; None: all the same
     exact: bool = False  # whether the readout is learnt by a root, as penalties are below what squares can tell
     covariates: Covariates | None = None
+    others: tuple[Weights, ...] = ()  # further reservoirs: what is predicted is the mean of all
 
     @property
     def n_units(self) -> int:
+        """Units of one reservoir."""
         return int(self.weights.bias.size)
+
+    @property
+    def n_reservoirs(self) -> int:
+        return 1 + len(self.others)
+
+    @property
+    def n_features(self) -> int:
+        """What the readout of one reservoir sees."""
+        return len(self.readout) // self.n_reservoirs
+
+    @property
+    def shared_gains(self) -> Gains:
+        """The gains, once for each reservoir."""
+        return Gains(*(np.repeat(gain, self.n_reservoirs) for gain in self.gains))
 
     @property
     def n_history(self) -> int:
@@ -87,12 +103,14 @@ class Model(NamedTuple):
 
     @property
     def population(self) -> Population:
-        """The reservoir, ready to be simulated."""
-        return _reservoir.populate(self.weights, self.gains)
+        """The reservoirs, ready to be simulated."""
+        if not self.others:
+            return _reservoir.populate(self.weights, self.gains)
+        return _reservoir.populate((self.weights, *self.others), self.shared_gains)
 
     @property
     def zero_state(self) -> Array:
-        return np.zeros((self.n_units, self.form.n_series))
+        return np.zeros((self.n_reservoirs * self.n_units, self.form.n_series))
 
     @property
     def no_ages(self) -> Array:
@@ -102,14 +120,19 @@ class Model(NamedTuple):
     @property
     def no_rows(self) -> Equations:
         """What is learnt before the first row."""
-        return init_root(*self.readout.shape) if self.exact else _reservoir.init_normal(1, *self.readout.shape)
+        shape = self.n_features, self.readout.shape[1]
+        return init_root(*shape) if self.exact else _reservoir.init_normal(self.n_reservoirs, *shape)
 
     def emptied(self) -> "Model":
         """With nothing learnt, and room for what the readout sees."""
         n_past, n_products = len(self.lags) * self.form.n_channels, _n_products(self.form.n_channels, self.degree)
         n_known = 0 if self.covariates is None else self.covariates.n_seen
         n_features = self.n_units + n_past + n_known + n_products + 1
-        return self._replace(readout=np.zeros((n_features, self.readout.shape[1])))
+        return self._replace(readout=np.zeros((self.n_reservoirs * n_features, self.readout.shape[1])))
+
+    def with_others(self, others: tuple[Weights, ...]) -> "Model":
+        """With further reservoirs, or none, and nothing learnt."""
+        return self._replace(others=others).emptied()
 
     def with_weights(self, weights: Weights) -> "Model":
         """With another reservoir, and nothing learnt."""
@@ -121,8 +144,8 @@ class Model(NamedTuple):
 
     @property
     def expected(self) -> Array:
-        """The readout (features, targets) that is the simple forecast, to which a ridge readout shrinks."""
-        expected = np.zeros(self.readout.shape)
+        """The readout (features, targets) that is the simple forecast, to which each ridge readout shrinks."""
+        expected = np.zeros((self.n_features, self.readout.shape[1]))
         if self.base.last:  # the first of the past rows is the last one
             channels = np.arange(self.form.n_channels)
             expected[self.n_units + channels, channels] = 1.0
@@ -174,7 +197,8 @@ class Model(NamedTuple):
 
     def loop(self, bounds: tuple[Array, Array]) -> Loop:
         """The closed loop, held between bounds."""
-        return Loop(self.population, self.fed[None], self.lags, bounds, self.form.n_channels, self.degree)
+        fed = _reservoir.by_member(self.fed, self.n_reservoirs)
+        return Loop(self.population, fed, self.lags, bounds, self.form.n_channels, self.degree)
 
     @property
     def fed(self) -> Array:
@@ -189,7 +213,7 @@ class Model(NamedTuple):
 
     def solved(self, normal: Equations) -> "Model":
         """With the ridge readout of these rows."""
-        readout: Array = normal.solve(self.gains, self.n_units, self.expected)[0]
+        readout = np.concatenate(normal.solve(self.shared_gains, self.n_units, self.expected))
         if np.isfinite(readout).all():
             return self._replace(readout=readout)
         if not normal.n_rows:

@@ -13,7 +13,8 @@ from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.bounds import Range, limits_of
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.frames import Frame
-from skdopamine._esn.intervals import Held, Loops, Record
+from skdopamine._esn.held import Held
+from skdopamine._esn.intervals import Loops, Record
 from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
 from skdopamine._esn.reading import none_taken, windows_taken
@@ -102,7 +103,10 @@ class OutlookESN(DopamineESN):
             _intervals.check_enough(name, given, coverage, loops.n_known)
             self._warn_of_few(int(origin.steps[:, columns].max()) if model.base.lag else n_steps, loops)
         if seasonal is not None:
-            unit = seasonal.at(np.array([len(known.target) - (not stream.waiting)]), n_steps)[0]
+            begin, unit = np.array([len(known.target) - (not stream.waiting)]), np.empty(origin.centre.shape)
+            for columns, loops in parts:
+                assert loops.seasonal is not None
+                unit[:, columns] = loops.seasonal.at(begin, n_steps)[0]
         else:
             unit = _intervals.spreads(origin.model.reader(origin.last, absent=origin.absent), 1)
         return Outlook(origin, unit * origin.model.inputs.unit, parts)

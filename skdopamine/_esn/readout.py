@@ -96,6 +96,7 @@ def weighed(model: Model, reader: Reader, target: Array, washout: int, kind: str
 
     Also what the weights of later rows come from, and that readout.
     """
+    model = model.with_others(())
     n_rows, population, n_series = len(target), model.population, reader.n_series
     first = max(min(washout, n_rows - 1), n_rows - max(1, MOST_ROWS // n_series))
     state = reader.state_after(population, model.zero_state, 0, first)

@@ -243,6 +243,18 @@ def features(population: Population, states: Array, past: Array) -> Array:
     return seen
 
 
+def by_member(readout: Array, n_members: int) -> Array:
+    """Readouts (members, features, targets) of what stands one below the other."""
+    return readout.reshape(n_members, -1, readout.shape[1])
+
+
+def said(seen: Array, readout: Array) -> Array:
+    """Predictions (n, targets) from features (members, n, k), the mean of those of all members' readouts."""
+    if len(seen) == 1:
+        return np.asarray(seen[0] @ readout)
+    return np.asarray(np.matmul(seen, by_member(readout, len(seen))).mean(axis=0))
+
+
 def floor(error: float, n_rows: int) -> float:
     """Least penalty per row that noise asks for, of the sum of squared errors of a target."""
     return error / (PRIOR * max(n_rows, 1) ** 2)

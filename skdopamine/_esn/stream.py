@@ -122,7 +122,7 @@ class Stream(NamedTuple):
             judge, nothing = Judge(first, model.readout), np.empty((0, target.shape[1]))
             known, joined = Record(reader.part(0, first), target[:first], self.state, (judge,), first, nothing), False
         if joined:
-            joint = self._joint(model, population, reader, first)[0] @ model.readout
+            joint = _reservoir.said(self._joint(model, population, reader, first), model.readout)
             ahead = np.concatenate([joint.reshape(1, -1), ahead])
             goals = np.concatenate([next_row, goals])
         rows = reader.part(first - joined, last)
@@ -133,11 +133,11 @@ class Stream(NamedTuple):
     ) -> tuple[Array, Array]:
         """What the readout sees after the last row before, and its targets, weighted."""
         seen, target = self._joint(model, population, reader, first), by_row(model, next_row)
-        weights = None if model.robust is None else model.robust.weights(target - seen[0] @ model.readout)
+        weights = None if model.robust is None else model.robust.weights(target - _reservoir.said(seen, model.readout))
         return weighted(seen, target, weights)
 
     def _joint(self, model: Model, population: Population, reader: Reader, first: int) -> Array:
-        """What the readout sees after the last row before, the row before `first`: (1, series, features)."""
+        """What readouts see after the last row before, the row before `first`: (members, series, features)."""
         return _reservoir.features(population, self.state.T, reader.past(np.array([first - 1])))
 
     def absent_with(self, model: Model, given: Array) -> Array | None:
@@ -188,7 +188,8 @@ class Stream(NamedTuple):
         reader = self._reader(model, self.history, nothing, exog)
         assert isinstance(reader, SeriesReader)
         last = np.array([len(self.history) - 1])
-        return np.asarray(reader.closed(model.loop(model.bounds(self.span)), self.state, last, n_steps)[0, 0])
+        paths = reader.closed(model.loop(model.bounds(self.span)), self.state, last, n_steps)
+        return np.asarray(paths.mean(axis=0)[0])
 
     def path_after(self, model: Model, rows: Array, n_steps: int, exog: Array | None = None) -> Array:
         """Closed loop (n_steps, channels) after these rows alone, read from the zero state.

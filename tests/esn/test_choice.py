@@ -1,5 +1,6 @@
 """What closed loops held back choose, on series whose simple forecast is known."""
 
+import pickle
 import warnings
 from types import SimpleNamespace
 
@@ -11,17 +12,19 @@ from sklearn.exceptions import ConvergenceWarning
 from skdopamine import DopamineESNForecaster, make_windows
 from skdopamine._esn import base as _base
 from skdopamine._esn import choice as _choice
+from skdopamine._esn import intervals as _intervals
 from skdopamine._esn.base import DopamineESN
-from skdopamine._esn.choice import N_SPLITS, SHRINKING, Court, Opinion, Trial
+from skdopamine._esn.choice import N_RESERVOIRS, N_SPLITS, SHRINKING, Court, Opinion, Trial
 from skdopamine._esn.gains_problem import GainsProblem
+from skdopamine._esn.reservoir import drawn
 from skdopamine._esn.rows import Rows
 from skdopamine._esn.training import GAIN_UPDATES
 from skdopamine.datasets import make_lorenz
 
 
-def fitted(series, **params):
+def fitted(series, exog=None, **params):
     long = {"horizon": "auto", "washout": "auto", "max_iter": 20, "n_iter_no_change": np.inf}
-    return small(stateful=True, **{**long, **params}).fit(series)
+    return small(stateful=True, **{**long, **params}).fit(series, exog=exog)
 
 
 def noise(n, seed=0):
@@ -368,3 +371,142 @@ def test_a_season_of_windows_is_named():
     model = small(trainable=(), season=12)
     with pytest.warns(UserWarning, match=r"season=12 .*stateful=True"):
         model.fit(*make_windows(growing_season(120)[:, 0], 14))
+
+
+# ---- several reservoirs ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def always_three(monkeypatch):
+    """Three reservoirs, whatever loops say."""
+
+    def averaged(self, model, connectivity):
+        n_units, n_channels = model.n_units, model.form.n_channels
+        return model.with_others(tuple(drawn(n_units, n_channels, connectivity, seed) for seed in (5, 6)))
+
+    monkeypatch.setattr(Court, "averaged", averaged)
+    monkeypatch.setattr(Court, "is_tuned", lambda self, model: True)
+
+
+def alone(model, stream, k):
+    """Model and stream of one of several reservoirs."""
+    units, features = model.n_units, model.n_features
+
+    def part(readout):
+        return readout[k * features : (k + 1) * features]
+
+    weights = (model.weights, *model.others)[k]
+    one = model._replace(weights=weights, others=(), readout=part(model.readout))
+    judges = tuple(judge._replace(readout=part(judge.readout)) for judge in stream.record.judges)
+    own = slice(k * units, (k + 1) * units)
+    record = stream.record._replace(judges=judges, state=stream.record.state[own])
+    return one, stream._replace(state=stream.state[own], normal=stream.normal.member(k), record=record)
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "first", "level", "pays"),
+    [
+        *((0.2, 0.1, 0.0, 1.0, True), (0.01, 0, 0, 1, False), (0.2, 2.0, 0, 1, False), (0.2, 0.1, 0, -5, False)),
+        *((0.3, 0, -0.31, 1, True), (0.3, 0, -0.4, 1, False)),
+    ],
+)
+def test_several_reservoirs_are_kept_where_their_mean_is_better_than_one_by_more_than_chance(
+    gain, spread, first, level, pays, monkeypatch
+):
+    esn = fitted(rows_and_exog(1)[0])
+    trial = Trial.of(noise(60)[:, None], 5, 12)._replace(n_independent=4.0)
+    one = np.array([[0.0, 0.4, -0.4, 0.0]]) + level
+    sway = spread * np.array([1.0, -1.0, 1.0, -1.0])
+    levels = np.concatenate([one - gain + sway, one + first, one - first, one + 0.5, one - 0.5, one])
+
+    def told(self, task, models, *, each=False):
+        assert each
+        assert models[0].n_reservoirs == N_RESERVOIRS
+        return [Opinion(own, 0.0) for own in levels]
+
+    monkeypatch.setattr(Trial, "opinions", told)
+    court = Court(trial, None, 0.0, esn._model, levels)
+    assert court.averaged(esn._model, "auto").n_reservoirs == (N_RESERVOIRS if pays else 1)
+
+
+def test_each_of_several_reservoirs_is_judged_with_their_mean(always_three):
+    esn = fitted(rows_and_exog(1)[0])
+    model, rows = esn._model, esn._given(rows_and_exog(1)[0], None, None, first=True)
+    task = esn._assignment(model, rows)
+    trial = Trial.of(rows.inputs, 40, 20)
+    mean, *each = (opinion.levels for opinion in trial.opinions(task, [model], each=True))
+    np.testing.assert_array_equal(mean, trial.opinions(task, [model])[0].levels)
+    for weights, levels in zip((model.weights, *model.others), each, strict=True):
+        single = model._replace(weights=weights).with_others(())
+        np.testing.assert_allclose(trial.opinions(task, [single])[0].levels, levels, rtol=1e-6)
+
+
+def rows_and_exog(n_channels, seed=0):
+    exog = noise(330, seed + 7)[:, None]
+    series = np.sin(0.3 * np.arange(330))[:, None] * np.arange(1, n_channels + 1) + 0.2 * exog
+    return series + 0.1 * np.random.default_rng(seed).standard_normal(series.shape), exog
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "loss", "noisy"), [(1, "squared_error", 0), (2, "huber", 0), (1, "huber", 0.01)]
+)
+def test_what_several_reservoirs_say_is_the_mean_of_what_each_says(always_three, n_channels, loss, noisy):
+    series, _ = rows_and_exog(n_channels)
+    esn = fitted(series[:300], loss=loss, state_noise=noisy, lag_ridge=0.1, ridge=0.1)
+    model, stream = esn._model, esn._stream
+    assert esn.n_reservoirs_ == 3
+    singles = [alone(model, stream, k) for k in range(3)]
+    paths = [s.path(m, 20) for m, s in singles]
+    assert np.ptp(paths, axis=0).max() > 1e-6  # each has its own
+    np.testing.assert_allclose(stream.path(model, 20), np.mean(paths, axis=0), rtol=1e-9)
+    further = model.scaled(series[300:])
+    ahead = [s.predicted(m, further) for m, s in singles]
+    np.testing.assert_allclose(stream.predicted(model, further), np.mean(ahead, axis=0), rtol=1e-9)
+    loops = [_intervals.loops(s.record, m.loop(m.bounds(s.span)), 10).errors for m, s in singles]
+    found = _intervals.loops(stream.record, model.loop(model.bounds(stream.span)), 10).errors
+    np.testing.assert_allclose(found, np.mean(loops, axis=0), rtol=1e-7, atol=1e-9)
+    esn.partial_fit(series[300:])
+    if not noisy:  # each has learnt the same rows, by itself
+        for k, (one, _) in enumerate(singles):
+            solved = one.solved(esn._stream.normal.member(k))
+            np.testing.assert_allclose(alone(esn._model, esn._stream, k)[0].readout, solved.readout, rtol=1e-9)
+
+
+def test_a_judge_of_several_reservoirs_who_is_interrupted_leaves_one(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Court, "averaged", interrupted)
+    monkeypatch.setattr(Court, "is_tuned", lambda self, model: True)
+    with pytest.warns(UserWarning, match="interrupted after"):
+        esn = fitted(rows_and_exog(1)[0])
+    assert esn.n_reservoirs_ == 1
+    assert np.isfinite(esn.forecast(5)).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("trainable", "many"), [(("gains", "readout"), False), (("gains",), True)])
+def test_weights_that_are_trained_and_many_series_have_one_reservoir(always_three, trainable, many):
+    series = rows_and_exog(1)[0][:300]
+    esn = fitted([series, series[::-1]] if many else series, trainable=trainable)
+    assert esn.n_reservoirs_ == 1
+
+
+def test_several_reservoirs_go_through_every_door(always_three):
+    series, exog = rows_and_exog(1)
+    series[100:104] = series[280] = np.nan
+    esn = fitted(series[:300], exog=exog[:300])
+    assert esn.n_reservoirs_ == 3
+    assert len(esn.readout_) == 3 * esn._model.n_features
+    one = esn.forecast(1, exog=exog[300:301])
+    ahead = esn.predict(series[300:329], exog=exog[300:330])
+    assert esn.fitted_values_.shape == (300,)
+    low, high = esn.forecast_interval(10, exog=exog[300:310])
+    path = esn.forecast(10, exog=exog[300:310])
+    assert ((low < path) & (path < high)).all()
+    assert path[0] == pytest.approx(one[0], rel=1e-12)
+    assert esn.forecast(10, series[200:320], exog=exog[200:330]).shape == (10,)
+    esn.partial_fit(series[300:310], exog=exog[300:310])
+    again = pickle.loads(pickle.dumps(esn))
+    np.testing.assert_array_equal(again.forecast(3, exog=exog[310:313]), esn.forecast(3, exog=exog[310:313]))
+    assert ahead.shape == (29,)

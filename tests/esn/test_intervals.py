@@ -164,16 +164,38 @@ def ahead(n_steps):
     return np.arange(1, n_steps + 1)[:, None]
 
 
-def test_overlapping_loops_are_worth_those_that_do_not_overlap():
+def test_overlapping_loops_are_worth_little_more_than_those_that_do_not_overlap():
     error = np.random.default_rng(0).standard_normal((200, 10, 1))
     low, few = np.moveaxis(Loops(error, 30).quantiles(ENDS, ahead(10)), -1, 0)
     np.testing.assert_array_equal(low, -few)  # of so few loops side by side
-    plain, normal = _intervals.half_width(error, 0.9), stats.norm.ppf(0.95)
-    np.testing.assert_allclose(few[0] / plain[0], stats.t.ppf(0.95, 29) / normal, rtol=1e-9)
-    np.testing.assert_allclose(few[9] / plain[9], stats.t.ppf(0.95, 2) / normal, rtol=1e-9)
+    plain, normal = _intervals.pooled_half_width(error, 0.9), stats.norm.ppf(0.95)
+    np.testing.assert_allclose(few[0] / plain[0], stats.t.ppf(0.95, 30) / normal, rtol=1e-9)
+    np.testing.assert_allclose(few[9] / plain[9], stats.t.ppf(0.95, 3) / normal, rtol=1e-9)
     beyond = Loops(error, 30).quantiles(ENDS, ahead(40))[..., 1]
     np.testing.assert_allclose(beyond[:10], few)
     np.testing.assert_allclose(beyond[39], 2 * few[9])  # with the root of the steps
+
+
+def test_few_loops_pool_the_errors_of_steps_nearby():
+    error = np.random.default_rng(0).standard_normal((12, 6, 2)) * np.arange(1.0, 7.0)[:, None]
+    error[:4, 3:, 1] = np.nan
+    found = _intervals.pooled_half_width(error, 0.8)
+    size = np.sqrt(np.nanmean(error**2, axis=0))
+    for step, nearby in ((0, [0, 1, 2]), (1, [0, 1, 2, 4, 5]), (5, [1, 2, 4, 5])):
+        for channel in range(2):
+            pooled = np.abs(error[:, nearby, channel] / size[nearby, channel]).ravel()
+            expected = np.quantile(pooled[~np.isnan(pooled)], 0.8, method="weibull") * size[step, channel]
+            assert found[step, channel] == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(ValueError, match=r"coverage=0.95 needs at least 19 errors of rows held back, got 8."):
+        _intervals.pooled_half_width(error, 0.95)
+
+
+def test_few_loops_are_as_wide_as_one_step_needs():
+    """Of one step, between the same two errors as a new one is: none is wider than the widest."""
+    error = np.arange(1.0, 10.0)[:, None, None]
+    assert _intervals.pooled_half_width(error, 0.9)[0, 0] == pytest.approx(9.0)
+    assert _intervals.pooled_half_width(error, 0.75)[0, 0] == pytest.approx(7.5)
+    assert _intervals.pooled_half_width(0 * error, 0.9)[0, 0] == 0.0
 
 
 def test_many_loops_tell_errors_above_from_those_below():
@@ -223,10 +245,11 @@ def test_an_error_is_counted_in_units_of_its_time_of_the_season():
     times = np.array([59, 60])[:, None] + np.arange(8)
     assert units[times % season == 1].min() > 1.5 * units[times % season != 1].max()
     plain = _intervals.loops(known, closed_loop(reservoir), 3).errors
-    counted = _intervals.loops(known, closed_loop(reservoir), 3, seasonal=seasonal).errors
+    counted = _intervals.loops(known, closed_loop(reservoir), 3, seasonal=seasonal)
     before = np.array([_intervals.spread(ROWS[None, max(0, row - 23) : row + 1])[0] for row in range(23, 57)])
-    own = seasonal.at(np.arange(23, 57), 3)
-    np.testing.assert_allclose(counted[13:] * own, plain[13:] * before[:, None], rtol=1e-9)
+    assert counted.seasonal is not None
+    own = counted.seasonal.at(np.arange(23, 57), 3)
+    np.testing.assert_allclose(counted.errors[13:] * own, plain[13:] * before[:, None], rtol=1e-9)
 
 
 def test_lately_larger_errors_widen_what_comes():
@@ -237,10 +260,35 @@ def test_lately_larger_errors_widen_what_comes():
     assert (seasonal.lately[20] < 0.9).all()
 
 
+def test_loops_that_are_worse_at_a_time_of_the_season_widen_it_by_degrees():
+    errors = np.ones((40, 6, 2))
+    begins = np.arange(20, 60)
+    times = (begins[:, None] + np.arange(6)) % 4
+    errors[times == 1, 0] = 3.0
+    errors[::2] *= -1
+    errors[0, :, 1] = np.nan
+    alike = _intervals.Seasonal(np.ones((4, 2)), np.ones((50, 2)), 10, 0)
+    few, many = alike.factor(errors, begins, 20), alike.factor(errors, begins, 20_000)
+    np.testing.assert_allclose(many[1, 0] / many[[0, 2, 3], 0], 3.0, rtol=0.02)
+    assert 1.05 < few[1, 0] < 0.8 * many[1, 0]
+    np.testing.assert_allclose(few[:, 1], 1.0, rtol=1e-12)
+    np.testing.assert_array_equal(alike.factor(0 * errors, begins, 20)[:, 0] < 1, True)
+
+
+@pytest.mark.parametrize(("season", "period"), [(336, 48), (30, 30), (12, 12)])
+def test_a_long_season_whose_errors_are_those_of_a_part_of_it_is_counted_by_this(season, period):
+    rng, n_rows = np.random.default_rng(0), 3 * 336
+    size = np.where((np.arange(n_rows) + 7) % period < period // 4, 3.0, 0.3)
+    squares = (size * rng.standard_normal(n_rows)) ** 2
+    found, around = _intervals._period(squares / squares.mean(), np.ones(n_rows), 7, season)
+    assert found == period
+    assert around <= period // 8
+
+
 @pytest.mark.parametrize("season", [2, 30, 50])
 def test_times_around_count_together(season):
     values = np.random.default_rng(0).standard_normal((season, 2))
-    n = season // _intervals.PHASES_APART
+    n = season // 24
     found = _intervals._around(values, n)
     for k in range(season):
         expected = values[[(k + d) % season for d in range(-n, n + 1)]].sum(axis=0)
