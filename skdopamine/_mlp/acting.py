@@ -93,6 +93,8 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         else:
             tonic = self._expected(sample.X)[np.arange(len(sample.y)), sample.y]
             experience = self._experience.followed(sample)
+            if self._in_spreads() and experience.scale != self._experience.scale:
+                self._training = self._training.weighed(self._experience.scale / experience.scale)
             lesson = sample if whole else self._with_past(sample)
             expected = np.empty(0) if self.objective == "reward" else self._expected(lesson.X)
             if self.objective == "policy" and not whole:  # on rows that it has chosen itself, each counts alike
@@ -140,6 +142,10 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         worth = _off_policy.WORTHS.get(self.objective, _off_policy.ips)
         full = worth(reward - centre, sample.weight, expected - centre) / experience.scale
         return sample._replace(target=full, weight=None)
+
+    def _in_spreads(self) -> bool:
+        """Whether the loss is what actions are worth, in units of the rewards' spread."""
+        return not callable(self.objective) and self.objective in _off_policy.WORTHS
 
     def _is_sum(self, sample: Sample) -> bool:
         """Whether the value of a policy is a sum over rows."""

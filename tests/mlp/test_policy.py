@@ -94,6 +94,21 @@ def test_a_policy_learns_from_what_it_does_itself():
     assert model.t_ == 3000
 
 
+@pytest.mark.parametrize("objective", ["policy", "dr"])
+def test_where_rewards_grow_what_was_learnt_of_small_ones_does_not_hold_steps_back(objective):
+    model, rng = policy(objective=objective, entropy=0.0), np.random.default_rng(0)
+
+    def learn(size, n_rows):
+        rows, chosen = rng.integers(0, 150, n_rows), rng.integers(0, 3, n_rows)
+        reward = size * ((chosen == SPECIES[rows]) + rng.standard_normal(n_rows))
+        model.partial_fit(X[rows], chosen, reward=reward, propensity=1 / 3, classes=range(3))
+        return model._experience.scale, model._training.state.credit_square.mean()
+
+    seen = [learn(size, 100) for size in [1e-3] * 5 + [1.0] * 10]
+    at = next(k for k in range(5, 15) if seen[k][0] > 100 * seen[4][0])
+    assert seen[at][1] < 0.1 * seen[at - 1][1]  # in the new unit the old credit is next to nothing
+
+
 def test_rewards_arrive_row_by_row():
     earned = act(policy(), 300, 1)
     assert earned[150:].mean() > 0.75
