@@ -1,8 +1,9 @@
 """Delayed reward: CartPole (200 steps) and Acrobot, learnt by episodes; ablations of the credit rule at depth 1 to 3.
 
 DopamineMLPPolicy by `train_episodes`, its objective "policy", with the same `entropy=0.03`, `batch_size=25` and
-`trace_decay=0.95` throughout; the rules of `_rules.py` at their fixed rate, all on the same dynamics. Solved: the mean of 20 episodes in a row is at least 195 (CartPole) or -100
-(Acrobot), within 300 or 150 episodes and, of the ablations, a number of steps.
+`trace_decay=0.95` throughout; the rules of `_rules.py` at their fixed rate, all on the same dynamics. Solved: the mean
+of 20 episodes in a row is at least 195 (CartPole) or -100 (Acrobot), within 300 or 150 episodes and, of the ablations,
+a number of steps.
 
     python benchmarks/control.py            # writes results/control.md
     python benchmarks/control.py --quick    # one seed, few episodes, prints only

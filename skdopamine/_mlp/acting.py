@@ -167,7 +167,11 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         """The user's own estimate of the value of a policy with these chances."""
         action = np.where(np.isnan(reward), -np.inf, reward).argmax(axis=1)
         taken = reward[np.arange(len(action)), action]
-        return float(self.objective(self.classes_[action], taken, 1 / weight, chances))
+        value = self.objective(self.classes_[action], taken, 1 / weight, chances)
+        number = np.asarray(value)
+        if number.shape != () or number.dtype.kind not in "fiub":
+            raise ValueError(f"objective={self.objective!r} must return one number, got {plain(value)!r}.")
+        return float(number)
 
     # ---- units and the network ---------------------------------------------------------------------------------------
 

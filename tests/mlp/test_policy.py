@@ -426,6 +426,7 @@ BAD = {
     "rewards strings": ({"reward": ["1"] * N}, r"reward must be numbers, got \['1'\]"),
     "rewards short": ({"reward": np.ones(5)}, rf"reward must have one entry per row of X: shape \({N},\), got \(5,\)"),
     "rewards wide": ({"reward": np.ones((N, 2))}, r"reward must have one entry per row.*got \(900, 2\)"),
+    "rewards one for all": ({"reward": 1.0}, rf"reward must have one entry per row of X: shape \({N},\), got 1\.0"),
     "rewards huge": (
         {"reward": np.full(N, 1.7e308)},
         r"reward must fit into the dtype of X.*got values up to 1\.7e\+308",
@@ -498,6 +499,24 @@ def test_actions_are_among_the_classes():
 def test_bad_parameters_are_named(name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         policy(**{name: value}).fit(**LOG)
+
+
+@pytest.mark.parametrize("value", [None, "much", [1.0, 2.0], np.ones(3)])
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_an_objective_that_is_no_number_is_told_by_name(how, value):
+    model = policy(objective=lambda y, reward, propensity, proba: value)
+    with pytest.raises(ValueError, match=r"objective=.*must return one number, got (None|'much'|\[1\.0, )"):
+        getattr(model, how)(**LOG, **({"classes": [0, 1, 2]} if how == "partial_fit" else {}))
+    assert not hasattr(model, "coefs_")
+
+
+def test_an_error_of_the_users_own_objective_is_passed_on_and_nothing_is_lost():
+    model = policy(max_iter=2).fit(**LOG)
+    known = dict(vars(model))
+    model.objective = lambda *_: 1 / 0
+    with pytest.raises((ZeroDivisionError, ValueError)):
+        model.partial_fit(**LOG)
+    assert {**vars(model), "objective": known["objective"]} == known
 
 
 def test_an_objective_that_is_never_defined_is_told_by_name():
