@@ -193,9 +193,10 @@ def train_episodes(
     """Let a policy act in an environment, and learn from each episode when it is over.
 
     What a step has brought is the sum of the rewards from then on, each weighted by the eligibility trace that the step
-    has left, ``(discount * trace_decay) ** steps``. With a critic, what the trace no longer reaches is what the critic
-    expects: ``G_t = r_t + discount * ((1 - trace_decay) * V(s_t+1) + trace_decay * G_t+1)``. The policy learns G as the
-    reward of the action by `partial_fit`; of this its objective takes the reward prediction error.
+    has left, ``(discount * trace_decay) ** steps``. What the trace no longer reaches is what the policy itself or a
+    critic expects: ``G_t = r_t + discount * ((1 - trace_decay) * V(s_t+1) + trace_decay * G_t+1)``. The policy learns G
+    as the reward of the action by `partial_fit`; of this its objective takes the reward prediction error. In the first
+    episode nothing is expected yet, and its trace does not decay.
 
     Parameters
     ----------
@@ -211,11 +212,13 @@ def train_episodes(
     discount : float, default=1.0
         What a reward one step later is worth, in [0, 1].
     trace_decay : float, default=1.0
-        What is left of the trace after a step, in [0, 1]; 1 is the whole episode, 0 the next step and the critic.
+        What is left of the trace after a step, in [0, 1]; 1 is the whole episode, 0 the next step and what is expected
+        after it. About .95 is often best with a discount below 1, most of all where episodes are long.
     critic : regressor or None, default=None
         What learns to expect the return of an observation, as :class:`~skdopamine.DopamineMLPRegressor`: any estimator
         with `partial_fit` and `predict`, trained in place. Where an episode is cut by a time limit, it tells what would
-        have come.
+        have come. None: the policy tells, by `predict_reward` and `predict_proba`; with discount=1 a cut is then an
+        end.
     callbacks : callable, sequence of callables or None, default=None
         Called with each `Episode` when it is over, as `ProgressBar`; what is true asks to stop.
     random_state : int, RandomState instance or None, default=None
@@ -306,26 +309,35 @@ class _Learner(NamedTuple):
     def learn(self, steps: list[_Step], last: Array, ended: bool) -> float:
         """Learn from an episode; return the mean reward prediction error."""
         rows, actions, rewards, chances = (np.array(column) for column in zip(*steps, strict=True))
-        worth = self.worth(rewards, self.expected(np.vstack([rows, last]), ended))
+        expected, trace_decay = self.expected(np.vstack([rows, last])), self.trace_decay
+        if expected is None:  # the first episode: it is taken to go on as it went, for as long again
+            longer = np.sum(self.discount ** np.arange(len(rewards)))
+            expected, trace_decay = np.full(len(rows) + 1, longer * rewards.mean()), 1.0
+        if ended or (self.critic is None and self.discount == 1):  # undiscounted, what never ends has no worth
+            expected[-1] = 0.0
+        worth = self.worth(rewards, expected, trace_decay)
         chosen = self.actions[actions]
         self.policy.partial_fit(rows, chosen, reward=worth, propensity=chances, classes=self.actions)
         if self.critic is not None:
             self.critic.partial_fit(rows, worth)
         return float(self.policy.reward_prediction_errors_.mean())
 
-    def expected(self, rows: Array, ended: bool) -> Array:
-        """What (n + 1,) the critic expects to come after each observation; nothing after the end."""
-        if self.critic is None or not hasattr(self.critic, "n_features_in_"):
+    def expected(self, rows: Array) -> Array | None:
+        """What (n + 1,) is expected to come after each observation; None if nothing is known yet."""
+        if self.critic is not None:
+            known = hasattr(self.critic, "n_features_in_")
+            return np.array(self.critic.predict(rows), dtype=np.float64).ravel() if known else None
+        if not hasattr(self.policy, "predict_reward"):
             return np.zeros(len(rows))
-        expected = np.asarray(self.critic.predict(rows), dtype=np.float64).ravel()
-        expected[-1] *= not ended
-        return expected
+        if not hasattr(self.policy, "classes_"):
+            return None
+        return np.asarray((self.policy.predict_proba(rows) * self.policy.predict_reward(rows)).sum(axis=1), np.float64)
 
-    def worth(self, rewards: Array, expected: Array) -> Array:
+    def worth(self, rewards: Array, expected: Array, trace_decay: float) -> Array:
         """What (n,) came of each step, by eligibility traces."""
         worth, later = np.empty(len(rewards)), expected[-1]
         for t in reversed(range(len(rewards))):
-            later = rewards[t] + self.discount * ((1 - self.trace_decay) * expected[t + 1] + self.trace_decay * later)
+            later = rewards[t] + self.discount * ((1 - trace_decay) * expected[t + 1] + trace_decay * later)
             worth[t] = later
         return worth
 

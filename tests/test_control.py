@@ -105,6 +105,58 @@ def test_the_worth_of_a_step_with_a_critic_by_hand():
             np.testing.assert_array_equal(learnt, worth)
 
 
+class Foreseeing(Spy):
+    """A spy that expects 2 of one action and 6 of the other, and takes them at 3 to 1."""
+
+    def predict_reward(self, X):
+        return np.tile([2.0, 6.0], (len(X), 1))
+
+    def predict_proba(self, X):
+        return np.tile([0.75, 0.25], (len(X), 1))
+
+
+def test_without_a_critic_the_policy_tells_what_comes_after_a_cut_and_beyond_the_trace():
+    for limit, last in ((None, 0.0), (2, 3.0)):  # 3 = .75 * 2 + .25 * 6; an end is worth nothing
+        spy, world = Foreseeing(), Corridor(2 if limit is None else 9, limit)
+        train_episodes(spy, world, 20, discount=0.5, trace_decay=0.25, random_state=0)
+        for _, _, worth, _ in spy.lessons[1:]:
+            assert worth[1] - 0.5 * last in (0.0, 1.0)
+            assert worth[0] == pytest.approx(0.5 * (0.75 * 3 + 0.25 * worth[1]))
+
+
+def test_undiscounted_a_cut_is_an_end_unless_a_critic_says_more():
+    spy = Foreseeing()
+    train_episodes(spy, Corridor(9, limit=3), 5, random_state=0)
+    for _, _, worth, _ in spy.lessons:
+        assert worth.tolist() == [0.0, 0.0, 0.0]
+
+
+class Endless(Corridor):
+    """The same reward for each step, until time is up."""
+
+    def __init__(self, reward, limit):
+        super().__init__(50, limit)
+        self.reward = reward
+
+    def step(self, action):
+        return super().step(action)[0], self.reward, False, self.time == self.limit, {}
+
+
+@pytest.mark.parametrize("critic", [None, DopamineMLPRegressor((4,), random_state=0)])
+def test_a_first_episode_that_is_cut_would_have_gone_on_as_it_went(critic):
+    spy = Foreseeing()
+    train_episodes(spy, Endless(2.0, 3), 1, discount=0.5, trace_decay=0.1, critic=critic, random_state=0)
+    after = 2 * (1 + 0.5 + 0.25)  # three more steps of 2
+    np.testing.assert_allclose(spy.lessons[0][2], [3.5 + after / 8, 3 + after / 4, 2 + after / 2])
+
+
+def test_steps_are_not_worth_less_the_nearer_the_cut():
+    policy = actor(entropy=0.0)
+    train_episodes(policy, Endless(-1.0, 40), 5, discount=0.9, random_state=0)
+    rewards = policy.predict_reward(np.column_stack([np.zeros(40), np.arange(40) / 50]))
+    np.testing.assert_allclose(rewards, -10.0, atol=0.3)
+
+
 @pytest.mark.parametrize("mode", ["NEXT_STEP", "SAME_STEP"])
 def test_no_step_is_lost_or_made_up_where_episodes_end(mode):
     spy = Spy()

@@ -143,6 +143,8 @@ def check_vector(values: Any, name: str, n_rows: int) -> Array:
     """Finite numbers (n_rows,) under the name that they have as an argument."""
     if np.asarray(values).dtype.kind in "USc" or isinstance(values, str):
         raise ValueError(f"{name} must be numbers, got {plain(np.asarray(values).ravel()[:1])}.")
+    if np.ndim(values) == 0:
+        raise ValueError(f"{name} must have one entry per row of X: shape ({n_rows},), got {plain(values)!r}.")
     try:
         vector = np.asarray(check_array(values, ensure_2d=False, dtype=np.float64, input_name=name), dtype=np.float64)
     except OverflowError as error:  # a whole number without end

@@ -93,6 +93,8 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         else:
             tonic = self._expected(sample.X)[np.arange(len(sample.y)), sample.y]
             experience = self._experience.followed(sample)
+            if self._in_spreads() and experience.scale != self._experience.scale:
+                self._training = self._training.weighed(self._experience.scale / experience.scale)
             lesson = sample if whole else self._with_past(sample)
             expected = np.empty(0) if self.objective == "reward" else self._expected(lesson.X)
             if self.objective == "policy" and not whole:  # on rows that it has chosen itself, each counts alike
@@ -141,6 +143,10 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         full = worth(reward - centre, sample.weight, expected - centre) / experience.scale
         return sample._replace(target=full, weight=None)
 
+    def _in_spreads(self) -> bool:
+        """Whether the loss is what actions are worth, in units of the rewards' spread."""
+        return not callable(self.objective) and self.objective in _off_policy.WORTHS
+
     def _is_sum(self, sample: Sample) -> bool:
         """Whether the value of a policy is a sum over rows."""
         return not callable(self.objective) and (self.objective != "snips" or not np.isnan(sample.target).any())
@@ -161,7 +167,11 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         """The user's own estimate of the value of a policy with these chances."""
         action = np.where(np.isnan(reward), -np.inf, reward).argmax(axis=1)
         taken = reward[np.arange(len(action)), action]
-        return float(self.objective(self.classes_[action], taken, 1 / weight, chances))
+        value = self.objective(self.classes_[action], taken, 1 / weight, chances)
+        number = np.asarray(value)
+        if number.shape != () or number.dtype.kind not in "fiub":
+            raise ValueError(f"objective={self.objective!r} must return one number, got {plain(value)!r}.")
+        return float(number)
 
     # ---- units and the network ---------------------------------------------------------------------------------------
 

@@ -107,6 +107,13 @@ class Training(NamedTuple):
         )
         return self._replace(state=state, units=units)
 
+    def weighed(self, factor: float) -> Self:
+        """The same where all losses count `factor` times what they did."""
+        mean, square = self.state.credit_mean * factor, self.state.credit_square * factor**2
+        return self._replace(
+            state=self.state._replace(credit_mean=mean, credit_square=square, reference=None, last_error=0.0)
+        )
+
     def anew(self) -> Self:
         """Without what was found out on the way: running means, rate and anchor."""
         state, nothing = self.state, np.zeros_like(self.state.params)

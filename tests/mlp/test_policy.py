@@ -94,6 +94,21 @@ def test_a_policy_learns_from_what_it_does_itself():
     assert model.t_ == 3000
 
 
+@pytest.mark.parametrize("objective", ["policy", "dr"])
+def test_where_rewards_grow_what_was_learnt_of_small_ones_does_not_hold_steps_back(objective):
+    model, rng = policy(objective=objective, entropy=0.0), np.random.default_rng(0)
+
+    def learn(size, n_rows):
+        rows, chosen = rng.integers(0, 150, n_rows), rng.integers(0, 3, n_rows)
+        reward = size * ((chosen == SPECIES[rows]) + rng.standard_normal(n_rows))
+        model.partial_fit(X[rows], chosen, reward=reward, propensity=1 / 3, classes=range(3))
+        return model._experience.scale, model._training.state.credit_square.mean()
+
+    seen = [learn(size, 100) for size in [1e-3] * 5 + [1.0] * 10]
+    at = next(k for k in range(5, 15) if seen[k][0] > 100 * seen[4][0])
+    assert seen[at][1] < 0.1 * seen[at - 1][1]  # in the new unit the old credit is next to nothing
+
+
 def test_rewards_arrive_row_by_row():
     earned = act(policy(), 300, 1)
     assert earned[150:].mean() > 0.75
@@ -411,6 +426,7 @@ BAD = {
     "rewards strings": ({"reward": ["1"] * N}, r"reward must be numbers, got \['1'\]"),
     "rewards short": ({"reward": np.ones(5)}, rf"reward must have one entry per row of X: shape \({N},\), got \(5,\)"),
     "rewards wide": ({"reward": np.ones((N, 2))}, r"reward must have one entry per row.*got \(900, 2\)"),
+    "rewards one for all": ({"reward": 1.0}, rf"reward must have one entry per row of X: shape \({N},\), got 1\.0"),
     "rewards huge": (
         {"reward": np.full(N, 1.7e308)},
         r"reward must fit into the dtype of X.*got values up to 1\.7e\+308",
@@ -483,6 +499,24 @@ def test_actions_are_among_the_classes():
 def test_bad_parameters_are_named(name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         policy(**{name: value}).fit(**LOG)
+
+
+@pytest.mark.parametrize("value", [None, "much", [1.0, 2.0], np.ones(3)])
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_an_objective_that_is_no_number_is_told_by_name(how, value):
+    model = policy(objective=lambda y, reward, propensity, proba: value)
+    with pytest.raises(ValueError, match=r"objective=.*must return one number, got (None|'much'|\[1\.0, )"):
+        getattr(model, how)(**LOG, **({"classes": [0, 1, 2]} if how == "partial_fit" else {}))
+    assert not hasattr(model, "coefs_")
+
+
+def test_an_error_of_the_users_own_objective_is_passed_on_and_nothing_is_lost():
+    model = policy(max_iter=2).fit(**LOG)
+    known = dict(vars(model))
+    model.objective = lambda *_: 1 / 0
+    with pytest.raises((ZeroDivisionError, ValueError)):
+        model.partial_fit(**LOG)
+    assert {**vars(model), "objective": known["objective"]} == known
 
 
 def test_an_objective_that_is_never_defined_is_told_by_name():
