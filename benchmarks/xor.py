@@ -45,8 +45,8 @@ NOTES = (
     "plain weight perturbation is not charged for the look at its loss. Seconds: the fit's time up to that epoch.",
     f"Plain weight perturbation may spend {BUDGET:,} evaluations on a start, the others {EPOCHS} epochs. Best rate: "
     "lowest median of evaluations. All else is at the defaults, stopping rules too (MLPClassifier: alpha=0).",
-    "Tried to spend fewer evaluations by node perturbation: ceilings of the rate of .01, .015, .02 and .03 (67, 48, 40 and "
-    "31 epochs) and the constant rates below; higher ceilings cost accuracy on the tables.",
+    "Tried to spend fewer evaluations by node perturbation: ceilings of the rate of .01, .015, .02 and .03 (67, 48, 40 "
+    "and 31 epochs) and the constant rates below; higher ceilings cost accuracy on the tables.",
 )
 
 
