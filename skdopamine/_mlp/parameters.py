@@ -126,4 +126,5 @@ def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first
         seed=problem.seed,
         plateau_above=PLATEAU_ABOVE if annealed else np.inf,
         step_scale=_network.step_scale(problem.network, gain, problem.dtype),
+        signs=problem.network.signs,
     )

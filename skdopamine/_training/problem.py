@@ -1,5 +1,6 @@
 """What the trainer asks of what it trains: rows, a credit estimate on a batch, and the losses of given parameters."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from skdopamine._typing import Array
@@ -14,6 +15,7 @@ class Estimate(NamedTuple):
     n_evaluations: int  # loss evaluations, rows x members
     defined: bool = True  # whether the batch has a loss at all; without one it counts for nothing
     told: Array | None = None  # (n,): losses to be reported, where these are others
+    settled: Callable[[Array, Array], Array] | None = None  # where a step from .. to .. ends, if not at its end
 
 
 class Rows(Protocol):

@@ -96,6 +96,7 @@ class Settings(NamedTuple):
     normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
     nothing_kept: bool = False  # whether all that counts is what the observer sees, the last updates as they are
     in_stream: bool = False  # whether the last parameters are kept, unless they have made the loss jump
+    signs: Array | None = None  # (n_parameters,) that parameters must have, 0: any
 
 
 class Epoch(NamedTuple):
@@ -271,8 +272,9 @@ def update_step(
     else:
         first, second, step = state.credit_mean, state.credit_square, estimate.credit.copy()
     step *= rule.step_rate(rate, progress) * settings.step_scale
+    params = within(state.params - step, settings.signs)
     advanced = TrainState(
-        params=state.params - step,
+        params=params if estimate.settled is None else estimate.settled(state.params, params),
         credit_mean=first,
         credit_square=second,
         memory=estimate.memory,
@@ -287,6 +289,11 @@ def update_step(
         anchor=anchor,
     )
     return advanced, estimate, error
+
+
+def within(params: Array, signs: Array | None) -> Array:
+    """The nearest parameters none of which has the opposite of the sign that it must have."""
+    return params if signs is None else np.where(params * signs < 0, params.dtype.type(0), params)
 
 
 def gone_back(state: TrainState, anchor: Anchor, rate: RateState) -> TrainState:
