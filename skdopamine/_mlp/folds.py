@@ -106,14 +106,14 @@ class FoldsProblem:
             n_evaluations += estimate.n_evaluations // real.size * int(real.sum())
             defined = defined and estimate.defined
 
-        def settled(before: Array, after: Array) -> Array:
+        def together(before: Array, after: Array) -> Array:
             start, end = before.reshape(self.n_folds, -1), after.reshape(self.n_folds, -1).copy()
             for networks, settle in settles:
                 end[networks] = settle(start[networks], end[networks])
             return end.ravel()
 
         estimate = Estimate(credit.ravel(), of_rows(losses, batch.parts), learned, n_evaluations, defined)
-        return estimate._replace(settled=settled) if settles else estimate
+        return estimate._replace(settled=together) if settles else estimate
 
     def losses(self, params: Array, batch: FoldBatch) -> Array:
         own = params.reshape(self.n_folds, -1)

@@ -65,7 +65,7 @@ def start(network: Network, params: Array) -> Array:
     for weight, sign in zip(_network.unpack(network, params)[0][1:], signs[1:], strict=True):
         excites, inhibits = (np.where(sign == kind, np.abs(weight), 0).sum(axis=0) for kind in (1, -1))
         both = (excites > 0) & (inhibits > 0)
-        factor = np.sqrt(inhibits / excites, out=np.ones_like(excites), where=both)
+        factor = np.sqrt(np.where(both, inhibits, 1) / np.where(both, excites, 1)).astype(weight.dtype)
         weight *= np.where(sign > 0, factor, 1 / factor)
     return params
 
