@@ -26,6 +26,7 @@ from skdopamine._mlp import network as _network
 from skdopamine._mlp.network import Network
 from skdopamine._typing import Array
 
+ALIKE = 0.75  # square of the mean of uniform weights of one sign, over the mean of their squares
 Signs = npt.NDArray[np.int8]
 
 
@@ -57,16 +58,25 @@ def _types(units: tuple[int, ...], layer: int, *, mixed: bool) -> Signs:
 
 
 def start(network: Network, params: Array) -> Array:
-    """Initial parameters with the signs of the network; each unit has as much inhibition as excitation."""
+    """Initial parameters with the signs of the network; each unit has as much inhibition as excitation.
+
+    In a monotone network the paths of a constrained feature all have one sign, and their products add up instead of
+    cancelling. Weights above the first layer are smaller by what makes the outputs as wide as without signs, about:
+    ``1 + ALIKE n q`` is the ratio of variances for n units that share q of theirs.
+    """
     if network.signs is None:
         return params
     params = np.where(network.signs == 0, params, np.abs(params) * network.signs)
-    signs = _network.unpack(network, network.signs)[0]
-    for weight, sign in zip(_network.unpack(network, params)[0][1:], signs[1:], strict=True):
+    weights, signs = (_network.unpack(network, array)[0] for array in (params, network.signs))
+    shared = ALIKE * float(signs[0].any(axis=1).mean())
+    for weight, sign in zip(weights[1:], signs[1:], strict=True):
         excites, inhibits = (np.where(sign == kind, np.abs(weight), 0).sum(axis=0) for kind in (1, -1))
         both = (excites > 0) & (inhibits > 0)
         factor = np.sqrt(np.where(both, inhibits, 1) / np.where(both, excites, 1)).astype(weight.dtype)
         weight *= np.where(sign > 0, factor, 1 / factor)
+        together = ALIKE * len(weight) * shared
+        weight /= np.sqrt(1 + together)
+        shared = together / (1 + together)
     return params
 
 

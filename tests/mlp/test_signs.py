@@ -540,3 +540,19 @@ def test_no_update_goes_back_to_signs_of_an_earlier_fit():
     signs = signs_of(model, {"dale": True})
     assert training.resumed(problem, training.rule, signs).state.anchor is None
     assert training.resumed(problem, training.rule).state.anchor is bad
+
+
+@pytest.mark.parametrize("cst", [[1] * 8, [1, -1, 0, 0, 0, 0, 0, 0]])
+@pytest.mark.parametrize("hidden", [(30,), (200,), (100, 100), (50, 50, 50)])
+def test_outputs_of_a_monotone_start_are_hardly_wider_than_those_of_a_free_one(hidden, cst):
+    """All paths of a feature add up: without a smaller start, outputs would be 3 to 120 times as wide."""
+    units = (8, *hidden, 1)
+    free = Network(units, (ACTIVATIONS["relu"],) * len(hidden))
+    network = free._replace(signs=make_signs(units, np.array(cst), dale=False))
+    rows = np.random.default_rng(1).standard_normal((500, 8))
+    spreads = []
+    for seed in range(5):
+        params = _network.init_params(free, 6.0, np.random.default_rng(seed), np.float64)
+        outputs = [_network.forward(net, start(net, params), rows).std() for net in (free, network)]
+        spreads.append(outputs[1] / outputs[0])
+    assert 0.5 < np.mean(spreads) < 2.5
