@@ -20,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 OTHERS = {"hidden_layer_sizes": (20,), "max_iter": 40}
 WEIGHT = [cls(**OTHERS, perturbation="weight") for cls in CLASSES]
 LOSSES = {DopamineMLPClassifier: "f1", DopamineMLPRegressor: "neg_mean_absolute_error"}
+SIGNED = [cls(**OTHERS, dale=True) for cls in CLASSES]
 METRICS = [cls(**OTHERS, loss=loss) for cls, loss in LOSSES.items()]
 POLICIES = [
     DopamineMLPPolicy(),
@@ -28,7 +29,7 @@ POLICIES = [
 FORECASTERS = [DopamineESNForecaster(), DopamineESNForecaster(30, max_iter=8), DopamineESNForecaster(50, trainable=())]
 
 
-@parametrize_with_checks([cls() for cls in CLASSES] + WEIGHT + METRICS + POLICIES + FORECASTERS)
+@parametrize_with_checks([cls() for cls in CLASSES] + WEIGHT + METRICS + SIGNED + POLICIES + FORECASTERS)
 def test_sklearn_contract(estimator, check):
     check(estimator)
 

@@ -59,6 +59,7 @@ SMALL = {
     "plot_learning_from_clicks.py": {"N_ROWS": 4000},
     "plot_lorenz_rossler.py": {"N_ROWS": 1000, "N_UNITS": 60, "LYAPUNOV_TIMES": 3},
     "plot_many_shops.py": {"N_SHOPS": 12, "N_UNITS": 30},
+    "plot_monotone_credit.py": {"N_TEST": 1000},
     "plot_perturbation_scale.py": {"N_ROWS": 300, "MAX_ITER": 25},
     "plot_quantiles.py": {"N_ROWS": 1000},
     "plot_sensor_gaps.py": {"N_DAYS": 57, "N_UNITS": 40},
@@ -96,6 +97,14 @@ def check_clicks(printed):
     assert abs(estimates - truths).max() < 0.05
     assert truths[2] > max(truths[:2])
     assert numbers(r"^best possible +clicks estimated nan, in truth #$", printed)[0, 0] > truths.max()
+
+
+def check_monotone(printed):
+    free, constrained = numbers(r"^\w+: test accuracy #$", printed)[:, 0]
+    assert constrained > free - 0.01
+    free, constrained = numbers(r"^\w+: # % of the lines break a constraint$", printed)[:, 0]
+    assert free > 10
+    assert constrained == 0
 
 
 def check_callbacks(printed):
@@ -232,6 +241,7 @@ GALLERY = {  # script -> check of what it prints, number of figures
     "plot_fine_tune_mlp.py": (check_fine_tune, 1),
     "plot_lorenz_rossler.py": (check_lorenz_rossler, 1),
     "plot_many_shops.py": (check_shops, 1),
+    "plot_monotone_credit.py": (check_monotone, 1),
     "plot_perturbation_scale.py": (check_perturbation_scale, 1),
     "plot_quantiles.py": (check_quantiles, 1),
     "plot_sensor_gaps.py": (check_sensor, 1),

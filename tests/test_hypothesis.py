@@ -50,6 +50,7 @@ PARAMETERS = st.fixed_dictionaries(
         "validation_fraction": st.floats(0.1, 0.9),
         "scoring": st.none(),
         "warm_start": st.booleans(),
+        "dale": st.booleans(),
     },
 )
 

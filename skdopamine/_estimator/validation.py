@@ -9,10 +9,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.validation import _get_feature_names, check_array
+from sklearn.utils.validation import _check_monotonic_cst, _get_feature_names, check_array
 
 from skdopamine._estimator.caller import users_level
 from skdopamine._typing import Array
@@ -20,6 +21,7 @@ from skdopamine._typing import Array
 __all__ = [
     "COMMON_CONSTRAINTS",
     "check_labels",
+    "check_monotonic_cst",
     "check_numbers",
     "check_sample_weight",
     "check_vector",
@@ -137,6 +139,17 @@ def check_labels(classes: Any) -> Array:
     if not one_kind:
         raise ValueError(f"classes must be labels of one kind, one or more, got {plain(classes)!r}.")
     return labels
+
+
+def check_monotonic_cst(estimator: Any, constraints: Any) -> npt.NDArray[np.int8] | None:
+    """Constraints -1, 0 or 1 (n_features,) of the features that the estimator has seen; None where all are free."""
+    try:
+        signs = np.asarray(_check_monotonic_cst(estimator, constraints))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"monotonic_cst must be -1, 0 or 1 for each feature, got {plain(constraints)!r}: {error}"
+        ) from error
+    return signs.astype(np.int8) if signs.any() else None
 
 
 def check_vector(values: Any, name: str, n_rows: int) -> Array:

@@ -19,10 +19,12 @@ from skdopamine._typing import Array
 
 LEAKY_SLOPE = 0.01
 FINE, COARSE = 1e-2, 0.5  # perturbation sizes: of functions with a slope, and of steps, which small ones do not move
+ROUNDING = 1e-12  # of a value: a function that falls by less need not fall
 FLAT = 0.9  # with no slope at more than this share of the probes, a function consists of steps
 # Pre-activations on which functions are tried and compared: both tails, zero, and dense about it; in no order, so that
 # sorting shows.
 ONE = (1,) * 5  # shape of a probe alone
+RISING = np.sinh(np.linspace(-5, 5, 2001))  # where functions that must not fall are tried, in order
 PROBES = np.sinh(np.arange(-31, 32) / 10)[np.arange(63) * 37 % 63].reshape(9, 7)
 
 
@@ -126,6 +128,21 @@ def check_activation(specification: Any, n_hidden: int) -> None:
             for dtype in (np.float64, np.float32):  # a float32 model may be asked about float64 rows
                 _check_function(entry, PROBES.astype(dtype))
     layer_activations(specification, n_hidden)
+
+
+def check_rising(specification: Any) -> None:
+    """Refuse functions of the user's that fall somewhere, with which no network is monotone."""
+    for entry in specification if isinstance(specification, list | tuple) else [specification]:
+        if not callable(entry):
+            continue
+        values = np.asarray(entry(RISING.copy()), dtype=np.float64)
+        falls = np.flatnonzero(np.diff(values) < -ROUNDING * np.abs(values[1:]))
+        if len(falls):
+            i = falls[0]
+            raise ValueError(
+                f"activation must not fall where monotonic_cst is given, got {entry!r}, which is {values[i]:.6g} at "
+                f"{RISING[i]:.3g} and {values[i + 1]:.6g} at {RISING[i + 1]:.3g}."
+            )
 
 
 def same_activations(one: Any, other: Any, n_hidden: int) -> bool:

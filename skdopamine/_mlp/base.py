@@ -4,22 +4,26 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._estimator.base import DopamineEstimator
 from skdopamine._estimator.callbacks import CallbackSupportMixin
 from skdopamine._estimator.history import History
+from skdopamine._estimator.validation import check_monotonic_cst
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
-from skdopamine._mlp.activations import layer_activations
+from skdopamine._mlp.activations import check_rising, layer_activations
 from skdopamine._mlp.network import Network
-from skdopamine._mlp.parameters import CONSTRAINTS
+from skdopamine._mlp.parameters import CONSTRAINTS, check_hidden_layer_sizes
+from skdopamine._mlp.signs import check_signs, make_signs
 from skdopamine._mlp.training import Training
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.registry import LossOptions
 from skdopamine._objectives.tasks import View
 from skdopamine._typing import Array
 
+MOST_PARAMETERS = 2**31  # of a network: 16 GB in float64, several times
 PREDICT_ROWS = 4000  # predicted at once
 
 
@@ -30,6 +34,10 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     _learns: ClassVar[str] = "loss"  # the parameter that says what is learnt
     _training: Training
+
+    # where an estimator lacks these parameters:
+    monotonic_cst: Any = None
+    dale: bool = False
 
     @property
     def _history(self) -> History:
@@ -63,6 +71,30 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     def _check_continued(self) -> None:
         """Refuse parameters that do not suit the model that is being continued."""
+
+    def _check_constraints(self) -> npt.NDArray[np.int8] | None:
+        """Constraints (n_features,) of the features, None where all are free."""
+        constraints = check_monotonic_cst(self, self.monotonic_cst)
+        if constraints is not None:
+            check_rising(self.activation)
+        return constraints
+
+    def _make_network(self, n_inputs: int, n_outputs: int) -> Network:
+        """The layout of the network, and the signs that its weights must have."""
+        hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
+        units = (n_inputs, *hidden, n_outputs)
+        network = Network(units, layer_activations(self.activation, len(hidden))[:-1])
+        if _network.n_parameters(network) > MOST_PARAMETERS:
+            raise ValueError(
+                f"hidden_layer_sizes must make at most {MOST_PARAMETERS} weights and biases, got {hidden} for "
+                f"layers of {units} units."
+            )
+        return network._replace(signs=make_signs(units, self._check_constraints(), dale=self.dale))
+
+    def _check_signs(self, network: Network, params: Array) -> None:
+        """Refuse weights of another network to start from, with signs that they must not have."""
+        given = {"monotonic_cst": self.monotonic_cst is not None, "dale": self.dale}
+        check_signs(network, params, " with ".join(name for name in given if given[name]))
 
     def _choose_units(self, target: Array, weight: Array | None) -> Units:
         """Units in which training counts the targets."""

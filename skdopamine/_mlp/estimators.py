@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -115,6 +116,16 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
         1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
         memory, unless each is let go: ``init=model.set_params(init=None)``.
+    monotonic_cst : array-like of int of shape (n_features,) or dict, default=None
+        Constraints of the features: 1 where predictions must not fall as the feature rises, -1 where they must not
+        rise, 0 for none; or a dict from names of features, where X has names, to these. They hold for all values of
+        the features, and for all weights: the signs of the weights see to it. For two classes
+        only, and about the probability of ``classes_[1]``.
+        A callable as activation must not fall anywhere. See the :ref:`User Guide <constraints>`.
+    dale : bool, default=False
+        Whether each hidden unit excites or inhibits all that it feeds (Dale's law): the weights of a unit to the layer
+        above have one sign, half of the units +1 and half -1. With `monotonic_cst`, units from the second hidden layer
+        on only excite.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
@@ -286,6 +297,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
+        "monotonic_cst": ["array-like", dict, None],
+        "dale": ["boolean"],
         "class_weight": [dict, list, _validation.one_of("balanced"), None],
     }
 
@@ -316,6 +329,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         scoring: Any = None,
         class_weight: Any = None,
         init: Any = None,
+        monotonic_cst: Any = None,
+        dale: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -342,6 +357,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         self.scoring = scoring
         self.class_weight = class_weight
         self.init = init
+        self.monotonic_cst = monotonic_cst
+        self.dale = dale
         self.n_jobs = n_jobs
 
     @_validation.fit_context
@@ -545,6 +562,15 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
                 f"{self.classes_.tolist()}, as none is 1: sklearn.metrics.make_scorer(..., pos_label=...) chooses."
             )
 
+    def _check_constraints(self) -> npt.NDArray[np.int8] | None:
+        constraints = super()._check_constraints()
+        if constraints is not None and self._task() != "binary":
+            raise ValueError(
+                f"monotonic_cst is for two classes: monotonic constraints are not supported for {self._task()} "
+                f"classification, got classes {plain(self.classes_)}."
+            )
+        return constraints
+
     def _encode(self, y: Any) -> Array:
         if self._label_binarizer.y_type_ == "binary":
             return np.isin(y, self.classes_[1:]).astype(np.int8)[:, None]  # of one class, none is positive
@@ -649,6 +675,16 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
         1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
         memory, unless each is let go: ``init=model.set_params(init=None)``.
+    monotonic_cst : array-like of int of shape (n_features,) or dict, default=None
+        Constraints of the features: 1 where predictions must not fall as the feature rises, -1 where they must not
+        rise, 0 for none; or a dict from names of features, where X has names, to these. They hold for all values of
+        the features, and for all weights: the signs of the weights see to it. Of several outputs,
+        each is constrained.
+        A callable as activation must not fall anywhere. See the :ref:`User Guide <constraints>`.
+    dale : bool, default=False
+        Whether each hidden unit excites or inhibits all that it feeds (Dale's law): the weights of a unit to the layer
+        above have one sign, half of the units +1 and half -1. With `monotonic_cst`, units from the second hidden layer
+        on only excite.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
@@ -780,6 +816,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
+        "monotonic_cst": ["array-like", dict, None],
+        "dale": ["boolean"],
         "quantile": [_validation.share()],
     }
 
@@ -810,6 +848,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         n_iter_no_change: float = 10,
         scoring: Any = None,
         init: Any = None,
+        monotonic_cst: Any = None,
+        dale: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -836,6 +876,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         self.n_iter_no_change = n_iter_no_change
         self.scoring = scoring
         self.init = init
+        self.monotonic_cst = monotonic_cst
+        self.dale = dale
         self.n_jobs = n_jobs
 
     @_validation.fit_context

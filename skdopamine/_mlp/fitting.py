@@ -22,7 +22,7 @@ from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
-from skdopamine._mlp.activations import check_activation, layer_activations
+from skdopamine._mlp.activations import check_activation
 from skdopamine._mlp.base import DopamineMLP
 from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, Score, divide, find_length, inside, lacks_class
 from skdopamine._mlp.following import followed
@@ -37,6 +37,7 @@ from skdopamine._mlp.parameters import (
     output_gain,
 )
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample, make_data, outputs
+from skdopamine._mlp.signs import start
 from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective, SetObjective
@@ -47,7 +48,6 @@ from skdopamine._training import trainer as _trainer
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
-MOST_PARAMETERS = 2**31  # of a network: 16 GB in float64, several times
 # for objectives that stand still under small perturbations, as metrics do:
 WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
 WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
@@ -191,14 +191,7 @@ class TrainedMLP(DopamineMLP):
         if not fresh:
             self._check_continued()
         X, _, target, weight = sample
-        hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
-        activations = layer_activations(self.activation, len(hidden))[:-1]
-        network = Network((X.shape[1], *hidden, target.shape[1]), activations)
-        if _network.n_parameters(network) > MOST_PARAMETERS:
-            raise ValueError(
-                f"hidden_layer_sizes must make at most {MOST_PARAMETERS} weights and biases, got {hidden} for "
-                f"layers of {network.units} units."
-            )
+        network = self._make_network(X.shape[1], target.shape[1])
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         known = None if fresh else self._known_training()
@@ -213,6 +206,7 @@ class TrainedMLP(DopamineMLP):
                 )
             self._training = self._follow(network, sample, whole=whole)
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
+        self._check_signs(network, params)
         data = make_data(X.astype(params.dtype, copy=False), target, weight, units)
         problem = make_problem(
             self, network, self._objective(network, data, params, whole=whole), data, seed, whole=whole
@@ -224,7 +218,7 @@ class TrainedMLP(DopamineMLP):
             recent = self._recent(units, target, weight)
             self._training = Training(state, rule, network.units, units, seed, History(), recent=recent)
         else:
-            self._training = self._training.resumed(problem, rule)
+            self._training = self._training.resumed(problem, rule, network.signs)
         return problem
 
     def _recent(self, units: Units, target: Array, weight: Array | None) -> Recent | None:
@@ -240,7 +234,7 @@ class TrainedMLP(DopamineMLP):
         """Initial parameters, or those that predict what `init` does."""
         if init is None:
             rng = np.random.Generator(np.random.PCG64(seed))
-            params = _network.init_params(network, output_gain(self, network), rng, dtype)
+            params = start(network, _network.init_params(network, output_gain(self, network), rng, dtype))
             if units.offset is not None:
                 last_weight, last_bias = (part[-1] for part in _network.unpack(network, params))
                 last_weight[:, ~units.varies] = last_bias[...] = 0.0

@@ -97,16 +97,26 @@ class FoldsProblem:
     def credit(self, params: Array, memory: tuple[Array, ...], batch: FoldBatch, update: int) -> Estimate:
         own = params.reshape(self.n_folds, -1)
         credit, learned, losses = np.zeros_like(own), tuple(array.copy() for array in memory), []
-        n_evaluations, defined = 0, bool(batch.parts)
+        n_evaluations, defined, settles = 0, bool(batch.parts), []
         for networks, rows, real in batch.parts:
             estimate = self.problem.credit(own[networks], tuple(array[networks] for array in memory), rows, update)
+            if estimate.settled is not None:
+                settles.append((networks, estimate.settled))
             credit[networks] = estimate.credit
             for array, new in zip(learned, estimate.memory, strict=True):
                 array[networks] = new
             losses.append(estimate.losses)
             n_evaluations += estimate.n_evaluations // real.size * int(real.sum())
             defined = defined and estimate.defined
-        return Estimate(credit.ravel(), of_rows(losses, batch.parts), learned, n_evaluations, defined)
+
+        def together(before: Array, after: Array) -> Array:
+            start, end = before.reshape(self.n_folds, -1), after.reshape(self.n_folds, -1).copy()
+            for networks, settle in settles:
+                end[networks] = settle(start[networks], end[networks])
+            return end.ravel()
+
+        estimate = Estimate(credit.ravel(), of_rows(losses, batch.parts), learned, n_evaluations, defined)
+        return estimate._replace(settled=together) if settles else estimate
 
     def losses(self, params: Array, batch: FoldBatch) -> Array:
         own = params.reshape(self.n_folds, -1)
@@ -297,6 +307,7 @@ def find_length(
         n_iter_no_change=np.inf,
         step_scale=np.broadcast_to(settings.step_scale, (folds.n_folds, len(params))).ravel(),
         nothing_kept=True,
+        signs=None if settings.signs is None else np.tile(settings.signs, folds.n_folds),
     )
     state = _trainer.init_state(np.tile(params, folds.n_folds), folds, rule)
     with np.errstate(all="ignore"):

@@ -25,6 +25,7 @@ class Network(NamedTuple):
 
     units: tuple[int, ...]  # inputs, hidden layers, outputs
     activations: tuple[Activation, ...]  # one per hidden layer
+    signs: npt.NDArray[np.int8] | None = None  # (n_parameters,) that parameters must have, 0: any; None: all are free
 
 
 class Trace(NamedTuple):

@@ -5,6 +5,7 @@ what the layer's own noise has shown beyond that.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from scipy import sparse
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.output_credit import Assessed, OutputCredit, SampleCredit, SetCredit
 from skdopamine._mlp.problem import Batch, NetworkProblem
+from skdopamine._mlp.signs import mean_input, settled
 from skdopamine._objectives.base import SetObjective
 from skdopamine._training import credit as _credit
 from skdopamine._training import noise as _noise
@@ -100,7 +102,7 @@ class NodeProblem(NetworkProblem):
         clean = Pass(*_network.unpack(self.network, params), trace, assessed, batch, update)
         total = np.empty_like(params)
         weights, biases = _network.unpack(self.network, total)
-        self._store(weights[-1], biases[-1], trace.inputs.pop(), assessed.credit, batch.share)
+        means = [self._store(weights[-1], biases[-1], trace.inputs.pop(), assessed.credit, batch.share)]
         learned, above = list(memory), assessed.credit
         for layer in reversed(range(len(self.membership))):
             critic = Critic(memory[layer])
@@ -111,19 +113,27 @@ class NodeProblem(NetworkProblem):
             above = critic.expected(above, response)
             credit, critic = self._layer_credit(clean, layer, response, above, critic)
             learned[layer] = critic.feedback
-            self._store(weights[layer], biases[layer], trace.inputs.pop(), credit, batch.share)
+            means.insert(0, self._store(weights[layer], biases[layer], trace.inputs.pop(), credit, batch.share))
         n_evaluations = self.members() * batch.ids.size
-        return self.estimate(total, trace.output, params, batch, tuple(learned), n_evaluations)
+        estimate = self.estimate(total, trace.output, params, batch, tuple(learned), n_evaluations)
+        if self.network.signs is None:
+            return estimate
+        return estimate._replace(settled=partial(settled, self.network, means))
 
-    @staticmethod
-    def _store(weight: Array, bias: Array, inputs: Any, credit: Array, share: Array) -> None:
-        """Credit of a layer's parameters: each is its input times the credit of its unit."""
+    def _store(self, weight: Array, bias: Array, inputs: Any, credit: Array, share: Array) -> Array:
+        """Credit of a layer's parameters: each is its input times the credit of its unit; return the mean input.
+
+        Where weights have signs, inputs count from their mean.
+        """
         weighted = credit * share
+        np.sum(weighted, axis=-2, out=bias)
+        if self.network.signs is not None:  # (h - mean h)^T c = h^T (c - mean c)
+            weighted -= share * bias[..., None, :]
         if sparse.issparse(inputs):
             weight[...] = inputs.T @ weighted
         else:
             np.matmul(inputs.swapaxes(-1, -2), weighted, out=weight)
-        np.sum(weighted, axis=-2, out=bias)
+        return mean_input(inputs, share) if self.network.signs is not None else bias[:0]
 
     def _layer_credit(
         self, clean: Pass, layer: int, response: Array, expected: Array, critic: Critic

@@ -49,13 +49,15 @@ class Training(NamedTuple):
     n_epochs: int = 0  # all epochs that were run, including those of a warm-up, which the history leaves out
     recent: Recent | None = None  # of a regressor
 
-    def resumed(self, problem: Problem, rule: LearningRate) -> Self:
+    def resumed(self, problem: Problem, rule: LearningRate, signs: Array | None = None) -> Self:
         """Fit the state to parameters set since: another credit rule has other critics, another rate a new start."""
         state, memory = self.state, problem.init_memory()
         if [c.shape for c in memory] != [c.shape for c in state.memory]:
             state = state._replace(memory=memory)
         if rule != self.rule:
             state = state._replace(rate=rule.init())
+        if signs is not None and state.anchor is not None and (state.anchor.params * signs < 0).any():
+            state = state._replace(anchor=None)  # training must not go back to it
         return self._replace(state=state, rule=rule)
 
     @property

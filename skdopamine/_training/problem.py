@@ -1,5 +1,6 @@
 """What the trainer asks of what it trains: rows, a credit estimate on a batch, and the losses of given parameters."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from skdopamine._typing import Array
@@ -15,6 +16,7 @@ class Estimate(NamedTuple):
     defined: bool = True  # whether the batch has a loss at all; without one it counts for nothing
     told: Array | None = None  # (n,): losses to be reported, where these are others
     promised: float = 0.0  # by how much a step of unit rate should lower the loss, where the credit tells
+    settled: Callable[[Array, Array], Array] | None = None  # where a step from .. to .. ends, if not at its end
 
 
 class Rows(Protocol):

@@ -99,6 +99,7 @@ class Settings(NamedTuple):
     normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
     nothing_kept: bool = False  # whether all that counts is what the observer sees, the last updates as they are
     in_stream: bool = False  # whether the last parameters are kept, unless they have made the loss jump
+    signs: Array | None = None  # (n_parameters,) that parameters must have, 0: any
 
 
 class Epoch(NamedTuple):
@@ -292,7 +293,7 @@ def update_step(
         first, second, step = state.credit_mean, state.credit_square, estimate.credit.copy()
     step *= step_rate * settings.step_scale
     advanced = TrainState(
-        params=state.params - step,
+        params=landed(state.params, step, estimate, settings.signs),
         credit_mean=first,
         credit_square=second,
         memory=estimate.memory,
@@ -326,6 +327,17 @@ def judged(
     gain, standardised = judge(before, losses, share, settings.nominal_batch)
     few_alone = few_rows_alone(gain, standardised, settings.nominal_batch)
     return Judgement(gain, standardised, anchor.promised), few_alone, len(before)
+
+
+def landed(params: Array, step: Array, estimate: Estimate, signs: Array | None) -> Array:
+    """Where a step ends."""
+    end = within(params - step, signs)
+    return end if estimate.settled is None else estimate.settled(params, end)
+
+
+def within(params: Array, signs: Array | None) -> Array:
+    """The nearest parameters none of which has the opposite of the sign that it must have."""
+    return params if signs is None else np.where(params * signs < 0, params.dtype.type(0), params)
 
 
 def gone_back(state: TrainState, anchor: Anchor, rate: RateState) -> TrainState:

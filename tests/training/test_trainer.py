@@ -856,3 +856,24 @@ def test_a_stream_keeps_what_is_worse_by_less_than_a_jump():
     np.testing.assert_array_equal(fit.best_params, START)
     assert mean_loss(stream.best_params) > mean_loss(START)
     assert stream.reason == "exhausted"
+
+
+def test_what_a_step_would_give_the_wrong_sign_becomes_zero():
+    params, signs = np.array([-1.0, 2.0, -3.0, 4.0, -0.0]), np.array([1, 1, -1, -1, 0], dtype=np.int8)
+    np.testing.assert_array_equal(_trainer.within(params, signs), [0, 2, -3, 0, 0])
+    np.testing.assert_array_equal(params, [-1, 2, -3, 4, 0])
+    assert _trainer.within(params.astype(np.float32), signs).dtype == np.float32
+    assert _trainer.within(params, None) is params
+
+
+def test_a_step_ends_within_the_signs_and_then_where_the_estimate_settles_it():
+    class Settling(Quadratic):
+        def credit(self, params, memory, batch, update):
+            return super().credit(params, memory, batch, update)._replace(settled=lambda a, b: b + 100 * (b == a))
+
+    problem, rule, settings = Settling(), Constant(10.0), SETTINGS._replace(signs=np.array([1, 0, 1], dtype=np.int8))
+    state = _trainer.init_state(np.array([0.0, 3.0, 3.0]), Quadratic(), rule)
+    free, *_ = _trainer.update_step(Quadratic(), rule, state, problem.batch(slice(None)), SETTINGS, 0.0)
+    state, *_ = _trainer.update_step(problem, rule, state, problem.batch(slice(None)), settings, 0.0)
+    assert free.params[0] > 0 > free.params[2]
+    np.testing.assert_array_equal(state.params, [free.params[0], free.params[1], 0.0])
