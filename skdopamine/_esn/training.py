@@ -205,8 +205,8 @@ class Training(Reading):
             seed=seed,
         )
 
-    @staticmethod
     def _train(
+        self,
         problem: Any,
         rule: LearningRate,
         start: Array,
@@ -216,7 +216,7 @@ class Training(Reading):
     ) -> Result:
         state = _trainer.init_state(start, problem, rule)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
-            return _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
+            return self._journal.train(problem, rule, state, settings, score=score, observer=reporter)
 
 
 def was_ended(result: Result) -> bool:

@@ -1,7 +1,8 @@
 """scikit-learn's callbacks (1.9 and later), and nothing where they do not exist."""
 
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -9,7 +10,25 @@ except ImportError:  # scikit-learn < 1.9
     AVAILABLE = False
 
     class CallbackSupportMixin:  # type: ignore[no-redef]  # the first definition is scikit-learn's, where it exists
-        """Stands in where scikit-learn has no callbacks."""
+        """Stands in where scikit-learn has no callbacks: those that need no more than the estimator are called."""
+
+        def set_callbacks(self, *callbacks: Any) -> Self:
+            """Set callbacks for the estimator.
+
+            Parameters
+            ----------
+            *callbacks : callback instances
+                Those of `skdopamine.checkpoint`.
+
+            Returns
+            -------
+            self : object
+                The estimator itself.
+            """
+            if not all(hasattr(callback, "on_fit_task_end") for callback in callbacks):
+                raise TypeError(f"callbacks must have the method on_fit_task_end, got {callbacks!r}.")
+            self._skl_callbacks = list(callbacks)
+            return self
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Stands in where scikit-learn has no callbacks."""
@@ -18,7 +37,15 @@ except ImportError:  # scikit-learn < 1.9
 else:
     AVAILABLE = True
 
-__all__ = ["CallbackSupportMixin", "EpochCallbacks", "with_callbacks"]
+__all__ = ["ATTRIBUTES", "CallbackSupportMixin", "EpochCallbacks", "callbacks_of", "with_callbacks"]
+# where scikit-learn keeps callbacks and what belongs to them:
+ATTRIBUTES = ("_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx")
+EPOCH = SimpleNamespace(task_name="epoch")  # all that callbacks are told of a task where scikit-learn has none
+
+
+def callbacks_of(estimator: Any) -> list[Any]:
+    """Callbacks that were set on an estimator."""
+    return list(getattr(estimator, "_skl_callbacks", ()))
 
 
 class EpochCallbacks:
@@ -42,7 +69,8 @@ class EpochCallbacks:
     def end_epoch(self, fitted: Callable[[], dict[str, Any]]) -> bool:
         """Report the end of an epoch, with the attributes it would leave; true if a callback asks to stop."""
         if self.context is None:
-            return False
+            stops = [callback.on_fit_task_end(self.estimator, EPOCH) for callback in callbacks_of(self.estimator)]
+            return any(stops)
         return bool(
             self.epoch.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes=fitted, **self.known)
         )

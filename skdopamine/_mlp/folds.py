@@ -17,6 +17,7 @@ from skdopamine._mlp.problem import Batch, NetworkProblem
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Estimate
+from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
 N_FOLDS = 5
@@ -280,8 +281,8 @@ def find_length(
     right: Right | None,
     score: Score | None,
     verbose: bool | int,
-) -> tuple[Found | None, _trainer.Result]:
-    """Train the folds; None if that has told nothing."""
+) -> tuple[Found | None, int, bool]:
+    """Train the folds; None if that has told nothing. Also the loss evaluations, and whether it was interrupted."""
     folds = FoldsProblem(problem, fold)
     if problem.stacks and folds.n_folds > 1:
         settle_allocator()
@@ -294,6 +295,5 @@ def find_length(
     state = _trainer.init_state(np.tile(params, folds.n_folds), folds, rule)
     with np.errstate(all="ignore"):
         result = _trainer.train(folds, rule, state, settings, observer=judge)
-    if judge.length is None:
-        return None, result
-    return Found(judge.length, judge.told, judge.scores), result
+    found = None if judge.length is None else Found(judge.length, judge.told, judge.scores)
+    return found, result.state.n_evaluations, result.reason is Ending.INTERRUPTED
