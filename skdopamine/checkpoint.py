@@ -146,13 +146,13 @@ class Checkpoint(_Callback, Watcher):
         directory.mkdir(parents=True, exist_ok=True)
         for temporary in directory.glob(".epoch_*.ckpt.tmp"):
             temporary.unlink(missing_ok=True)
-        for file in _files(directory):
-            with suppress(ValueError):
-                if _read(file).header["fit"] != journal.name:
-                    raise FileExistsError(
-                        f"path={os.fspath(self.path)!r} holds checkpoints of another fit: go on with it by "
-                        "load_checkpoint(path).fit(X, y), delete them, or choose another path."
-                    )
+        fits = {file: _fit_of(file) for file in _files(directory)}
+        if set(fits.values()) - {None, journal.name}:
+            raise ValueError(
+                f"path={os.fspath(self.path)!r} holds checkpoints of another fit: go on with it by "
+                "load_checkpoint(path).fit(X, y), delete them, or choose another path."
+            )
+        self._keep([file for file, fit in fits.items() if fit is not None])
         try:
             pickle.dumps(journal.before)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -184,12 +184,15 @@ class Checkpoint(_Callback, Watcher):
                 "sha256": hashlib.sha256(content).hexdigest(),
             }
             _write(directory, number, MAGIC + json.dumps(header).encode() + b"\n", content)
-            known = [file for file in _files(directory) if file.name <= NAME.format(number)]
-            for file in known[: -self.keep]:
-                file.unlink(missing_ok=True)
+            self._keep([file for file in _files(directory) if file.name <= NAME.format(number)])
         except OSError as error:
             told = f"No checkpoint of epoch {number} was written to {os.fspath(self.path)!r}, training goes on: {error}"
             warnings.warn(told, RuntimeWarning, stacklevel=users_level())
+
+    def _keep(self, files: list[Path]) -> None:
+        """Delete all but the newest of these files; a fit may have been killed before it had."""
+        for file in files[: -self.keep]:
+            file.unlink(missing_ok=True)
 
 
 class EarlyStopping(_Callback):
@@ -324,7 +327,8 @@ def load_checkpoint(path: Any, default: Any = None) -> Any:
 class _File(NamedTuple):
     """A checkpoint that is whole."""
 
-    header: dict[str, Any]
+    fit: str
+    version: str  # of skdopamine
     content: bytes
 
 
@@ -357,7 +361,7 @@ def _read(file: Path) -> _File:
         line = stream.readline(MOST_HEADER)
         try:
             header = json.loads(line)
-            n_bytes, total = header["bytes"], header["sha256"]
+            fit, version, n_bytes, total = (header[name] for name in ("fit", "skdopamine", "bytes", "sha256"))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{str(file)!r} is not whole: its header is broken.") from error
         content = stream.read()
@@ -365,18 +369,29 @@ def _read(file: Path) -> _File:
         raise ValueError(f"{str(file)!r} is not whole: it has {len(content)} of {n_bytes} bytes.")
     if hashlib.sha256(content).hexdigest() != total:
         raise ValueError(f"{str(file)!r} is damaged: its checksum is wrong.")
-    return _File(header, content)
+    return _File(fit, version, content)
+
+
+def _fit_of(file: Path) -> str | None:
+    """The fit that a checkpoint belongs to; None of a file that is none, or not whole."""
+    try:
+        return _read(file).fit
+    except ValueError:
+        return None
 
 
 def _loaded(file: Path) -> Any:
     """The estimator in a file."""
-    header, content = _read(file)
-    if header["skdopamine"] != __version__:
+    _, version, content = _read(file)
+    if version != __version__:
         raise ValueError(
-            f"{str(file)!r} was written by skdopamine {header['skdopamine']}, this is {__version__}: a fit goes on "
+            f"{str(file)!r} was written by skdopamine {version}, this is {__version__}: a fit goes on "
             "with the version that it began with."
         )
-    model = pickle.loads(content)
+    try:
+        model = pickle.loads(content)
+    except (AttributeError, EOFError, ImportError, IndexError, TypeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{str(file)!r} cannot be read here: {error}.") from error
     if hasattr(model, "warm_start"):
         model.warm_start = True
     return model

@@ -214,9 +214,15 @@ class Training(Reading):
         score: Any,
         reporter: Reporter,
     ) -> Result:
-        state = _trainer.init_state(start, problem, rule)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
-            return self._journal.train(problem, rule, state, settings, score=score, observer=reporter)
+            return self._journal.train(
+                problem,
+                rule,
+                partial(_trainer.init_state, start, problem, rule),
+                settings,
+                score=score,
+                observer=reporter,
+            )
 
 
 def was_ended(result: Result) -> bool:

@@ -21,6 +21,7 @@ from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Problem
 from skdopamine._training.trainer import Result, Run, TrainState
+from skdopamine._typing import Array
 
 FREE = ("warm_start", "verbose", "n_jobs")  # parameters that change no bit
 PENDING = "_pending"  # attribute of an estimator whose next fit goes on: a snapshot
@@ -54,13 +55,14 @@ class Watcher(ABC):
 class Journal:
     """What a fit finds out; `past` is what it had found out before it was killed."""
 
-    def __init__(self, estimator: Any, past: Snapshot | None = None) -> None:
+    def __init__(self, estimator: Any, past: Snapshot | None = None, *, watched: bool = True) -> None:
         self.estimator = estimator
         self.past = past
         self.name = uuid4().hex if past is None else past.name
         self.before = begun(estimator) if past is None else past.before
         self.found: list[Any] = []
-        self.watchers = [callback for callback in callbacks_of(estimator) if isinstance(callback, Watcher)]
+        callbacks = callbacks_of(estimator) if watched else []
+        self.watchers = [callback for callback in callbacks if isinstance(callback, Watcher)]
         self.arrays: tuple[Any, ...] = ()
         self.rows: str | None = None
         self.observer: Reporter | None = None
@@ -104,13 +106,17 @@ class Journal:
         self,
         problem: Problem,
         rule: LearningRate,
-        state: TrainState,
+        start: Callable[[], TrainState],
         settings: _trainer.Settings,
         *,
         observer: Reporter,
-        **scores: Any,
+        score: Callable[[Array], float] | None = None,
+        told_score: Callable[[Array], float] | None = None,
     ) -> Result:
-        """Train, or go on with the run that was under way, or say how it has ended."""
+        """Train, or go on with the run that was under way, or say how it has ended.
+
+        `start` gives the state, so that nobody else has it in memory.
+        """
         self.observer, self.problem = observer, problem
         run, past = None, self.past
         if past is not None and len(self.found) == len(past.found):
@@ -121,17 +127,26 @@ class Journal:
 
         def find() -> Result:
             watch = self.watch if self.watchers else None
-            return _trainer.train(problem, rule, state, settings, observer=observer, run=run, watch=watch, **scores)
+            return _trainer.train(
+                problem,
+                rule,
+                start(),
+                settings,
+                score=score,
+                told_score=told_score,
+                observer=observer,
+                run=run,
+                watch=watch,
+            )
 
-        result = self.known(find)
-        self.run = None
-        return result
+        return self.known(find)
 
     def watch(self, run: Run) -> None:
         """After an epoch."""
         self.run = run
         for watcher in self.watchers:
             watcher.end_any_epoch(self)
+        self.run = None
 
     def model(self) -> Any:
         """An estimator whose next fit goes on from here; it predicts by the best parameters so far, if it can."""
@@ -157,10 +172,10 @@ def journaled(estimator: Any, *, goes_on: bool = True) -> Iterator[None]:
         free = {name: value for name, value in vars(estimator).items() if name in (*FREE, *ATTRIBUTES)}
         vars(estimator).clear()
         vars(estimator).update({**vars(past.before), **free})
-    journal = Journal(estimator, past)
+    journal = Journal(estimator, past, watched=goes_on)
     estimator._journal = journal
     try:
-        for watcher in journal.watchers if goes_on else ():
+        for watcher in journal.watchers:
             watcher.begin_fit(journal)
         yield
     finally:

@@ -48,8 +48,9 @@ class PreparedMLP(DopamineMLP):
         settings = settings._replace(n_epochs=epochs, schedule=epochs if settings.schedule else 0)
         reporter = Reporter(verbose=self.verbose, n_past=training.n_epochs, unit=natural.loss_unit)
         with np.errstate(all="ignore"):
-            start = training.state._replace(rate=rule.init())
-            result = self._journal.train(natural, rule, start, settings, observer=reporter)
+            result = self._journal.train(
+                natural, rule, lambda: training.state._replace(rate=rule.init()), settings, observer=reporter
+            )
             params = result.best_params.copy()
             if isinstance(problem.objective, SetObjective) and problem.objective.of_labels and task != "multiclass":
                 rows = slice(None, None, -(-problem.n_rows() * network.units[-1] // WARM_ROWS))

@@ -313,7 +313,7 @@ class TrainedMLP(PreparedMLP):
             result = self._journal.train(
                 problem,
                 self._training.rule,
-                self._release_state(),
+                self._release_state,
                 settings,
                 score=None if held is None else held.score,
                 told_score=None if held is None or held.metric is not None else held.told_score,

@@ -475,8 +475,8 @@ def train(
     at_start = score is None and one_batch and not (settings.in_stream or settings.nothing_kept)
     try:
         run = run or run_begun(problem, state, settings, scored=score is not None)
-        state, start, kept, epochs, limit = run[:5]
-        while len(epochs) < settings.n_epochs and run.reason is Ending.EXHAUSTED:
+        (state, start, kept, epochs, limit, last, after, reason), run = run, None  # only the latest state is in memory
+        while len(epochs) < settings.n_epochs and reason is Ending.EXHAUSTED:
             if observer is not None:
                 observer.begin_epoch()
             state, summary, last, cause = run_epoch(problem, rule, state, settings, len(epochs))
@@ -497,9 +497,9 @@ def train(
             stop = observer is not None and observer.end_epoch(summary, partial(shown, problem, state, last, params))
             if stop or kept.stale > settings.n_iter_no_change:
                 reason = Ending.STOPPED if stop else Ending.CONVERGED
-            run = Run(state, start, kept, epochs, limit, last, after, reason)
             if watch is not None:
-                watch(run)
+                watch(Run(state, start, kept, epochs, limit, last, after, reason))
+        run = Run(state, start, kept, epochs, limit, last, after, reason)
         return run_ended(problem, rule, run, settings, at_start=at_start)
     except KeyboardInterrupt:
         reason = Ending.INTERRUPTED
