@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdopamine import __version__
+from skdopamine._estimator.callbacks import Callback
 from skdopamine._estimator.caller import users_level
 from skdopamine._estimator.journal import Journal, Watcher
 
@@ -30,61 +31,7 @@ PATTERN = re.compile(r"epoch_(\d{10})\.ckpt")
 MONITORS = ("loss", "validation_loss", "validation_score")
 
 
-class _Callback:
-    """What scikit-learn asks of every callback."""
-
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Do nothing: called by scikit-learn before a fit.
-
-        Parameters
-        ----------
-        estimator : object
-            The estimator.
-        context : object
-            Its task.
-        """
-
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Do nothing: called by scikit-learn after a fit.
-
-        Parameters
-        ----------
-        estimator : object
-            The estimator.
-        context : object
-            Its task.
-        """
-
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Do nothing: called where a fit or an epoch begins.
-
-        Parameters
-        ----------
-        estimator : object
-            The estimator.
-        context : object
-            Its task.
-        """
-
-    def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
-        """Ask for no stop: called where a fit or an epoch has ended.
-
-        Parameters
-        ----------
-        estimator : object
-            The estimator.
-        context : object
-            Its task.
-
-        Returns
-        -------
-        stop : bool
-            False.
-        """
-        return False
-
-
-class Checkpoint(_Callback, Watcher):
+class Checkpoint(Callback, Watcher):
     """Write checkpoints during a fit, from which it goes on with the same bits after it was killed.
 
     `load_checkpoint` reads the newest. A checkpoint is whole or not there: it is written to a temporary file, which
@@ -195,7 +142,7 @@ class Checkpoint(_Callback, Watcher):
             file.unlink(missing_ok=True)
 
 
-class EarlyStopping(_Callback):
+class EarlyStopping(Callback):
     """Stop a fit whose curve has not improved for some epochs; the best weights are kept, as in every fit.
 
     The estimators stop by `tol` and `n_iter_no_change` themselves. This callback counts apart from that, with a

@@ -197,7 +197,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
 TOP = {  # files beside the wings -> what they may import
     "__init__": {"_esn.forecaster", "_mlp.estimators", "_mlp.policy", "windows"},
     "_typing": set(),
-    "checkpoint": {"__init__", "_estimator.caller", "_estimator.journal"},
+    "checkpoint": {"__init__", "_estimator.callbacks", "_estimator.caller", "_estimator.journal"},
     "control": set(),
     "datasets": set(),
     "evaluation": {"__init__", "_esn.frames", "_esn.panel"},

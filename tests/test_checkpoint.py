@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
 from skdopamine import checkpoint as _checkpoint
 from skdopamine._estimator import journal as _journal
+from skdopamine._estimator.callbacks import Callback
 from skdopamine._mlp import beforehand as _beforehand
 from skdopamine.checkpoint import Checkpoint, EarlyStopping, load_checkpoint
 
@@ -414,7 +415,7 @@ def test_the_best_weights_are_kept_by_a_stop():
     np.testing.assert_array_equal(model.predict(X), stopped.predict(X))
 
 
-class Until(_checkpoint._Callback):
+class Until(Callback):
     def __init__(self, number):
         self.number, self.seen = number, 0
 

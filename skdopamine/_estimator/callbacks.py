@@ -1,8 +1,63 @@
-"""scikit-learn's callbacks (1.9 and later), and nothing where they do not exist."""
+"""scikit-learn's callbacks (1.9 and later), and before only those of this package."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Self
+
+
+class Callback:
+    """What scikit-learn asks of every callback; those of this package need no more of a task than its name."""
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Do nothing: called by scikit-learn before a fit.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+        """
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing: called by scikit-learn after a fit.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+        """
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing: called where a fit or an epoch begins.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+        """
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+        """Ask for no stop: called where a fit or an epoch has ended.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+
+        Returns
+        -------
+        stop : bool
+            False.
+        """
+        return False
+
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -10,7 +65,7 @@ except ImportError:  # scikit-learn < 1.9
     AVAILABLE = False
 
     class CallbackSupportMixin:  # type: ignore[no-redef]  # the first definition is scikit-learn's, where it exists
-        """Stands in where scikit-learn has no callbacks: those that need no more than the estimator are called."""
+        """Stands in where scikit-learn has no callbacks."""
 
         def set_callbacks(self, *callbacks: Any) -> Self:
             """Set callbacks for the estimator.
@@ -18,15 +73,17 @@ except ImportError:  # scikit-learn < 1.9
             Parameters
             ----------
             *callbacks : callback instances
-                Those of `skdopamine.checkpoint`.
+                Those of `skdopamine.checkpoint`; others need scikit-learn 1.9.
 
             Returns
             -------
             self : object
                 The estimator itself.
             """
-            if not all(hasattr(callback, "on_fit_task_end") for callback in callbacks):
-                raise TypeError(f"callbacks must have the method on_fit_task_end, got {callbacks!r}.")
+            if not all(isinstance(callback, Callback) for callback in callbacks):
+                raise TypeError(
+                    f"callbacks must be those of skdopamine.checkpoint before scikit-learn 1.9, got {callbacks!r}."
+                )
             self._skl_callbacks = list(callbacks)
             return self
 
@@ -37,7 +94,7 @@ except ImportError:  # scikit-learn < 1.9
 else:
     AVAILABLE = True
 
-__all__ = ["ATTRIBUTES", "CallbackSupportMixin", "EpochCallbacks", "callbacks_of", "with_callbacks"]
+__all__ = ["ATTRIBUTES", "Callback", "CallbackSupportMixin", "EpochCallbacks", "callbacks_of", "with_callbacks"]
 # where scikit-learn keeps callbacks and what belongs to them:
 ATTRIBUTES = ("_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx")
 EPOCH = SimpleNamespace(task_name="epoch")  # all that callbacks are told of a task where scikit-learn has none
@@ -69,8 +126,7 @@ class EpochCallbacks:
     def end_epoch(self, fitted: Callable[[], dict[str, Any]]) -> bool:
         """Report the end of an epoch, with the attributes it would leave; true if a callback asks to stop."""
         if self.context is None:
-            stops = [callback.on_fit_task_end(self.estimator, EPOCH) for callback in callbacks_of(self.estimator)]
-            return any(stops)
+            return any([callback.on_fit_task_end(self.estimator, EPOCH) for callback in callbacks_of(self.estimator)])
         return bool(
             self.epoch.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes=fitted, **self.known)
         )
