@@ -67,8 +67,8 @@ class Checkpoint(Callback, Watcher):
     >>> X = np.linspace(-1, 1, 60)[:, None]
     >>> y = X[:, 0] ** 2
     >>> path = tempfile.mkdtemp()
-    >>> model = DopamineMLPRegressor((8,), max_iter=20, early_stopping=False, random_state=0)
-    >>> whole = model.set_callbacks(Checkpoint(path, every=6)).fit(X, y)
+    >>> model = DopamineMLPRegressor((8,), early_stopping=False, random_state=0)
+    >>> whole = model.set_callbacks(Checkpoint(path, every=60)).fit(X, y)
     >>> later = load_checkpoint(path).fit(X, y)
     >>> bool((later.predict(X) == whole.predict(X)).all())
     True
@@ -339,6 +339,8 @@ def _loaded(file: Path) -> Any:
         model = pickle.loads(content)
     except (AttributeError, EOFError, ImportError, IndexError, TypeError, pickle.UnpicklingError) as error:
         raise ValueError(f"{str(file)!r} cannot be read here: {error}.") from error
+    before = model._pending.before
+    vars(model).update(before.get_params(deep=False))  # an `init` may have become two
     if hasattr(model, "warm_start"):
         model.warm_start = True
     return model
