@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
 
 from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
 from skdopamine import checkpoint as _checkpoint
@@ -453,6 +454,13 @@ def test_a_search_stops_each_of_its_fits():
     search = GridSearchCV(model, {"alpha": [1e-4, 1e-3]}, cv=2, scoring=lambda model, X, y: model.n_iter_).fit(X, Y)
     assert list(search.cv_results_["mean_test_score"]) == [2, 2]
     assert search.best_estimator_.n_iter_ == 2
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="others have had callbacks since scikit-learn 1.9")
+@pytest.mark.parametrize("callback", [Checkpoint("none"), EarlyStopping()])
+def test_estimators_of_others_are_refused(callback):
+    with pytest.raises(TypeError, match="must be set on an estimator of skdopamine itself, got StandardScaler"):
+        StandardScaler().set_callbacks(callback).fit(X)
 
 
 # ---- kills ----

@@ -9,7 +9,7 @@ class Callback:
     """What scikit-learn asks of every callback; those of this package need no more of a task than its name."""
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Do nothing: called by scikit-learn before a fit.
+        """Refuse estimators of others: called by scikit-learn before a fit.
 
         Parameters
         ----------
@@ -17,7 +17,15 @@ class Callback:
             The estimator.
         context : object
             Its task.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is not one of this package.
         """
+        if not hasattr(estimator, "_journal"):
+            own, other = type(self).__name__, type(estimator).__name__
+            raise TypeError(f"{own} must be set on an estimator of skdopamine itself, got {other}.")
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """Do nothing: called by scikit-learn after a fit.

@@ -1,11 +1,16 @@
 """What a fit has found out so far."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from skdopamine._estimator.journal import Journal, Snapshot, digest, journaled, same
+from skdopamine._estimator.report import Reporter
+from skdopamine._training import trainer as _trainer
+from skdopamine._training.trainer import Epoch, Run
 
 X = np.arange(6.0).reshape(3, 2)
 
@@ -73,6 +78,23 @@ def test_a_fit_begins_with_parameters_and_a_warm_start_with_all():
     assert vars(Journal(model).before) == {"alpha": 1.0, "warm_start": False}
     model.warm_start = True
     assert vars(Journal(model).before) == {"alpha": 1.0, "warm_start": True, "learnt_": 3}
+
+
+def test_a_run_takes_up_what_its_problem_and_its_report_have_known(monkeypatch):
+    run = Run(None, None, None, [Epoch(3.0, 0.0, 0.1)])
+    last = past([7])._replace(run=run, known=[("gains", "losses")], held_losses=[0.5])
+    journal, problem, observer = Journal(Model(), last), SimpleNamespace(), Reporter(verbose=False, n_past=0)
+    journal.known(lambda: None)
+    seen = {}
+    monkeypatch.setattr(_trainer, "train", lambda *args, **kwargs: seen.update(kwargs))
+    journal.train(problem, None, lambda: None, None, observer=observer)
+    assert problem.known == [("gains", "losses")]
+    assert (observer.epochs, observer.held_losses) == (run.epochs, [0.5])
+    assert seen["run"] == run
+    seen["run"].epochs.append("next")
+    assert len(run.epochs) == len(observer.epochs) == len(last.run.epochs) == 1  # another fit may go on from it
+    journal.train(problem, None, lambda: None, None, observer=observer)
+    assert seen["run"] is None
 
 
 def test_the_journal_is_there_for_the_time_of_a_fit():
