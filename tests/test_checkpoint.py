@@ -347,6 +347,23 @@ def test_a_directory_belongs_to_one_fit(tmp_path):
     model.fit(X, Y)
 
 
+def test_a_foreign_file_does_not_count(tmp_path):
+    (tmp_path / "epoch_0000000099.ckpt").write_bytes(b"foreign")
+    whole = DopamineMLPRegressor(**NET).set_callbacks(Checkpoint(tmp_path, keep=1)).fit(X, Y)
+    assert [file.name for file in files(tmp_path)] == [f"epoch_{n:010d}.ckpt" for n in (8, 99)]
+    with pytest.warns(RuntimeWarning, match="is not a checkpoint"):
+        assert bits(load_checkpoint(tmp_path).fit(X, Y)) == bits(whole)
+
+
+def test_a_fit_may_be_killed_twice(tmp_path):
+    whole = DopamineMLPRegressor(**NET).set_callbacks(Checkpoint(tmp_path / "a", keep=10)).fit(X, Y)
+    again = load_checkpoint(files(tmp_path / "a")[1]).set_callbacks(Checkpoint(tmp_path / "b", keep=10)).fit(X, Y)
+    assert [file.name for file in files(tmp_path / "b")] == [f"epoch_{n:010d}.ckpt" for n in range(3, 9)]
+    assert bits(load_checkpoint(files(tmp_path / "b")[2]).fit(X, Y)) == bits(again) == bits(whole)
+    mixed = load_checkpoint(files(tmp_path / "b")[2]).set_callbacks(Checkpoint(tmp_path / "a", keep=10))
+    assert bits(mixed.fit(X, Y)) == bits(whole)  # it is one fit
+
+
 def test_leftovers_of_a_kill_are_removed(tmp_path):
     DopamineMLPRegressor(**NET).set_callbacks(Checkpoint(tmp_path, keep=5)).fit(X, Y)
     (tmp_path / ".epoch_0000000003.ckpt.tmp").write_bytes(b"half")

@@ -59,7 +59,7 @@ class Journal:
         self.estimator = estimator
         self.past = past
         self.name = uuid4().hex if past is None else past.name
-        self.before = begun(estimator) if past is None else past.before
+        self.before = begun(estimator)
         self.found: list[Any] = []
         callbacks = callbacks_of(estimator) if watched else []
         self.watchers = [callback for callback in callbacks if isinstance(callback, Watcher)]

@@ -45,6 +45,7 @@ def test_seeds_are_drawn_once():
     [
         (X + 1,),
         (X.astype(np.float32),),
+        (X.view(np.int64),),
         (X.T,),
         (X.reshape(2, 3),),
         (X, None),
@@ -95,6 +96,15 @@ def test_a_run_takes_up_what_its_problem_and_its_report_have_known(monkeypatch):
     assert len(run.epochs) == len(observer.epochs) == len(last.run.epochs) == 1  # another fit may go on from it
     journal.train(problem, None, lambda: None, None, observer=observer)
     assert seen["run"] is None
+
+
+def test_no_state_is_kept_in_memory_after_an_epoch():
+    journal, seen = Journal(Model()), []
+    watcher = SimpleNamespace(end_any_epoch=lambda journal: seen.append(journal.n_epochs))
+    journal.watchers = [watcher]
+    journal.watch(Run(None, None, None, [Epoch(3.0, 0.0, 0.1)]))
+    assert seen == [1]
+    assert journal.run is None
 
 
 def test_the_journal_is_there_for_the_time_of_a_fit():

@@ -802,6 +802,7 @@ RUNS = {
     "convergence": ({"n_epochs": 300, "tol": 1e-3}, {}),
     "plain steps": ({"normalised": False, "step_scale": 0.05}, {}),
     "a jump": ({"n_epochs": 1, "step_scale": 3e3}, {}),
+    "a jump in minibatches": ({"n_epochs": 1, "step_scale": 3e3, "batch_size": 5}, {}),
 }
 
 
@@ -812,6 +813,7 @@ def test_a_run_goes_on_from_each_epoch(name):
     whole = train(settings=settings, **scores)
     watched = train(settings=settings, watch=lambda run: seen.append(pickle.dumps(run)), **scores)
     assert same(watched, whole)
+    assert same(whole.best_params, START) == ("a jump" in name)
     assert len(seen) == len(whole.epochs)
     for dump in seen[:: -(-len(seen) // 10)] + seen[-1:]:
         assert same(train(settings=settings, run=pickle.loads(dump), **scores), whole)
