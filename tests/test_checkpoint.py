@@ -408,18 +408,20 @@ def last_improvement(curve, least):
 
 
 @pytest.mark.parametrize(
-    ("monitor", "params"),
+    ("monitor", "params", "least"),
     [
-        ("loss", {"early_stopping": False}),
-        ("validation_loss", {"early_stopping": True}),
-        ("validation_loss", {"early_stopping": True, "scoring": "r2"}),
-        ("validation_score", {"early_stopping": True, "scoring": "r2"}),
+        ("loss", {"early_stopping": False}, 1.0),
+        ("validation_loss", {"early_stopping": True}, 1.0),
+        ("validation_loss", {"early_stopping": True, "scoring": "r2"}, 1.0),
+        ("validation_score", {"early_stopping": True}, 1.0),
+        ("validation_score", {"early_stopping": True, "scoring": "r2"}, 0.01),
     ],
 )
-def test_a_fit_stops_once_its_curve_has_not_improved_for_long(monitor, params, tmp_path):
+def test_a_fit_stops_once_its_curve_has_not_improved_for_long(monitor, params, least, tmp_path):
     params = {**NET, "max_iter": 200, "n_iter_no_change": np.inf, **params}
-    stopping = EarlyStopping(monitor, patience=4, min_delta=0.01)
-    whole = DopamineMLPRegressor(**params).set_callbacks(stopping, Checkpoint(tmp_path, every=1, keep=3)).fit(X, Y)
+    stopping = EarlyStopping(monitor, patience=4, min_delta=least)
+    y = 10 * Y  # losses are in other units than those of training
+    whole = DopamineMLPRegressor(**params).set_callbacks(stopping, Checkpoint(tmp_path, every=1, keep=3)).fit(X, y)
     curves = {
         "loss": "loss_curve_",
         "validation_loss": "validation_loss_curve_",
@@ -427,9 +429,9 @@ def test_a_fit_stops_once_its_curve_has_not_improved_for_long(monitor, params, t
     }
     curve = np.array(getattr(whole, curves[monitor]))
     assert 4 < whole.n_iter_ < 200
-    assert len(curve) == last_improvement(curve if monitor == "validation_score" else -curve, 0.01) + 4
+    assert len(curve) == last_improvement(curve if monitor == "validation_score" else -curve, least) + 4
     for file in files(tmp_path):  # the last was written when the stop was known
-        assert bits(load_checkpoint(file).set_callbacks(stopping).fit(X, Y)) == bits(whole)
+        assert bits(load_checkpoint(file).set_callbacks(stopping).fit(X, y)) == bits(whole)
 
 
 def test_the_best_weights_are_kept_by_a_stop():

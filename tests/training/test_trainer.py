@@ -802,7 +802,10 @@ RUNS = {
     "convergence": ({"n_epochs": 300, "tol": 1e-3}, {}),
     "plain steps": ({"normalised": False, "step_scale": 0.05}, {}),
     "a jump": ({"n_epochs": 1, "step_scale": 3e3}, {}),
-    "a jump in minibatches": ({"n_epochs": 1, "step_scale": 3e3, "batch_size": 5}, {}),
+    "a jump, held back": (
+        {"n_epochs": 1, "step_scale": 3e3, "batch_size": 10},
+        {"score": lambda params: -float(params @ params)},
+    ),
 }
 
 
