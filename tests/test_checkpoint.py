@@ -1,5 +1,6 @@
 """Fits that go on after a kill with the same bits; files that are broken, a disk that is full; stops of a fit."""
 
+import copy
 import errno
 import os
 import pickle
@@ -188,6 +189,15 @@ def test_other_rows_are_refused(loaded, data):
     loaded.fit(X, Y)
 
 
+@pytest.mark.parametrize("more", [{}, {"X_val": X[:30], "y_val": Y[1:31]}, {"X_val": X[:29], "y_val": Y[:29]}])
+def test_another_validation_set_is_refused(tmp_path, more):
+    model = DopamineMLPRegressor(**NET, early_stopping=True).set_callbacks(Checkpoint(tmp_path, every=5))
+    whole = model.fit(X, Y, X_val=X[:30], y_val=Y[:30])
+    with pytest.raises(ValueError, match="must be those of the fit"):
+        load_checkpoint(tmp_path).fit(X, Y, **more)
+    assert bits(load_checkpoint(tmp_path).fit(X, Y, X_val=X[:30], y_val=Y[:30])) == bits(whole)
+
+
 def test_other_rows_of_a_series_are_refused(tmp_path):
     loop()().set_callbacks(Checkpoint(tmp_path)).fit(SERIES)
     with pytest.raises(ValueError, match="must be those of the fit"):
@@ -235,6 +245,24 @@ def test_what_is_loaded_can_be_pickled_and_goes_on(loaded):
 def test_nothing_of_the_journal_stays(loaded):
     loaded.fit(X, Y)
     assert not {"_journal", "_pending"} & vars(loaded).keys()
+
+
+class Copies(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_fit_task_end(self, estimator, context):
+        self.seen += [copy.copy(estimator), pickle.loads(pickle.dumps(estimator.set_callbacks()))]
+        return False
+
+
+@pytest.mark.parametrize("name", ["regressor", "readout"])
+def test_copies_in_the_middle_of_a_fit_have_no_journal(name):
+    make, data = MODELS[name]
+    copies = Copies()
+    make().set_callbacks(copies).fit(*data)
+    assert len(copies.seen) > 2
+    assert all("_journal" not in vars(seen) for seen in copies.seen)
 
 
 # ---- files ----
