@@ -36,9 +36,10 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "thresholds": {"base"},
     },
     "_estimator": {
-        "base": {"history"},
+        "base": {"history", "journal"},
         "history": set(),
         "caller": set(),
+        "journal": {"callbacks", "report", "validation"},
         "ending": {"caller", "validation"},
         "report": {"callbacks"},
         "callbacks": set(),
@@ -66,6 +67,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "fitting": {
             "activations",
             "base",
+            "beforehand",
             "bridge",
             "folds",
             "following",
@@ -77,6 +79,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "training",
             "units",
         },
+        "beforehand": {"base", "folds", "held_back", "network", "parameters", "problem"},
         "base": {"activations", "bridge", "network", "parameters", "signs", "training", "units"},
         "parameters": {"activations", "modes", "network", "problem"},
         "following": {"network", "problem", "training", "units"},
@@ -201,6 +204,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
 TOP = {  # files beside the wings -> what they may import
     "__init__": {"_esn.forecaster", "_mlp.estimators", "_mlp.policy", "windows"},
     "_typing": set(),
+    "checkpoint": {"__init__", "_estimator.callbacks", "_estimator.caller", "_estimator.journal"},
     "control": set(),
     "datasets": set(),
     "evaluation": {"__init__", "_esn.calendar", "_esn.exog", "_esn.frames", "_esn.panel"},

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOC = ROOT / "doc"
 MODULES = (
     "skdopamine",
+    "skdopamine.checkpoint",
     "skdopamine.control",
     "skdopamine.datasets",
     "skdopamine.evaluation",

@@ -6,7 +6,7 @@ import numpy as np
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn.outlook import OutlookESN
-from skdopamine._estimator.base import draw_seed
+from skdopamine._estimator.journal import draw_seed
 from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
 

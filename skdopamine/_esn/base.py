@@ -32,7 +32,6 @@ from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream, kept
 from skdopamine._esn.training import POLISHED, SCHEDULE, TUNING_ROWS, Training, Watch, judged, was_ended
-from skdopamine._estimator.base import draw_seed
 from skdopamine._estimator.callbacks import EpochCallbacks, with_callbacks
 from skdopamine._estimator.history import History
 from skdopamine._estimator.validation import plain
@@ -70,6 +69,7 @@ class DopamineESN(Training):
 
         X and y are what callbacks are shown.
         """
+        self._journal.read(rows.given, rows.target, rows.exog)
         callbacks = EpochCallbacks(self, self._n_epochs(), X, y, None)
         watch = Watch(callbacks, lambda model, is_ridge: self._attributes_of(model, rows, is_ridge=is_ridge))
         results, cut_short = self._run_fit(rows, watch)
@@ -209,7 +209,7 @@ class DopamineESN(Training):
         form = rows.form
         seasons = _season.seasons(self.season, self._seen_by_season(rows) if form.is_series else None)
         lag = max(seasons, default=1) if self.difference == 1 and form.is_series and form.closed else 0
-        return Plan(Simple(lag), seasons, draw_seed(self.random_state))
+        return Plan(Simple(lag), seasons, self._journal.seed(self.random_state))
 
     def _seen_by_season(self, rows: Rows) -> Array:
         """The latest rows that a season is sought in, without what covariates explain: holidays are no season."""

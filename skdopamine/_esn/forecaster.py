@@ -18,6 +18,7 @@ from skdopamine._esn.rows import Following
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.caller import users_level
+from skdopamine._estimator.journal import journaled
 from skdopamine._estimator.validation import count, integer, non_negative, number, one_of, positive, share
 from skdopamine._typing import Array
 
@@ -366,7 +367,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
         """
         with _ending.interruptible(self):
-            with _validation.restored_on_error(self):
+            with _validation.restored_on_error(self), journaled(self):
                 self._check_training(X)
                 rows = self._given(X, y, exog, first=True)
                 results, cut_short = self._fit(rows, X, y)
@@ -575,7 +576,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
             raise ValueError(
                 "partial_fit would replace the weights that fit trained (trainable=...) by a ridge solution."
             )
-        with _validation.restored_on_error(self):
+        with _validation.restored_on_error(self), journaled(self, goes_on=False):
             self._check_training(X)
             rows = self._given(X, y, exog, first=first)
             if first:

@@ -82,7 +82,8 @@ class GainsProblem:
         room = n_tail - task.horizon if task.closed else n_tail
         self.n_windows = max(1, min(n_windows, room))
         self.origins = task.split + np.linspace(0, room - 1, self.n_windows).astype(np.intp)
-        self.known: list[tuple[Array, Array]] = []  # the last two unperturbed gains, and their losses
+        # the last two unperturbed gains, and their losses; checkpoints hold them, too
+        self.known: list[tuple[Array, Array]] = []
 
     def n_rows(self) -> int:
         return self.n_windows

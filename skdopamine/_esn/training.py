@@ -214,8 +214,8 @@ class Training(Reading):
             seed=seed,
         )
 
-    @staticmethod
     def _train(
+        self,
         problem: Any,
         rule: LearningRate,
         start: Array,
@@ -223,9 +223,15 @@ class Training(Reading):
         score: Any,
         reporter: Reporter,
     ) -> Result:
-        state = _trainer.init_state(start, problem, rule)
         with np.errstate(all="ignore"):  # the trainer looks at every loss
-            return _trainer.train(problem, rule, state, settings, score=score, observer=reporter)
+            return self._journal.train(
+                problem,
+                rule,
+                partial(_trainer.init_state, start, problem, rule),
+                settings,
+                score=score,
+                observer=reporter,
+            )
 
 
 def was_ended(result: Result) -> bool:

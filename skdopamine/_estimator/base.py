@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._estimator.history import Curve, History, unrolled
+from skdopamine._estimator.journal import Journal
 
 
 class DopamineEstimator(BaseEstimator, ABC):
@@ -17,6 +17,8 @@ class DopamineEstimator(BaseEstimator, ABC):
     _doc_link_module = "skdopamine"
     _doc_link_template = "#{estimator_name}"
 
+    _journal: Journal  # for the time of a fit
+
     @abstractmethod
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the estimator."""
@@ -25,6 +27,9 @@ class DopamineEstimator(BaseEstimator, ABC):
     @abstractmethod
     def _history(self) -> History:
         """What the epochs have shown."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_journal"}
 
     # The curves are lists of their own whenever they are read, so that a stream neither copies its past in each call
     # nor changes a list that somebody holds. The docstrings of the estimators describe them.
@@ -45,8 +50,3 @@ class DopamineEstimator(BaseEstimator, ABC):
         check_is_fitted(self)
         curve: Curve = getattr(self._history, name)
         return unrolled(curve)
-
-
-def draw_seed(random_state: Any) -> int:
-    """The next seed of a random state, as it is or as an int or None."""
-    return int(check_random_state(random_state).randint(2**31 - 1))

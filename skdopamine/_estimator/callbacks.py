@@ -1,7 +1,71 @@
-"""scikit-learn's callbacks (1.9 and later), and nothing where they do not exist."""
+"""scikit-learn's callbacks (1.9 and later), and before only those of this package."""
 
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
+
+
+class Callback:
+    """What scikit-learn asks of every callback; those of this package need no more of a task than its name."""
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Refuse estimators of others: called by scikit-learn before a fit.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is not one of this package.
+        """
+        if not hasattr(estimator, "_journal"):
+            own, other = type(self).__name__, type(estimator).__name__
+            raise TypeError(f"{own} must be set on an estimator of skdopamine itself, got {other}.")
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing: called by scikit-learn after a fit.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+        """
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing: called where a fit or an epoch begins.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+        """
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+        """Ask for no stop: called where a fit or an epoch has ended.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator.
+        context : object
+            Its task.
+
+        Returns
+        -------
+        stop : bool
+            False.
+        """
+        return False
+
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -11,6 +75,26 @@ except ImportError:  # scikit-learn < 1.9
     class CallbackSupportMixin:  # type: ignore[no-redef]  # the first definition is scikit-learn's, where it exists
         """Stands in where scikit-learn has no callbacks."""
 
+        def set_callbacks(self, *callbacks: Any) -> Self:
+            """Set callbacks for the estimator.
+
+            Parameters
+            ----------
+            *callbacks : callback instances
+                Those of `skdopamine.checkpoint`; others need scikit-learn 1.9.
+
+            Returns
+            -------
+            self : object
+                The estimator itself.
+            """
+            if not all(isinstance(callback, Callback) for callback in callbacks):
+                raise TypeError(
+                    f"callbacks must be those of skdopamine.checkpoint before scikit-learn 1.9, got {callbacks!r}."
+                )
+            self._skl_callbacks = list(callbacks)
+            return self
+
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Stands in where scikit-learn has no callbacks."""
         return method
@@ -18,7 +102,15 @@ except ImportError:  # scikit-learn < 1.9
 else:
     AVAILABLE = True
 
-__all__ = ["CallbackSupportMixin", "EpochCallbacks", "with_callbacks"]
+__all__ = ["ATTRIBUTES", "Callback", "CallbackSupportMixin", "EpochCallbacks", "callbacks_of", "with_callbacks"]
+# where scikit-learn keeps callbacks and what belongs to them:
+ATTRIBUTES = ("_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx")
+EPOCH = SimpleNamespace(task_name="epoch")  # all that callbacks are told of a task where scikit-learn has none
+
+
+def callbacks_of(estimator: Any) -> list[Any]:
+    """Callbacks that were set on an estimator."""
+    return list(getattr(estimator, "_skl_callbacks", ()))
 
 
 class EpochCallbacks:
@@ -42,7 +134,7 @@ class EpochCallbacks:
     def end_epoch(self, fitted: Callable[[], dict[str, Any]]) -> bool:
         """Report the end of an epoch, with the attributes it would leave; true if a callback asks to stop."""
         if self.context is None:
-            return False
+            return any([callback.on_fit_task_end(self.estimator, EPOCH) for callback in callbacks_of(self.estimator)])
         return bool(
             self.epoch.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes=fitted, **self.known)
         )

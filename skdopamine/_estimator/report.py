@@ -13,7 +13,8 @@ class Reporter:
 
     `n_past` epochs were run before, and `unit` is that of a loss. `callbacks` come with `fitted`, which gives the
     attributes that a fit would leave after these epochs with these parameters. `held_loss` is the loss of parameters on
-    rows held back, if that is to be recorded. `label` is what an epoch is called on the console.
+    rows held back, if that is to be recorded, and `score_unit` the unit of scores on them. `label` is what an epoch is
+    called on the console.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Reporter:
         callbacks: EpochCallbacks | None = None,
         fitted: Callable[[list[Epoch], Array], dict[str, Any]] | None = None,
         held_loss: Callable[[Array], float] | None = None,
+        score_unit: float = 1.0,
         label: str = "Iteration",
     ) -> None:
         self.verbose = verbose
@@ -35,7 +37,19 @@ class Reporter:
         self.epochs: list[Epoch] = []
         self.held_loss = held_loss
         self.held_losses: list[float] = []
+        self.score_unit = score_unit
         self.label = label
+
+    def go_on(self, epochs: list[Epoch], held_losses: list[float]) -> None:
+        """Take the epochs of a run that is gone on with as reported."""
+        self.epochs, self.held_losses = list(epochs), list(held_losses)
+
+    def curve(self, name: str) -> list[float]:
+        """The "loss", "validation_loss" or "validation_score" of each epoch; none where nothing is held back."""
+        if name == "loss":
+            return [epoch.loss * self.unit for epoch in self.epochs]
+        scores = [epoch.score * self.score_unit for epoch in self.epochs if epoch.score is not None]
+        return scores if name == "validation_score" else self.held_losses or [-score for score in scores]
 
     def begin_epoch(self) -> None:
         """Report the beginning of an epoch."""

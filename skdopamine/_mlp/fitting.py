@@ -1,6 +1,5 @@
 """What fits classifier and regressor: checks of the rows, the problem, its training, and what is published."""
 
-import copy
 import warnings
 from collections.abc import Iterator
 from typing import Any, Self
@@ -9,22 +8,22 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import check_scoring
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from skdopamine._estimator import validation as _validation
-from skdopamine._estimator.base import draw_seed
 from skdopamine._estimator.callbacks import EpochCallbacks, with_callbacks
 from skdopamine._estimator.caller import users_level
 from skdopamine._estimator.ending import interruptible, raise_if_early, warn, without_effect
 from skdopamine._estimator.history import History
+from skdopamine._estimator.journal import journaled
 from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_activation
 from skdopamine._mlp.base import DopamineMLP
-from skdopamine._mlp.folds import FEWEST_EPOCHS, Found, Score, divide, find_length, inside, lacks_class
+from skdopamine._mlp.beforehand import PreparedMLP
+from skdopamine._mlp.folds import Found
 from skdopamine._mlp.following import followed
 from skdopamine._mlp.held_back import HeldRows, hold_back
 from skdopamine._mlp.network import Network
@@ -33,7 +32,6 @@ from skdopamine._mlp.parameters import (
     full_schedule,
     make_learning_rate,
     make_problem,
-    make_settings,
     output_gain,
 )
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample, make_data, outputs
@@ -43,22 +41,17 @@ from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._objectives.registry import LossOptions, check_loss, find_loss, losses
 from skdopamine._objectives.scorers import make_objective
-from skdopamine._objectives.thresholds import best_shift
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
-# for objectives that stand still under small perturbations, as metrics do:
-WARM_SHARE = 1 / 3  # of the epochs, spent on the natural loss first
-WARM_ROWS = 20_000  # rows that the decision threshold is chosen on
 
-
-class TrainedMLP(DopamineMLP):
+class TrainedMLP(PreparedMLP):
     """A multi-layer perceptron with the ways of training it."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any] = (None, None, None)) -> Self:
         with interruptible(self):
-            with _validation.restored_on_error(self):
+            with _validation.restored_on_error(self), journaled(self):
                 result, cut_short = self._run_fit(X, y, sample_weight, validation)
             self._warn(result, cut_short)
             for remark in self._remarks():
@@ -78,7 +71,9 @@ class TrainedMLP(DopamineMLP):
         """Return the result, and whether `max_iter` allows fewer epochs than the schedule needs."""
         fresh = not (self.warm_start and hasattr(self, "coefs_"))
         sample = self._check_data(X, y, sample_weight, None, fresh=fresh, whole=True)
-        trained_on, held_back = self._split(sample, self._check_validation(sample, *validation))
+        own = self._check_validation(sample, *validation)
+        self._journal.read(*sample.parts(), *(() if own is None else own.parts()))
+        trained_on, held_back = self._split(sample, own)
         problem = self._prepare(trained_on, fresh=fresh)
         held = None if held_back is None else self._held(problem, held_back)
         n_warm, interrupted = self._warm_up(problem) if fresh and problem.objective.flat else (0, False)
@@ -113,7 +108,7 @@ class TrainedMLP(DopamineMLP):
     def _partial_fit(self, X: Any, y: Any, known: Any, classes: Any) -> Self:
         fresh = not hasattr(self, "coefs_")
         with interruptible(self):
-            with _validation.restored_on_error(self):
+            with _validation.restored_on_error(self), journaled(self, goes_on=False):
                 sample = self._check_data(X, y, known, classes, fresh=fresh, whole=False)
                 problem = self._prepare(sample, fresh=fresh, whole=False)
                 settings = self._settings(problem)._replace(n_epochs=1, schedule=0, in_stream=True)
@@ -182,7 +177,7 @@ class TrainedMLP(DopamineMLP):
         if own is not None or self.early_stopping == "auto" or not self.early_stopping:
             return sample, own
         labels = sample.y if isinstance(self, ClassifierMixin) and sample.y.ndim == 1 else None
-        seed = draw_seed(self.random_state)
+        seed = self._journal.seed(self.random_state)
         training, held_back = hold_back(labels, len(sample.target), float(self.validation_fraction), seed)
         return sample.at(training), sample.at(held_back)
 
@@ -196,7 +191,7 @@ class TrainedMLP(DopamineMLP):
             raise ValueError(f"y must fit into the dtype of X, {X.dtype}, got values up to {np.abs(target).max()}.")
         known = None if fresh else self._known_training()
         if known is None:
-            units, seed = self._choose_units(target, weight), draw_seed(self.random_state)
+            units, seed = self._choose_units(target, weight), self._journal.seed(self.random_state)
             params = self._start(network, units, seed, X.dtype, self.init if fresh else self)
         else:
             if network.units != known.layers:
@@ -273,89 +268,6 @@ class TrainedMLP(DopamineMLP):
         """Targets and weights as callbacks see them."""
         return sample.y, sample.weight
 
-    def _natural(self, data: Data) -> Objective:
-        """The loss that comes before one that stands still."""
-        return losses(self._task())[0].make(self._loss_options(data.units))
-
-    def _warm_up(self, problem: NetworkProblem) -> tuple[int, bool]:
-        """Train on the natural loss, unless there is `init`, and let the decisions suit the objective.
-
-        Return the number of epochs, and whether they were interrupted.
-        """
-        training, task = self._training, self._task()
-        network, data = problem.network, problem.data
-        natural = make_problem(self, network, self._natural(data), data, problem.seed, whole=True)
-        settings, rule = self._settings(natural), make_learning_rate(self, natural)
-        epochs = int(WARM_SHARE * settings.n_epochs) if self.init is None else 0
-        settings = settings._replace(n_epochs=epochs, schedule=epochs if settings.schedule else 0)
-        reporter = Reporter(verbose=self.verbose, n_past=training.n_epochs, unit=natural.loss_unit)
-        with np.errstate(all="ignore"):
-            start = training.state._replace(rate=rule.init())
-            result = _trainer.train(natural, rule, start, settings, observer=reporter)
-            params = result.best_params.copy()
-            if isinstance(problem.objective, SetObjective) and problem.objective.of_labels and task != "multiclass":
-                rows = slice(None, None, -(-problem.n_rows() * network.units[-1] // WARM_ROWS))
-                weight = None if data.weight is None else data.weight[rows]
-                output = outputs(network, params, data, rows)
-                bias = _network.unpack(network, params)[1][-1]
-                bias -= best_shift(problem.objective, output, data.targets(rows), weight)
-        n_epochs = len(result.epochs)
-        self._training = training._replace(
-            state=_trainer.init_state(params, problem, training.rule),
-            history=training.history._replace(
-                n_evaluations=result.state.n_evaluations, n_rows=problem.n_rows() * n_epochs
-            ),
-            n_epochs=n_epochs,
-        )
-        return n_epochs, result.reason is Ending.INTERRUPTED
-
-    def _find_length(
-        self, problem: NetworkProblem, sample: Sample, settings: _trainer.Settings
-    ) -> tuple[Found | None, bool]:
-        """With early_stopping="auto", how long to train by folds of the rows; and whether that was interrupted.
-
-        None where the whole schedule is to be run: for many or very few rows, a short or a constant schedule, a start
-        from `init`, which may have learnt from these rows, losses that stand still under small perturbations, and
-        weight perturbation, which is too noisy for few rows to tell how far it has come.
-        """
-        training = self._training
-        wanted = self.early_stopping == "auto" and self.init is None and self.perturbation != "weight"
-        wanted = wanted and np.isfinite(self.n_iter_no_change) and not problem.objective.flat
-        if not wanted or not settings.schedule or settings.n_epochs < FEWEST_EPOCHS:
-            return None, False
-        classes = self._view(problem.data.units).numbers(sample.target) if isinstance(self, ClassifierMixin) else None
-        fold = divide(problem, classes, problem.seed)
-        # a metric may not be defined on rows that lack a class
-        if fold is None or (self.scoring is not None and lacks_class(classes, fold)):
-            return None, False
-        found, result = find_length(
-            problem,
-            fold,
-            training.state.params,
-            training.rule,
-            settings,
-            right=self._view(problem.data.units).right if isinstance(self, ClassifierMixin) else None,
-            score=None if self.scoring is None else self._fold_score(problem, sample, fold),
-            verbose=self.verbose,
-        )
-        history = training.history.extended([], n_evaluations=result.state.n_evaluations)
-        self._training = training._replace(history=history)
-        return found, result.reason is Ending.INTERRUPTED
-
-    def _fold_score(self, problem: NetworkProblem, sample: Sample, fold: npt.NDArray[np.intp]) -> Score:
-        """The metric of `scoring`, on the rows of each fold."""
-        held = [self._held(problem, sample.at(rows)) for rows in inside(fold)]
-        totals = [rows.batch.total for rows in held]
-
-        def score(params: Array) -> float:
-            pairs = zip(held, params, strict=True)
-            return float(np.average([rows.score(own) for rows, own in pairs], weights=totals))
-
-        return score
-
-    def _settings(self, problem: NetworkProblem, n_past: int = 0) -> _trainer.Settings:
-        return make_settings(self, problem, n_past=n_past, first_epoch=self._training.n_epochs)
-
     def _train(
         self,
         problem: NetworkProblem,
@@ -389,12 +301,13 @@ class TrainedMLP(DopamineMLP):
             callbacks=callbacks,
             fitted=fitted,
             held_loss=None if held is None or held.metric is None else held.told_loss,
+            score_unit=score_unit,
         )
         with np.errstate(all="ignore"):  # overflow is caught by the trainer, which looks at every loss
-            result = _trainer.train(
+            result = self._journal.train(
                 problem,
                 self._training.rule,
-                self._release_state(),
+                self._release_state,
                 settings,
                 score=None if held is None else held.score,
                 told_score=None if held is None or held.metric is not None else held.told_score,
@@ -433,19 +346,6 @@ class TrainedMLP(DopamineMLP):
             "best_validation_score_": max(scores, default=None),
             "t_": history.n_rows,
         }
-
-    def _held(self, problem: NetworkProblem, sample: Sample) -> HeldRows:
-        """Rows that are not learnt from, judged by the metric of `scoring` or by the loss."""
-        scorer = None if self.scoring is None else check_scoring(self, scoring=self.scoring)
-
-        def metric(params: Array, X: Any, y: Any) -> Any:
-            assert scorer is not None
-            candidate = copy.copy(self)
-            candidate.__dict__.update(self._published(params))
-            candidate.__dict__.pop("feature_names_in_", None)  # X is an array by now
-            return scorer(candidate, X, y)
-
-        return HeldRows(problem, sample, None if scorer is None else metric, loss=self.loss, scoring=self.scoring)
 
     def _warn(self, result: _trainer.Result, cut_short: bool) -> None:
         """Warn if the training has not ended as it should."""

@@ -20,6 +20,7 @@ from skdopamine._training import noise as _noise
 from skdopamine._training import trainer as _trainer
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Estimate
+from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
 N_FOLDS = 5
@@ -297,8 +298,8 @@ def find_length(
     right: Right | None,
     score: Score | None,
     verbose: bool | int,
-) -> tuple[Found | None, _trainer.Result]:
-    """Train the folds; None if that has told nothing."""
+) -> tuple[Found | None, int, bool]:
+    """Train the folds; None if that has told nothing. Also the loss evaluations, and whether it was interrupted."""
     folds = FoldsProblem(problem, fold)
     if stacks(problem) and folds.n_folds > 1:
         settle_allocator()
@@ -312,6 +313,5 @@ def find_length(
     state = _trainer.init_state(np.tile(params, folds.n_folds), folds, rule)
     with np.errstate(all="ignore"):
         result = _trainer.train(folds, rule, state, settings, observer=judge)
-    if judge.length is None:
-        return None, result
-    return Found(judge.length, judge.told, judge.scores), result
+    found = None if judge.length is None else Found(judge.length, judge.told, judge.scores)
+    return found, result.state.n_evaluations, result.reason is Ending.INTERRUPTED

@@ -38,6 +38,10 @@ class Sample(NamedTuple):
         weight = None if self.weight is None else self.weight[rows]
         return type(self)(self.X[rows], self.y[rows], self.target[rows], weight)
 
+    def parts(self) -> tuple[Any, ...]:
+        """All numbers, which tell these rows from others."""
+        return self.X, self.target, self.weight
+
 
 class Data(NamedTuple):
     """Rows to learn from."""

@@ -136,6 +136,19 @@ class Result(NamedTuple):
     cause: str = ""  # of a divergence
 
 
+class Run(NamedTuple):
+    """Where a run stands at the end of an epoch: all that it takes to go on with the same problem and settings."""
+
+    state: TrainState
+    start: Anchor  # the parameters that it began with
+    kept: Kept
+    epochs: list[Epoch]
+    limit: float = np.inf  # the loss that is a jump
+    last: Seen | None = None  # of the last epoch
+    after: float = np.inf  # the loss at its end, as far as it is known
+    reason: Ending = Ending.EXHAUSTED  # any other says that no epoch follows
+
+
 class Observer(Protocol):
     """Reports each epoch."""
 
@@ -434,6 +447,29 @@ def why_lost(loss: float, level: float, n_undone: int, state: TrainState) -> str
     return f"more than {MAX_UNDONE} updates made it jump and were undone" if lost else ""
 
 
+def run_begun(problem: Problem, state: TrainState, settings: Settings, *, scored: bool) -> Run:
+    """A run before its first epoch; `scored` says that parameters are not judged by the training loss."""
+    start, kept, limit = Anchor(state.params, state.memory, -1), Kept(state.params), np.inf
+    if problem.n_rows() > settings.batch_size:
+        state, merit, limit = begun_on_all(problem, state, settings)
+        kept = kept._replace(merit=-np.inf if scored else merit)
+    return Run(state, start, kept, [], limit)
+
+
+def run_ended(problem: Problem, rule: LearningRate, run: Run, settings: Settings, *, at_start: bool) -> Result:
+    """The result of a run that has not diverged; with `at_start` an epoch has the loss of the parameters before it."""
+    state, start, kept, epochs, limit, last, after, reason = run
+    cause = ""
+    if last is not None:
+        if at_start:
+            state, after = looked_at(problem, state, last)
+            kept = kept.after(-after, state.params, settings.tol)
+        if kept.params is start.params and max(last.mean_level, after) > limit:
+            state = gone_back(state, start, rule.reject(state.rate))
+            reason, cause = reason_to_tell(rule, settings, reason, limit)
+    return Result(state, kept.params, epochs, reason, cause)
+
+
 def train(
     problem: Problem,
     rule: LearningRate,
@@ -443,31 +479,32 @@ def train(
     score: Callable[[Array], float] | None = None,
     told_score: Callable[[Array], float] | None = None,
     observer: Observer | None = None,
+    run: Run | None = None,
+    watch: Callable[[Run], None] | None = None,
 ) -> Result:
     """Epochs until the schedule ends, nothing improves, or somebody says stop; the best parameters are kept throughout.
 
     Better means a lower training loss or, with `score`, a higher score of the parameters on held-back data. An update
     that has made the loss of its batch jump is not taken for the end of an epoch, and where no epoch is better than the
     start, the start is kept. With `told_score`, that is reported instead.
+
+    `watch` sees where the run stands after each epoch; with such a `run`, training goes on there.
     """
-    start, kept, reason, cause = Anchor(state.params, state.memory, -1), Kept(state.params), Ending.EXHAUSTED, ""
+    kept, reason, cause, epochs = Kept(state.params), Ending.EXHAUSTED, "", list[Epoch]()
     state = renewed(state)
-    one_batch, limit = problem.n_rows() <= settings.batch_size, np.inf
     # the loss of an epoch of one batch is that of the parameters at its start; those at the end are evaluated last
+    one_batch = problem.n_rows() <= settings.batch_size
     at_start = score is None and one_batch and not (settings.in_stream or settings.nothing_kept)
-    epochs: list[Epoch] = []
     try:
-        if not one_batch:
-            state, merit, limit = begun_on_all(problem, state, settings)
-            kept = kept._replace(merit=merit if score is None else -np.inf)
-        for epoch in range(settings.n_epochs):
+        run = run or run_begun(problem, state, settings, scored=score is not None)
+        (state, start, kept, epochs, limit, last, after, reason), run = run, None  # only the latest state is in memory
+        while len(epochs) < settings.n_epochs and reason is Ending.EXHAUSTED:
             if observer is not None:
                 observer.begin_epoch()
-            state, summary, last, cause = run_epoch(problem, rule, state, settings, epoch)
+            state, summary, last, cause = run_epoch(problem, rule, state, settings, len(epochs))
             level = last.mean_level
             if cause:
-                reason = Ending.DIVERGED
-                break
+                return Result(state, kept.params, epochs, Ending.DIVERGED, cause)
             limit = jump(level, state, problem.n_rows()) if one_batch and not epochs else limit
             state, after = (state, last.level) if at_start or settings.nothing_kept else looked_at(problem, state, last)
             params, merit = last.params if at_start or after > last.limit else state.params, -level
@@ -482,14 +519,10 @@ def train(
             stop = observer is not None and observer.end_epoch(summary, partial(shown, problem, state, last, params))
             if stop or kept.stale > settings.n_iter_no_change:
                 reason = Ending.STOPPED if stop else Ending.CONVERGED
-                break
-        if epochs and reason is not Ending.DIVERGED:
-            if at_start:
-                state, after = looked_at(problem, state, last)
-                kept = kept.after(-after, state.params, settings.tol)
-            if kept.params is start.params and max(level, after) > limit:
-                state = gone_back(state, start, rule.reject(state.rate))
-                reason, cause = reason_to_tell(rule, settings, reason, limit)
+            if watch is not None:
+                watch(Run(state, start, kept, epochs, limit, last, after, reason))
+        run = Run(state, start, kept, epochs, limit, last, after, reason)
+        return run_ended(problem, rule, run, settings, at_start=at_start)
     except KeyboardInterrupt:
         reason = Ending.INTERRUPTED
     except NoLossError:

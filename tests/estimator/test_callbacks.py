@@ -1,5 +1,9 @@
 """scikit-learn's callbacks: which of them are called, with what, and what a stop request does."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import sklearn
@@ -77,8 +81,43 @@ def test_nothing_is_called_where_scikit_learn_has_no_callbacks(monkeypatch):
     assert estimator.calls == []
 
 
-def test_callbacks_are_there_from_scikit_learn_1_9_on(task):
-    assert SKLEARN_1_9 == _callbacks.AVAILABLE == hasattr(task.make(), "set_callbacks")
+def test_callbacks_are_those_of_scikit_learn_from_1_9_on(task):
+    ours = _callbacks.CallbackSupportMixin.__module__.startswith("skdopamine")
+    assert SKLEARN_1_9 == _callbacks.AVAILABLE == (not ours)
+    assert hasattr(task.make(), "set_callbacks")
+
+
+OLDER = """
+import sys
+import numpy as np
+import sklearn.frozen, sklearn.metrics, sklearn.model_selection, sklearn.neural_network  # which need the callbacks
+if "sklearn.callback" in sys.modules:  # from now on as before scikit-learn 1.9
+    del sys.modules["sklearn.callback"].CallbackSupportMixin
+from skdopamine import DopamineESNForecaster, DopamineMLPRegressor
+from skdopamine.checkpoint import Checkpoint, EarlyStopping, load_checkpoint
+
+X = np.linspace(-1, 1, 60)[:, None]
+path = sys.argv[1]
+model = DopamineMLPRegressor((4,), max_iter=50, early_stopping=False, random_state=0)
+model.set_callbacks(Checkpoint(path, every=3), EarlyStopping(patience=2, min_delta=10)).fit(X, X[:, 0])
+again = load_checkpoint(path).set_callbacks(EarlyStopping(patience=2, min_delta=10)).fit(X, X[:, 0])
+assert model.n_iter_ == again.n_iter_ == 3
+assert (model.coefs_[0] == again.coefs_[0]).all()
+try:
+    DopamineESNForecaster().set_callbacks(print)
+except TypeError as error:
+    assert "before scikit-learn 1.9, got (<built-in" in str(error), error
+else:
+    raise AssertionError
+assert DopamineESNForecaster().set_callbacks()._skl_callbacks == []
+"""
+
+
+def test_before_scikit_learn_1_9_our_own_callbacks_are_called(tmp_path):
+    command = [sys.executable, "-c", OLDER, str(tmp_path / "run")]
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 # ---- of an estimator ----

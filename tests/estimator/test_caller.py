@@ -32,6 +32,10 @@ def fitted(cls=DopamineESNForecaster):
 
 
 LATER, HOLES = SERIES[90:], SERIES[::10].iloc[[0, 1, 3, 4, 7, 8]]
+LATER = LATER.set_axis(
+    LATER.index + (LATER.index[1] - LATER.index[0]) * 20_000
+)  # further off than a gap that is bridged
+BROKEN = pd.concat([SERIES[:80], SERIES[80:].set_axis(SERIES.index[80:] + pd.Timedelta(days=1_000))])
 CALLS = {  # of everything public that warns
     "fit": lambda: forecaster(readout_lags=1, washout=0).fit(SERIES.iloc[np.arange(9) ** 2]),
     "fit that is cut short": lambda: forecaster(trainable="gains", max_iter=1).fit(SERIES),
@@ -45,7 +49,7 @@ CALLS = {  # of everything public that warns
     "a pipeline": lambda: (
         make_pipeline(StandardScaler().set_output(transform="pandas"), forecaster()).fit(SERIES[:80]).score(LATER)
     ),
-    "cross-validation": lambda: cross_val_score(forecaster(), SERIES, NEXT, cv=TimeSeriesSplit(2, gap=5)),
+    "cross-validation": lambda: cross_val_score(forecaster(), BROKEN, NEXT, cv=TimeSeriesSplit(2)),
 }
 
 

@@ -58,3 +58,22 @@ def test_callbacks_see_the_model_of_each_epoch_and_may_stop():
     assert report(reporter) == [False, True]
     assert callbacks.n_begun == 2
     assert callbacks.shown == [{"losses": [3.0], "params": PARAMS}, {"losses": [3.0, 1.0], "params": PARAMS}]
+
+
+def test_curves_are_in_the_users_units():
+    reporter = Reporter(verbose=False, n_past=0, unit=2.0, score_unit=3.0)
+    report(reporter)
+    assert reporter.curve("loss") == [6.0, 2.0]
+    assert reporter.curve("validation_score") == [3 * 0.7]
+    assert reporter.curve("validation_loss") == [-3 * 0.7]
+    reporter.held_losses = [0.25]
+    assert reporter.curve("validation_loss") == [0.25]
+
+
+def test_a_report_goes_on():
+    callbacks = Callbacks()
+    reporter = Reporter(verbose=False, n_past=0, callbacks=callbacks, fitted=lambda epochs, params: {"n": len(epochs)})
+    reporter.go_on([Epoch(5.0, 0.5, 0.1)], [])
+    report(reporter)
+    assert reporter.curve("loss") == [5.0, 3.0, 1.0]
+    assert callbacks.shown == [{"n": 2}, {"n": 3}]

@@ -329,7 +329,7 @@ def test_folds_of_a_wide_network_take_little_more_memory_than_one_after_the_othe
 def test_folds_are_judged_without_further_evaluations_of_their_rows(monkeypatch, batch_size):
     model, calls, looked_at = fitted(), [], _trainer.looked_at
     monkeypatch.setattr(_trainer, "looked_at", lambda *args: calls.append(args) or looked_at(*args))
-    found, _ = _folds.find_length(
+    found, *_ = _folds.find_length(
         problem_of(X, target=NOISY[:, None]),
         np.arange(100) % N_FOLDS,
         _network.init_params(NETWORK, 2.0, np.random.default_rng(0), np.float64),

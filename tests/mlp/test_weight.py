@@ -167,3 +167,10 @@ def test_weights_of_two_equal_rows_repeated():
         weighted = DopamineMLPRegressor((5,), "tanh", **options).fit(X, y, sample_weight=counts)
         repeated = DopamineMLPRegressor((5,), "tanh", **options).fit(X.repeat(counts, 0), y.repeat(counts))
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-6, atol=1e-7)
+
+
+def test_patience_counts_spells_in_which_all_directions_could_have_been_tried():
+    model = fitted(n_iter_no_change=2, tol=1e6, max_iter=2000, learning_rate_init=1.0).fit(MOONS, MOON)
+    n_parameters = sum(part.size for part in (*model.coefs_, *model.intercepts_))
+    begun = np.flatnonzero(np.array(model.loss_curve_) < 0.5 * model.loss_curve_[0])[0]  # before, it is a plateau
+    assert 2 * n_parameters < model.n_iter_ <= begun + 2 * n_parameters + 2

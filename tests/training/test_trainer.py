@@ -1,6 +1,7 @@
 """The training loop on problems without a network: a quadratic whose credit is exact, and quadratics that misbehave."""
 
 import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -800,6 +801,52 @@ def test_an_observer_that_does_not_stop_changes_nothing():
     result = train(observer=watcher)
     assert (result.reason, watcher.begun, len(watcher.ended)) == ("exhausted", 5, 5)
     np.testing.assert_array_equal(result.state.params, train().state.params)
+
+
+# ---- runs that go on ----
+
+
+def same(one, other):
+    """Whether all of two results or runs is the same, bit for bit."""
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other or one is other
+
+
+RUNS = {
+    "one batch": ({}, {}),
+    "minibatches": ({"batch_size": 4, "shuffle": True, "n_epochs": 9}, {}),
+    "held back": ({"batch_size": 4, "n_epochs": 9}, {"score": lambda params: -float(params @ params)}),
+    "convergence": ({"n_epochs": 300, "tol": 1e-3}, {}),
+    "plain steps": ({"normalised": False, "step_scale": 0.05}, {}),
+    "a jump": ({"n_epochs": 1, "step_scale": 3e3}, {}),
+    "a jump, held back": (
+        {"n_epochs": 1, "step_scale": 3e3, "batch_size": 10},
+        {"score": lambda params: -float(params @ params)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_goes_on_from_each_epoch(name):
+    changes, scores = RUNS[name]
+    settings, seen = SETTINGS._replace(**changes), []
+    whole = train(settings=settings, **scores)
+    watched = train(settings=settings, watch=lambda run: seen.append(pickle.dumps(run)), **scores)
+    assert same(watched, whole)
+    assert same(whole.best_params, START) == ("a jump" in name)
+    assert len(seen) == len(whole.epochs)
+    for dump in seen[:: -(-len(seen) // 10)] + seen[-1:]:
+        assert same(train(settings=settings, run=pickle.loads(dump), **scores), whole)
+
+
+def test_a_run_that_was_stopped_does_not_go_on():
+    seen = []
+    whole = train(observer=Watcher(stop_after=3), watch=seen.append)
+    assert [run.reason for run in seen] == ["exhausted", "exhausted", "stopped"]
+    assert same(train(run=seen[-1]), whole)
 
 
 def test_the_initial_state_is_blank():
