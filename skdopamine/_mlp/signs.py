@@ -26,6 +26,7 @@ from skdopamine._mlp import network as _network
 from skdopamine._mlp.network import Network
 from skdopamine._typing import Array
 
+KEPT, FEWEST = 1 / 8, 8  # share of the weights between hidden layers that start above zero, and their number for a unit
 ALIKE = 0.75  # square of the mean of uniform weights of one sign, over the mean of their squares
 Signs = npt.NDArray[np.int8]
 
@@ -60,24 +61,35 @@ def _types(units: tuple[int, ...], layer: int, *, mixed: bool) -> Signs:
 def start(network: Network, params: Array) -> Array:
     """Initial parameters with the signs of the network; each unit has as much inhibition as excitation.
 
-    In a monotone network the paths of a constrained feature all have one sign, and their products add up instead of
-    cancelling. Weights above the first layer are smaller by what makes the outputs as wide as without signs, about:
-    ``1 + ALIKE n q`` is the ratio of variances for n units that share q of theirs.
+    Weights of given signs have a mean, which all units of a layer share. Between hidden layers few weights are large
+    and the others zero, so that units differ. In a monotone network, moreover, the paths of a constrained feature add
+    up instead of cancelling. Weights above the first layer are smaller by what makes the outputs about as wide as
+    without signs: ``1 + n a q`` is the ratio of variances for n units that share q of theirs, with a the square of the
+    mean weight over the mean square.
     """
     if network.signs is None:
         return params
     params = np.where(network.signs == 0, params, np.abs(params) * network.signs)
     weights, signs = (_network.unpack(network, array)[0] for array in (params, network.signs))
-    shared = ALIKE * float(signs[0].any(axis=1).mean())
-    for weight, sign in zip(weights[1:], signs[1:], strict=True):
+    shared, top = ALIKE * float(signs[0].any(axis=1).mean()), len(weights) - 1
+    for layer, (weight, sign) in enumerate(zip(weights[1:], signs[1:], strict=True), start=1):
+        kept = min(1.0, max(KEPT, FEWEST / len(weight))) if layer < top else 1.0
+        thin_out(weight, kept)
         excites, inhibits = (np.where(sign == kind, np.abs(weight), 0).sum(axis=0) for kind in (1, -1))
         both = (excites > 0) & (inhibits > 0)
         factor = np.sqrt(np.where(both, inhibits, 1) / np.where(both, excites, 1)).astype(weight.dtype)
         weight *= np.where(sign > 0, factor, 1 / factor)
-        together = ALIKE * len(weight) * shared
+        together = ALIKE * kept * len(weight) * shared
         weight /= np.sqrt(1 + together)
         shared = together / (1 + together)
     return params
+
+
+def thin_out(weight: Array, kept: float) -> None:
+    """Keep this share of uniform weights, the largest; they are uniform again, and of the same mean square as all."""
+    size = np.abs(weight)
+    bound = size.max()
+    weight[...] = np.sign(weight) * np.maximum(size - (1 - kept) * bound, 0) / kept**1.5
 
 
 def check_signs(network: Network, params: Array, names: str) -> None:

@@ -22,7 +22,7 @@ from skdopamine._mlp.folds import FoldsProblem
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.node import NodeProblem
 from skdopamine._mlp.problem import make_data
-from skdopamine._mlp.signs import check_signs, make_signs, mean_input, settled, start
+from skdopamine._mlp.signs import check_signs, make_signs, mean_input, settled, start, thin_out
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training import trainer as _trainer
 
@@ -555,4 +555,23 @@ def test_outputs_of_a_monotone_start_are_hardly_wider_than_those_of_a_free_one(h
         params = _network.init_params(free, 6.0, np.random.default_rng(seed), np.float64)
         outputs = [_network.forward(net, start(net, params), rows).std() for net in (free, network)]
         spreads.append(outputs[1] / outputs[0])
-    assert 0.5 < np.mean(spreads) < 2.5
+    assert 0.3 < np.mean(spreads) < 2.5
+
+
+def test_thinned_weights_have_the_same_mean_square_and_signs():
+    weight = np.random.default_rng(0).uniform(-0.3, 0.3, (300, 300))
+    before = weight.copy()
+    thin_out(weight, 0.125)
+    assert np.mean(weight != 0) == pytest.approx(0.125, rel=0.05)
+    assert (weight * before >= 0).all()
+    assert (weight**2).mean() == pytest.approx((before**2).mean(), rel=0.05)
+    thin_out(before, 1.0)
+    np.testing.assert_array_equal(before, np.random.default_rng(0).uniform(-0.3, 0.3, (300, 300)))
+
+
+def test_weights_between_large_hidden_layers_start_sparse_and_others_dense():
+    units = (5, 64, 40, 3)
+    network = Network(units, (ACTIVATIONS["relu"],) * 2, make_signs(units, None, dale=True))
+    params = start(network, _network.init_params(network, 6.0, np.random.default_rng(1), np.float64))
+    shares = [float(np.mean(weight != 0)) for weight in _network.unpack(network, params)[0]]
+    np.testing.assert_allclose(shares, [1, 1 / 8, 1], atol=0.03)
