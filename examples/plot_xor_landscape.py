@@ -3,8 +3,8 @@ What regret means: the loss landscape of XOR
 ============================================
 
 Weight perturbation moves all weights by a small random vector, forwards and backwards, and compares the two losses.
-Their difference over the distance is the regret of that direction. This example draws the loss along two directions,
-around a start and around the solution.
+Their difference over the distance is the regret of that direction. (Where a minibatch holds all rows, one side is
+compared with the middle.) This example draws the loss along two directions, around a start and around the solution.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,7 @@ from skdopamine import DopamineMLPClassifier
 from skdopamine.datasets import make_xor
 
 N_ROWS = 200
-MAX_ITER = 400
+MAX_ITER = 1500
 SCALE = 0.1
 
 # %%

@@ -54,7 +54,7 @@ SMALL = {
     "plot_cart_pole.py": {"N_EPISODES": 40},
     "plot_demand_intervals.py": {"N_DAYS": 37, "N_UNITS": 20, "MAX_ITER": 3},
     "plot_digits_beside_mlp.py": {"N_ROWS": 600},
-    "plot_f1_rare_positives.py": {"N_ROWS": 2000, "N_SPLITS": 1, "MAX_ITER": 20},
+    "plot_f1_rare_positives.py": {"N_ROWS": 2000, "N_SPLITS": 1, "MAX_ITER": 40},
     "plot_fine_tune_mlp.py": {"N_ROWS": 2000},
     "plot_learning_from_clicks.py": {"N_ROWS": 4000},
     "plot_lorenz_rossler.py": {"N_ROWS": 1000, "N_UNITS": 60, "LYAPUNOV_TIMES": 3},

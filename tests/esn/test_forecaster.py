@@ -601,14 +601,14 @@ def test_gains_that_were_found_are_parameters_of_the_next_fit():
 @quietly
 def test_gains_are_tuned_on_the_closed_loop():
     """With all of the error one step ahead, tuning ends elsewhere, and the loop is worse for it."""
-    series = make_mackey_glass(1500, random_state=0)
+    series = make_mackey_glass(2100, random_state=0)  # in fewer rows a small reservoir may have the last word
 
     def error(share):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_gains_problem, "ONE_STEP_SHARE", share)
-            model = small(stateful=True, n_units=40, max_iter=16).fit(series[:1000])
-        paths = [model.forecast(80, series[first - 200 : first]) for first in range(1000, 1400, 40)]
-        truth = [series[first : first + 80, 0] for first in range(1000, 1400, 40)]
+            model = small(stateful=True, n_units=40, max_iter=16).fit(series[:1600])
+        paths = [model.forecast(80, series[first - 200 : first]) for first in range(1600, 2000, 40)]
+        truth = [series[first : first + 80, 0] for first in range(1600, 2000, 40)]
         return np.log(np.abs(np.subtract(paths, truth)).mean())
 
     assert error(_gains_problem.ONE_STEP_SHARE) < error(1.0) - 0.1
