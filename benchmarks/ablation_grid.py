@@ -68,7 +68,7 @@ SEQUENCE_RULES: dict[str, LearningRate] = {
     f"invscaling, {INVSCALING:g}": InvScaling(INVSCALING, POWER),
 }
 MEGABYTE = 2**20
-PARTS = ("recurrent", "few", "grid")  # growth of cost is told with the recurrent network
+PARTS = ("recurrent", "growth", "few", "grid")
 
 
 class Update(NamedTuple):
@@ -235,7 +235,7 @@ def write_few(split: Split, widths: Sequence[int], n_epochs: int, n_seeds: int, 
         f"{FEW} rows of digits, one hidden layer, {n_epochs} updates on all rows. {of(n_seeds)}.",
         "Weight perturbation with dopamine: directions on one side, plain steps, a rate that follows what steps gain "
         "of what was promised. All else: Adam's steps; weight perturbation with 16 antithetic pairs.",
-        "Equal evaluations: those of the rule that spent fewest, within one width and perturbation.",
+        "Equal evaluations: those of the rule that spent fewest, within one width and perturbation; penalty included.",
     )
     columns = ("width", "perturbation", "rate rule", *COSTS, "lowest loss at equal evaluations")
     title = "Ablation of the grid: all rows in one batch"
@@ -260,16 +260,10 @@ def exponents(values: Sequence[float], costs: Sequence[float]) -> list[str]:
     return [f"{np.polyfit(x, y, 1)[0]:.2f}", f"{(y[-1] - y[-2]) / (x[-1] - x[-2]):.2f}"]
 
 
-class Lengths(NamedTuple):
-    """Cost of an update of a recurrent network, by the length of its sequences."""
-
-    lengths: Sequence[int]
-    milliseconds: list[float]
-    megabytes: list[float]
-
-
-def write_growth(split: Split, factors: dict[str, tuple[int, ...]], sequence: Lengths, save: bool) -> None:
+def write_growth(split: Split, factors: dict[str, tuple[int, ...]], lengths: Sequence[int], save: bool) -> None:
     rows = []
+    for kind in (*PERTURBATIONS, WIDE):  # the first large arrays of a process are dearer than those after them
+        cost_of_update(split, kind, n_updates=2, **{**NET, "width": factors["width"][-1]})
     for factor, values in factors.items():
         for kind in (*PERTURBATIONS, WIDE):
             nets = [{**NET, factor: value} for value in values]
@@ -280,19 +274,22 @@ def write_growth(split: Split, factors: dict[str, tuple[int, ...]], sequence: Le
             rows[-1] += [*exponents(values, milliseconds), ", ".join(f"{n / 1000:g}" for n in evaluations)]
             rows[-1] += exponents(values, evaluations)[:1]
         harness.progress(f"growth with {factor}")
-    lengths = sequence.lengths
+    problems = [recurrent("lorenz", length, 0) for length in lengths]
+    clock = [trained(problem, SEQUENCE_RULES["dopamine"], 1, 0)[1] for problem in problems]
+    megabytes = [peak_of_update(problem) for problem in problems]
     passes = [(2 * WEIGHT_PAIRS + 1) * BATCH * length for length in lengths]
     row = ["sequence length", "weight, recurrent", ", ".join(map(str, lengths))]
-    row += [", ".join(f"{m:.1f}" for m in sequence.milliseconds), *exponents(lengths, sequence.milliseconds)]
+    row += [", ".join(f"{m:.1f}" for m in clock), *exponents(lengths, clock)]
     rows.append([*row, ", ".join(f"{n / 1000:g}" for n in passes), *exponents(lengths, passes)[:1]])
     start = f"{NET['depth']} hidden layers of {NET['width']}, a batch of {NET['rows']} rows"
     notes = (
         f"All but the factor: {start}; all rows are in that batch. Medians of {GROWTH_UPDATES - 1} updates, so that "
         "the second look of a judged update, every fourth, is not in them. "
         f"{WIDE}: up to 64 directions on one side; all others at a constant rate.",
+        "The same case may take twice as long elsewhere in the table: where its arrays come to lie decides. "
         "Exponent: cost grows with this power of the factor; slope of the logarithms, of all values by least squares.",
         "Evaluations are rows times networks, of the recurrent network steps times networks. Its peak of traced "
-        f"memory in an update grows with the power {exponents(lengths, sequence.megabytes)[0]} of the length.",
+        f"memory in an update grows with the power {exponents(lengths, megabytes)[0]} of the length.",
     )
     columns = ("factor", "perturbation", "values", "ms an update", "exponent of time", "the same, last two values")
     columns += ("evaluations an update (thousands)", "exponent of evaluations")
@@ -358,8 +355,8 @@ def peak_of_update(problem: ReservoirWeightsProblem) -> float:
     return peak
 
 
-def write_sequence(lengths: Sequence[int], n_epochs: int, n_seeds: int, save: bool) -> Lengths:
-    rows, milliseconds, megabytes = [], [], []
+def write_sequence(lengths: Sequence[int], n_epochs: int, n_seeds: int, save: bool) -> None:
+    rows = []
     for task, length in product(("lorenz", "delay"), lengths):
         problems = [recurrent(task, length, seed) for seed in range(n_seeds)]
         errors, clock = [], []
@@ -368,12 +365,11 @@ def write_sequence(lengths: Sequence[int], n_epochs: int, n_seeds: int, save: bo
             error, spent = np.median(told, axis=0)
             errors.append(f"{error:.3f}")
             clock.append(spent)
-        milliseconds.append(float(np.median(clock)))
-        megabytes.append(peak_of_update(problems[0]))
         untrained = problems[0].init_params()[None]
         before = np.sqrt(2 * problems[0].unit * problems[0].member_losses(untrained, problems[0].held_back).mean())
         before /= np.sqrt(problems[0].start.readout.shape[1])
-        rows.append([task, length, f"{before:.3f}", *errors, f"{milliseconds[-1]:.1f}", f"{megabytes[-1]:.2f}"])
+        rows.append([task, length, f"{before:.3f}", *errors, f"{np.median(clock):.1f}"])
+        rows[-1].append(f"{peak_of_update(problems[0]):.2f}")
         harness.progress(" | ".join(map(str, rows[-1])))
     n_updates = n_epochs * WINDOWS // BATCH
     notes = (
@@ -386,8 +382,6 @@ def write_sequence(lengths: Sequence[int], n_epochs: int, n_seeds: int, save: bo
     columns = ("task", "length", "before", *SEQUENCE_RULES, "ms an update", "peak of an update (MB)")
     title = "Ablation of the grid: sequence length and rate rule of a recurrent network"
     harness.write_table("ablation_grid_sequence", title, columns, rows, notes, save=save)
-    n = len(lengths)
-    return Lengths(lengths, milliseconds[:n], megabytes[:n])
 
 
 def main() -> None:
@@ -395,11 +389,12 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="only these")
     args = harness.parse(parser)
     quick, split = args.quick, digits()
+    lengths, n_epochs = (LENGTHS[:2], 1) if quick else (LENGTHS, SEQUENCE_EPOCHS)
     if "recurrent" in args.parts:
-        lengths, n_epochs = (LENGTHS[:2], 1) if quick else (LENGTHS, SEQUENCE_EPOCHS)
-        sequence = write_sequence(lengths, n_epochs, args.seeds * SEQUENCE_SEEDS, args.save)
+        write_sequence(lengths, n_epochs, args.seeds * SEQUENCE_SEEDS, args.save)
+    if "growth" in args.parts:
         factors = {name: values[:2] for name, values in FACTORS.items()} if quick else FACTORS
-        write_growth(split, factors, sequence, args.save)
+        write_growth(split, factors, lengths, args.save)
     if "few" in args.parts:
         widths, n_epochs = (FEW_WIDTHS[:1], 10) if quick else (FEW_WIDTHS, FEW_EPOCHS)
         write_few(split, widths, n_epochs, args.seeds * FEW_SEEDS, args.save)
