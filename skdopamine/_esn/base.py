@@ -109,12 +109,20 @@ class DopamineESN(Training):
         task = self._assignment(model, rows)
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
+        if "recurrent" in trainable and not any(was_ended(result) for result in results):
+            before = model.weights
+            model, result = self._with_trained_reservoir(model, task, watch)
+            results.append(result)
+            cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
+            if model.weights is not before:
+                span = (0, task.split)
+                head, state = task.learned(model.population, model.no_rows, model.zero_state, span, model.seed)
+                model = model.solved(head)
         ridge = model.readout
-        for name in ("recurrent", "readout"):
-            if name in trainable and not any(was_ended(result) for result in results):
-                model, result = self._with_trained_weights(model, task, head, watch, recurrent=name == "recurrent")
-                results.append(result)
-                cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
+        if "readout" in trainable and not any(was_ended(result) for result in results):
+            model, result = self._with_trained_readout(model, task, head, watch)
+            results.append(result)
+            cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
         interrupted = any(result.reason is Ending.INTERRUPTED for result in results)
         if interrupted and hasattr(self, "_model") and not any(result.epochs for result in results):
             raise KeyboardInterrupt  # ridge alone would replace a model that may have been trained
