@@ -17,6 +17,7 @@ from unittest import mock
 
 import _harness as harness
 import numpy as np
+from _windows import ReservoirWeightsProblem, Tunable
 from ablation import Run, Split, fit
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -26,7 +27,6 @@ from skdopamine import DopamineMLPClassifier
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import Assignment, SeriesReader
 from skdopamine._esn.reservoir import LINKS, Gains
-from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
 from skdopamine._esn.training import WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training import trainer as _trainer

@@ -98,25 +98,28 @@ class DopamineESN(Training):
         if "gains" in trainable:
             court = self._court(model, some)
             model, results, cut_short = self._with_tuned_gains(model, task, court, watch)
-            goes_on = not any(was_ended(result) for result in results)
-            if goes_on and court is not None and court.by == 0 and self.loss in POLISHED:
-                latest = self._latest(self._assignment(model, some), TUNING_ROWS)
-                model = judged(partial(polished, model, latest, seasonal=self.readout_lags != "auto"), results, model)
-                alone = model.exact or model.form.n_series > 1 or set(trainable) - {"gains"}
-                if not alone and court.is_tuned(model):
-                    model = judged(partial(court.averaged, model, self.reservoir_connectivity), results, model)
+            if court is not None and not any(was_ended(result) for result in results):
+                model = self._refined(model, some, court, results)
         model = self._for_all(model, rows)
         if rows.has_gaps:
             rows = self._bridged_by(model, rows)
         task = self._assignment(model, rows)
         head, state = task.learned(model.population, model.no_rows, model.zero_state, (0, task.split), model.seed)
         model = model.solved(head)
+        if "recurrent" in trainable and not any(was_ended(result) for result in results):
+            before = model.weights
+            model, result = self._with_trained_reservoir(model, task, watch)
+            results.append(result)
+            cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
+            if model.weights is not before:
+                span = (0, task.split)
+                head, state = task.learned(model.population, model.no_rows, model.zero_state, span, model.seed)
+                model = model.solved(head)
         ridge = model.readout
-        for name in ("recurrent", "readout"):
-            if name in trainable and not any(was_ended(result) for result in results):
-                model, result = self._with_trained_weights(model, task, head, watch, recurrent=name == "recurrent")
-                results.append(result)
-                cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
+        if "readout" in trainable and not any(was_ended(result) for result in results):
+            model, result = self._with_trained_readout(model, task, head, watch)
+            results.append(result)
+            cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
         interrupted = any(result.reason is Ending.INTERRUPTED for result in results)
         if interrupted and hasattr(self, "_model") and not any(result.epochs for result in results):
             raise KeyboardInterrupt  # ridge alone would replace a model that may have been trained
@@ -128,6 +131,17 @@ class DopamineESN(Training):
         if rows.form.is_series:
             self.fitted_values_ = _fitted_values(model, task, rows)
         return results, cut_short
+
+    def _refined(self, model: Model, some: Rows, court: Court, results: list[Result]) -> Model:
+        """After gains were tuned: how closely the readout follows the rows, and several reservoirs where they pay."""
+        if court.by != 0 or self.loss not in POLISHED:
+            return model
+        latest = self._latest(self._assignment(model, some), TUNING_ROWS)
+        model = judged(partial(polished, model, latest, seasonal=self.readout_lags != "auto"), results, model)
+        alone = model.exact or model.form.n_series > 1 or set(self._trainable()) - {"gains"}
+        if alone or not court.is_tuned(model):
+            return model
+        return judged(partial(court.averaged, model, self.reservoir_connectivity), results, model)
 
     def _for_all(self, model: Model, rows: Rows) -> Model:
         """The model of some of the series as that of all."""

@@ -83,8 +83,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         First rows, with ``stateful=True``, that are read but not learnt from by `fit`; "auto" is a tenth of the rows,
         at most 100, and at least the longest lag.
     trainable : str or tuple of str, default=("gains",)
-        What is trained besides the ridge readout: any of "gains", "recurrent" (all weights) and "readout" (by `loss`),
-        in this order; () is a plain echo-state network.
+        What is trained besides the ridge readout: any of "gains", "recurrent" (all weights of the reservoir, by the
+        error one step ahead of the ridge readout that is best for them) and "readout" (by `loss`), in this order; () is
+        a plain echo-state network.
     loss : str or callable, default="squared_error"
         What training minimises: "squared_error", "absolute_error", "huber", "pinball", or a callable
         ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. With "absolute_error" and
@@ -94,9 +95,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Quantile of loss="pinball", in (0, 1); `fit` warns of another with another loss.
     perturbation_scale : float or "auto", default="auto"
         Size sigma of the perturbation. "auto" is 0.5 for gains, in units of half a power of e or more, shrinking from
-        one update to the next, and 0.01 for weights, in units of their root mean square.
+        one update to the next, and 0.01 for the readout; "recurrent" needs none.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations of an update; "auto" is 5 for gains and 16 for weights.
+        Antithetic pairs of perturbations of an update; "auto" is 5 for gains and 16 for the readout.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
         Whether the reward prediction error moves the rate, or it stays constant, or falls as
         ``learning_rate_init / update ** power_t``.

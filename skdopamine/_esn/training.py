@@ -14,7 +14,8 @@ from skdopamine._esn.gains_problem import GainsProblem, decode, encode
 from skdopamine._esn.model import Model
 from skdopamine._esn.reading import Reading
 from skdopamine._esn.readout import may_be_exact
-from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem, Tunable
+from skdopamine._esn.readout_problem import ReadoutProblem, Tunable
+from skdopamine._esn.recurrent_problem import Projected, RecurrentProblem
 from skdopamine._esn.root import Equations
 from skdopamine._estimator.callbacks import EpochCallbacks
 from skdopamine._estimator.history import History
@@ -36,6 +37,7 @@ WORTH = 0.01  # gain of the log error below which tuning the whole reservoir end
 GAIN_UPDATES, GAIN_PAIRS, GAIN_WINDOWS, GAIN_SCALE = 16, 5, 30, 0.5
 WEIGHT_PAIRS, WEIGHT_SCALE, WEIGHT_WINDOWS, WEIGHT_BATCH = 16, 0.01, 100, 10
 WINDOW_BATCH = 200  # rows of a minibatch where each row is a window
+SOLVED_BATCH, SOLVED_WINDOWS = 20, 1000  # windows of a minibatch that a readout is solved on, and where each is a row
 WEIGHT_RATE, WEIGHT_CEILING = 0.003, 0.02
 SCHEDULE = 200  # max_iter at which these budgets hold
 Judgement = TypeVar("Judgement")
@@ -149,39 +151,61 @@ class Training(Reading):
         found = with_gains(elite[0]) if len(elite) else model
         return found._replace(training=_followed(model.training, result)), result
 
-    def _with_trained_weights(
-        self, model: Model, task: Assignment, normal: Equations, watch: Watch, *, recurrent: bool
+    def _with_trained_reservoir(self, model: Model, task: Assignment, watch: Watch) -> tuple[Model, Result]:
+        """The model with a better reservoir, if any, the readout to be learnt again; and the result of training."""
+        start = Projected(model.weights, model.gains, model.no_rows, model.expected)
+        problem = RecurrentProblem(start, task, n_windows=WEIGHT_WINDOWS if model.form.is_series else task.split)
+
+        def with_weights(params: Array) -> Model:
+            return model._replace(weights=problem.weights(params))
+
+        batch_size = SOLVED_BATCH if model.form.is_series else SOLVED_WINDOWS
+        return self._improved(problem, model, watch, with_weights, batch_size, "All weights, epoch", is_ridge=True)
+
+    def _with_trained_readout(
+        self, model: Model, task: Assignment, normal: Equations, watch: Watch
     ) -> tuple[Model, Result]:
-        """The model with a better readout, or better weights everywhere, if any; and the result of training."""
+        """The model with a better readout, if any; and the result of training."""
         # unit steps that move all predictions alike: the inverse root of the features' covariance
         covariance = normal.gram[0] / normal.n_rows
         covariance += np.diag(np.full(len(covariance), 1e-6 * np.trace(covariance) / len(covariance)))
         spread = np.linalg.inv(np.linalg.cholesky(covariance)).T
         start = Tunable(model.weights, model.gains, model.readout, spread)
-        problem = ReservoirWeightsProblem(
+        problem = ReadoutProblem(
             start,
             task,
-            recurrent=recurrent,
             n_windows=WEIGHT_WINDOWS if model.form.is_series else task.split,
             n_pairs=WEIGHT_PAIRS if self.n_perturbations == "auto" else int(self.n_perturbations),
             scale=WEIGHT_SCALE if self.perturbation_scale == "auto" else float(self.perturbation_scale),
             seed=model.seed,
         )
-        settings = self._settings(problem, self.max_iter, model.seed)
+
+        def with_readout(params: Array) -> Model:
+            return model._replace(readout=problem.readout(params))
+
         batch_size = WEIGHT_BATCH if model.form.is_series else WINDOW_BATCH
+        return self._improved(problem, model, watch, with_readout, batch_size, "Readout, epoch", is_ridge=False)
+
+    def _improved(
+        self,
+        problem: ReadoutProblem | RecurrentProblem,
+        model: Model,
+        watch: Watch,
+        as_model: Callable[[Array], Model],
+        batch_size: int,
+        label: str,
+        *,
+        is_ridge: bool,
+    ) -> tuple[Model, Result]:
+        """The model that training has made better on the rows held back, else as it was; and the result."""
+        settings = self._settings(problem, self.max_iter, model.seed)
         settings = settings._replace(batch_size=min(batch_size, problem.n_rows()), shuffle=True)
         rule = self._rule(WEIGHT_RATE, WEIGHT_CEILING)
-
-        def with_weights(params: Array) -> Model:
-            weights, readout = problem.model(params)
-            return model._replace(weights=weights, readout=readout)
-
-        label = "All weights, epoch" if recurrent else "Readout, epoch"
-        reporter = self._reporter(label, model, watch, with_weights, is_ridge=False)
+        reporter = self._reporter(label, model, watch, as_model, is_ridge=is_ridge)
         result = self._train(problem, rule, problem.init_params(), settings, problem.score, reporter)
         with np.errstate(all="ignore"):
             better = problem.score(result.best_params) > problem.score(problem.init_params())
-        found = with_weights(result.best_params) if better else model
+        found = as_model(result.best_params) if better else model
         return found._replace(training=_followed(model.training, result)), result
 
     def _reporter(

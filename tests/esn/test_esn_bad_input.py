@@ -14,7 +14,8 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skdopamine import DopamineESNForecaster, make_windows
-from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem
+from skdopamine._esn.readout_problem import ReadoutProblem
+from skdopamine._esn.recurrent_problem import RecurrentProblem
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -387,7 +388,7 @@ def test_intervals_need_rows_held_back():
             call()
 
 
-@pytest.mark.parametrize("trainable", ["readout", ("recurrent",), ("gains", "readout")])
+@pytest.mark.parametrize("trainable", ["readout", ("recurrent", "readout"), ("gains", "readout")])
 def test_partial_fit_does_not_undo_trained_weights(trainable):
     short = {"horizon": 10, "washout": 10, "max_iter": 4}
     model = tiny(stateful=True, trainable=trainable, loss="pinball", quantile=0.9, **short).fit(SERIES)
@@ -397,7 +398,8 @@ def test_partial_fit_does_not_undo_trained_weights(trainable):
 
 @pytest.mark.parametrize("trainable", ["readout", ("recurrent", "readout")])
 def test_partial_fit_goes_on_where_trained_weights_were_no_better_than_ridge(trainable, monkeypatch):
-    monkeypatch.setattr(ReservoirWeightsProblem, "score", lambda self, params: 0.0)
+    monkeypatch.setattr(RecurrentProblem, "score", lambda self, params: 0.0)
+    monkeypatch.setattr(ReadoutProblem, "score", lambda self, params: 0.0)
     model = small(stateful=True, trainable=trainable).fit(SERIES[:150])
     ridge = small(stateful=True, trainable=()).fit(SERIES[:150])
     for one in (model, ridge):

@@ -24,7 +24,8 @@ from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.ahead import ForecastingESN
 from skdopamine._esn.forecast import SeriesReader, learn
 from skdopamine._esn.gains_problem import GainsProblem
-from skdopamine._esn.reservoir_weights_problem import ReservoirWeightsProblem
+from skdopamine._esn.readout_problem import ReadoutProblem
+from skdopamine._esn.recurrent_problem import RecurrentProblem
 from skdopamine._training import trainer as _trainer
 from skdopamine.datasets import make_lorenz, make_mackey_glass
 
@@ -568,6 +569,8 @@ def test_weights_that_training_has_not_improved_are_left(monkeypatch, trainable)
         return result._replace(best_params=result.best_params + 1.0)
 
     monkeypatch.setattr(_trainer, "train", worse)
+    # of so little noise and so few rows, other weights may be better by chance
+    monkeypatch.setattr(RecurrentProblem, "score", lambda self, params: -float(np.abs(params).sum()))
     model = small(stateful=True, trainable=trainable, washout="auto").fit(SERIES)
     np.testing.assert_array_equal(model.readout_, stream().fit(SERIES).readout_)
     model.partial_fit(SERIES)  # they are still a ridge solution
@@ -672,7 +675,7 @@ def test_verbose_prints_one_line_an_epoch(capsys, trainable):
 
 
 @quietly
-@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", ReservoirWeightsProblem)])
+@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", ReadoutProblem)])
 def test_private_state_is_two_values_and_training_changes_no_attribute(monkeypatch, trainable, problem):
     model, seen = small(stateful=True, trainable=trainable).fit(TWO), []
     assert {name for name in vars(model) if name.startswith("_")} == {"_model", "_stream"}
@@ -713,9 +716,7 @@ def failing_at(monkeypatch, problem, number, error):
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-@pytest.mark.parametrize(
-    ("trainable", "problem"), [(("gains", "readout"), GainsProblem), ("readout", ReservoirWeightsProblem)]
-)
+@pytest.mark.parametrize(("trainable", "problem"), [(("gains", "readout"), GainsProblem), ("readout", ReadoutProblem)])
 @pytest.mark.parametrize("stateful", [False, True])
 def test_an_interruption_keeps_a_fitted_model(monkeypatch, stateful, trainable, problem, number):
     X, y = (SERIES, None) if stateful else make_windows(SERIES[:, 0], 8)
@@ -729,7 +730,7 @@ def test_an_interruption_keeps_a_fitted_model(monkeypatch, stateful, trainable, 
 
 
 @quietly
-@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", ReservoirWeightsProblem)])
+@pytest.mark.parametrize(("trainable", "problem"), [("gains", GainsProblem), ("readout", ReadoutProblem)])
 def test_an_error_in_training_leaves_the_estimator_as_it_was(monkeypatch, trainable, problem):
     fitted = small(stateful=True, trainable=trainable).fit(SERIES)
     path = fitted.forecast(5)

@@ -1,4 +1,4 @@
-"""What the trainer asks of a readout, or of all weights of a reservoir: credit by weight perturbation.
+"""All weights of a reservoir by weight perturbation, one direction for a whole window: what the ablation is of.
 
 A row of the trainer's batch is a window of the series.
 """
