@@ -95,3 +95,18 @@ def test_without_a_memory_the_readout_keeps_all_that_it_has_learnt():
         experience = experience.read(lambda X: np.hstack([np.ones_like(X), X]))
     assert experience.readout.total[:, 0].tolist() == [32, 32]
     assert experience.memory.n_rows == 0
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_the_unit_follows_rare_clicks_that_grow_or_shrink(factor):
+    first = rows(0, 50, reward=0.0)
+    clicked = first._replace(target=first.target + (np.arange(50)[:, None] % 25 == 0))
+    later = clicked._replace(target=factor * clicked.target)
+    before = Experience.begun(clicked, 0)
+    experience = before
+    for _ in range(10):
+        experience = experience.followed(clicked)
+    assert experience.scale == before.scale
+    for _ in range(20):
+        experience = experience.followed(later)
+    assert factor / 2 <= experience.scale / before.scale <= 2 * factor
