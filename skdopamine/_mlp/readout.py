@@ -14,6 +14,7 @@ from skdopamine._typing import Array
 
 PENALTY = 1.0  # of the squared weights, which are in units of the rewards' spread
 MOST_FEATURES = 1024  # more are mixed into as many, or the squares of a wide layer would fill the memory
+HIDDEN = 0.3  # size of a hidden unit beside an input: its weights are penalised 11 times as much, as it still moves
 FEW = 0.5  # rows of an action, relative to the features, up to which its inverse is updated and not made anew
 
 
@@ -73,7 +74,7 @@ def _inverted(gram: Array) -> Array:
 
 def features_of(X: Array, hidden: Array | None, seed: int) -> Array:
     """A constant, the inputs and the last hidden layer (n, d); fixed mixtures of them where they are too many."""
-    parts = [np.ones((len(X), 1)), X] if hidden is None else [np.ones((len(X), 1)), X, hidden]
+    parts = [np.ones((len(X), 1)), X] if hidden is None else [np.ones((len(X), 1)), X, HIDDEN * hidden]
     features = np.concatenate(parts, axis=1, dtype=np.float64)
     if features.shape[1] <= MOST_FEATURES:
         return features
