@@ -14,7 +14,6 @@ from skdopamine._typing import Array
 
 PENALTY = 1.0  # of the squared weights, which are in units of the rewards' spread
 MOST_FEATURES = 1024  # more are mixed into as many, or the squares of a wide layer would fill the memory
-HIDDEN = 0.3  # size of a hidden unit beside an input: its weights are penalised 11 times as much, as it still moves
 FEW = 0.5  # rows of an action, relative to the features, up to which its inverse is updated and not made anew
 
 
@@ -72,9 +71,12 @@ def _inverted(gram: Array) -> Array:
     return np.asarray(cho_solve(cho_factor(gram), np.eye(len(gram))))
 
 
-def features_of(X: Array, hidden: Array | None, seed: int) -> Array:
-    """A constant, the inputs and the last hidden layer (n, d); fixed mixtures of them where they are too many."""
-    parts = [np.ones((len(X), 1)), X] if hidden is None else [np.ones((len(X), 1)), X, HIDDEN * hidden]
+def features_of(X: Array, hidden: Array | None, seed: int, size: float = 1.0) -> Array:
+    """A constant, the inputs and the last hidden layer (n, d); fixed mixtures of them where they are too many.
+
+    `size` is that of a hidden unit beside an input: the smaller, the more its weights are penalised.
+    """
+    parts = [np.ones((len(X), 1)), X] if hidden is None else [np.ones((len(X), 1)), X, size * hidden]
     features = np.concatenate(parts, axis=1, dtype=np.float64)
     if features.shape[1] <= MOST_FEATURES:
         return features
