@@ -205,14 +205,15 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         self._experience = self._experience.read(self._features)
         return result
 
-    def _features(self, X: Array) -> Array:
-        """What the readouts see: the inputs, and the last hidden layer of now."""
+    def _features(self, X: Array, size: float | None = None) -> Array:
+        """What the readouts see: the inputs, and the last hidden layer of now in the `size` that it has for them."""
         n_hidden = self.n_layers_ - 2
         if not n_hidden:
             return features_of(X, None, self._training.seed)
         activations = layer_activations(self.activation, n_hidden)[:-1]
         z = _network.forward_layers(activations[:-1], self.coefs_[:-1], self.intercepts_[:-1], X)
-        return features_of(X, activations[-1].function(z), self._training.seed)
+        size = self._experience.hidden_size if size is None else size
+        return features_of(X, activations[-1].function(z), self._training.seed, size)
 
     def _rewards(self, X: Array) -> Array:
         """Rewards (n, actions) that are expected of checked rows."""

@@ -15,6 +15,7 @@ from skdopamine._typing import Array
 TONIC_ROWS = 1000  # over which the mean reward forgets
 CHUNK_ROWS = 4000  # that the readout learns from at once
 REFRESH = 0.25  # the readout is made anew, on the hidden layer of now, when the rows since are this share of the memory
+LEARNT, UNLEARNT = 2500, 0.5  # rows until hidden units count as much as inputs in the readout, and what they do before
 CURIOSITY, BOUNDS = 0.1, (0.3, 3.0)  # how fast and how far disappointment moves the entropy bonus
 
 
@@ -69,6 +70,7 @@ class Experience(NamedTuple):
     curve: Curve = ()  # its mean in each call
     unread: tuple[Sample, ...] = ()  # rows that the readout has not learnt from yet
     n_since: int = 0  # rows since the readout was made anew
+    hidden_size: float = UNLEARNT  # of hidden units beside inputs, in the readout of now
     curiosity: float = 1.0  # factor of the entropy bonus
 
     @classmethod
@@ -111,20 +113,23 @@ class Experience(NamedTuple):
             curiosity=float(np.clip(self.curiosity * np.exp(CURIOSITY * disappointment), *BOUNDS)),
         )
 
-    def read(self, features: Callable[[Array], Array]) -> Self:
+    def read(self, features: Callable[[Array, float], Array]) -> Self:
         """With a readout that has learnt from all rows; from time to time it is made anew from those remembered.
 
-        `features` is a function of the inputs, which changes while the network learns.
+        `features` is a function of the inputs and of the size of hidden units; it changes while the network learns.
+        Units that have learnt little are small, so that the readout takes little notice of them.
         """
         n_new, n_memory = sum(len(sample.y) for sample in self.unread), self.memory.n_rows
         n_since, readout, samples = self.n_since + n_new, self.readout, self.unread
+        size = self.hidden_size
         if n_since >= REFRESH * n_memory and n_memory >= n_new:
             n_since, readout, samples = 0, Readout.empty(*readout.moment.shape), self.memory.pieces
+            size = float(np.clip(self.n_known / LEARNT, UNLEARNT, 1.0))
         for sample in samples:
             for start in range(0, len(sample.y), CHUNK_ROWS):
                 some = sample.at(slice(start, start + CHUNK_ROWS))
-                readout = readout.learned(features(some.X), some.target)
-        return self._replace(readout=readout, unread=(), n_since=n_since)
+                readout = readout.learned(features(some.X, size), some.target)
+        return self._replace(readout=readout, unread=(), n_since=n_since, hidden_size=size)
 
 
 def known_rewards(sample: Sample) -> Array:

@@ -158,8 +158,9 @@ class DopamineMLPPolicy(ActingMLP):
     A ridge regression per action, in closed form, predicts the reward from the inputs and the last hidden layer; it
     knows at once what the network takes thousands of rows to learn, and the network gives it the features that a linear
     model lacks. `predict_reward` is its prediction. From time to time it is made anew on the hidden layer of now, from
-    the rows that are remembered. Scale the features first, as its penalty is one for all. More than 1,023 inputs and
-    units are mixed into as many by a fixed random projection.
+    the rows that are remembered. Scale the features first, as its penalty is one for all; only hidden units that have
+    learnt from few rows are counted at half their size. More than 1,023 inputs and units are mixed into as many by a
+    fixed random projection.
 
     Rewards may have any size and sign: they are counted in units of their spread, which follow a stream. An action
     without any known reward is expected to bring the mean reward. It is never predicted while another is known, and

@@ -71,9 +71,12 @@ def _inverted(gram: Array) -> Array:
     return np.asarray(cho_solve(cho_factor(gram), np.eye(len(gram))))
 
 
-def features_of(X: Array, hidden: Array | None, seed: int) -> Array:
-    """A constant, the inputs and the last hidden layer (n, d); fixed mixtures of them where they are too many."""
-    parts = [np.ones((len(X), 1)), X] if hidden is None else [np.ones((len(X), 1)), X, hidden]
+def features_of(X: Array, hidden: Array | None, seed: int, size: float = 1.0) -> Array:
+    """A constant, the inputs and the last hidden layer (n, d); fixed mixtures of them where they are too many.
+
+    `size` is that of a hidden unit beside an input: the smaller, the more its weights are penalised.
+    """
+    parts = [np.ones((len(X), 1)), X] if hidden is None else [np.ones((len(X), 1)), X, size * hidden]
     features = np.concatenate(parts, axis=1, dtype=np.float64)
     if features.shape[1] <= MOST_FEATURES:
         return features

@@ -38,8 +38,8 @@ class Units(NamedTuple):
             spread = centre  # targets are counted in units of their mean
         if level is not None:
             centre = _weighted_quantile(relative, level, weight)
-            robust = _robust_spread(relative, weight)
-            spread = np.where(robust > LEAST_SPREAD, robust, spread)
+            robust, rare = _robust_spreads(relative, weight)
+            spread = np.select([robust > LEAST_SPREAD, rare > LEAST_SPREAD], [robust, rare], spread)
         spread = np.where(spread < LEAST_SPREAD, 1.0, spread)
         exponent = np.clip(np.round(np.log2(spread) + np.log2(top)), -MOST_EXPONENT, MOST_EXPONENT)
         scale = np.ldexp(1.0, exponent.astype(int))
@@ -52,7 +52,8 @@ class Units(NamedTuple):
         """The units where the latest targets are these (n, outputs), and which of them (outputs,) are new.
 
         A unit is kept while it is near the standard deviation, or near the median absolute deviation, or in between: a
-        few outliers do not move it.
+        few outliers do not move it. The median absolute deviation says nothing where the unit is far above it, as of
+        targets most of which are equal; then the spread of the rare ones counts.
         """
         new = type(self).of(target, weight, link=self.link, level=level)
         top, relative = _relative(target)
@@ -60,7 +61,8 @@ class Units(NamedTuple):
             widest = narrowest = new.scale
         else:
             widest = _deviation(relative, weight) * top
-            narrowest = np.minimum(widest, _robust_spread(relative, weight) * top)
+            robust, rare = _robust_spreads(relative, weight) * top
+            narrowest = np.minimum(widest, np.where(NEAR * robust < self.scale, np.maximum(robust, rare), robust))
         assert self.offset is not None
         assert new.offset is not None
         near = (self.scale <= NEAR * widest) & (NEAR * self.scale >= narrowest)
@@ -131,10 +133,21 @@ def _deviation(values: Array, weight: Array | None) -> Array:
     return np.sqrt([np.average(column, weights=weight) for column in columns])
 
 
-def _robust_spread(values: Array, weight: Array | None) -> Array:
-    """Spread of each column of a normal law, by its median absolute deviation."""
+def _robust_spreads(values: Array, weight: Array | None) -> Array:
+    """Spread (2, outputs) of a normal law, by the median absolute deviation, and of rare values far from the median.
+
+    The second is the standard deviation if all rare values were as far away as their median.
+    """
     distance = np.abs(values - _weighted_quantile(values, 0.5, weight))
-    return NORMAL_MAD * _weighted_quantile(distance, 0.5, weight)
+    robust = NORMAL_MAD * _weighted_quantile(distance, 0.5, weight)
+    weight = np.ones(len(values)) if weight is None else weight
+    share, rare = weight / weight.sum(), np.zeros_like(robust)
+    for output, column in enumerate(distance.T):
+        far = column > max(NEAR * robust[output], LEAST_SPREAD)
+        if (share[far] > 0).any():
+            typical = _weighted_quantile(column[far][:, None], 0.5, share[far])[0]
+            rare[output] = typical * np.sqrt(share[far].sum())
+    return np.stack([robust, rare])
 
 
 def _weighted_quantile(values: Array, level: float, weight: Array | None) -> Array:

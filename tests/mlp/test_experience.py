@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skdopamine._mlp.experience import BOUNDS, Experience, Memory, known_rewards, taken_rewards
+from skdopamine._mlp.experience import BOUNDS, LEARNT, UNLEARNT, Experience, Memory, known_rewards, taken_rewards
 from skdopamine._mlp.problem import Sample
 
 RNG = np.random.default_rng(0)
@@ -77,14 +77,14 @@ def test_the_readout_is_made_anew_on_the_features_of_now():
     experience = Experience.begun(rows(0, 8), 0)
     stretch = 1.0
 
-    def features(X):
+    def features(X, size):
         return np.hstack([np.ones_like(X), stretch * X])
 
     for start in range(0, 64, 8):
         stretch += 1
         experience = experience.after(rows(start, start + 8), np.zeros(8), 1000).read(features)
         assert experience.unread == ()
-    fresh = Experience.begun(rows(0, 8), 0).readout.learned(features(rows(0, 64).X), rows(0, 64).target)
+    fresh = Experience.begun(rows(0, 8), 0).readout.learned(features(rows(0, 64).X, 1.0), rows(0, 64).target)
     np.testing.assert_allclose(experience.readout.inverse, fresh.inverse, rtol=1e-6)
 
 
@@ -92,6 +92,38 @@ def test_without_a_memory_the_readout_keeps_all_that_it_has_learnt():
     experience = Experience.begun(rows(0, 8), 0)
     for start in range(0, 64, 8):
         experience = experience.after(rows(start, start + 8), np.zeros(8), 0)
-        experience = experience.read(lambda X: np.hstack([np.ones_like(X), X]))
+        experience = experience.read(lambda X, size: np.hstack([np.ones_like(X), X]))
     assert experience.readout.total[:, 0].tolist() == [32, 32]
     assert experience.memory.n_rows == 0
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_the_unit_follows_rare_clicks_that_grow_or_shrink(factor):
+    first = rows(0, 50, reward=0.0)
+    clicked = first._replace(target=first.target + (np.arange(50)[:, None] % 25 == 0))
+    later = clicked._replace(target=factor * clicked.target)
+    before = Experience.begun(clicked, 0)
+    experience = before
+    for _ in range(10):
+        experience = experience.followed(clicked)
+    assert experience.scale == before.scale
+    for _ in range(20):
+        experience = experience.followed(later)
+    assert factor / 2 <= experience.scale / before.scale <= 2 * factor
+
+
+def test_hidden_units_grow_in_the_readout_as_they_learn_and_only_where_it_is_made_anew():
+    experience, sizes = Experience.begun(rows(0, 100), 1), []
+
+    def features(X, size):
+        sizes.append(size)
+        return np.hstack([np.ones_like(X), X / 1e4, size * X / 1e4])
+
+    for start in range(0, 2 * LEARNT, 100):
+        before = experience.hidden_size
+        experience = experience.after(rows(start, start + 100), np.zeros(100), 10_000).read(features)
+        assert sizes[-1] == experience.hidden_size
+        assert experience.hidden_size == before or experience.n_since == 0
+        if start + 100 < UNLEARNT * LEARNT:
+            assert experience.hidden_size == UNLEARNT
+    assert experience.hidden_size == 1.0

@@ -175,3 +175,16 @@ def test_no_more_than_the_latest_targets_are_kept(size):
     assert len(recent.target) == len(recent.weight) <= 100
     assert np.isin(recent.target[:, 0], seen[-max(100, size) :]).all()
     assert make(hidden_layer_sizes=(2,), max_iter=1).fit(X, y)._training.recent.target.base is None
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_a_stream_of_mostly_equal_targets_that_grow_is_learnt(loss):
+    model, rng = make(loss=loss), np.random.default_rng(0)
+    for i in range(60):
+        X = rng.standard_normal((50, 5))
+        y = np.where(X[:, 0] > 0.8, X[:, 1] + 2, 0.0)  # a fifth of the rows
+        model.partial_fit(X, y if i < 10 else 1000 * y)
+        if i == 9:
+            before = scales(model)[0]
+    assert 500 * before <= scales(model)[0] <= 2000 * before
+    assert r2_score(1000 * y, model.predict(X)) > 0.5

@@ -46,9 +46,10 @@ def test_learning_leaves_the_readout_before_as_it_was():
         np.testing.assert_array_equal(part, copied)
 
 
-def test_features_begin_with_a_constant():
+def test_features_begin_with_a_constant_and_hidden_units_may_be_smaller():
     hidden = RNG.normal(size=(40, 2))
     np.testing.assert_array_equal(features_of(PHI, hidden, 0), np.column_stack([np.ones(40), PHI, hidden]))
+    np.testing.assert_array_equal(features_of(PHI, hidden, 0, 0.5), np.column_stack([np.ones(40), PHI, hidden / 2]))
     np.testing.assert_array_equal(features_of(PHI, None, 0), np.column_stack([np.ones(40), PHI]))
     assert n_features(5, 2) == 8
 
@@ -58,7 +59,7 @@ def test_too_many_features_are_mixed_in_the_same_way_each_time():
     mixed = features_of(wide, wide[:, :10], 1)
     assert mixed.shape == (6, MOST_FEATURES) == (6, n_features(1500, 10))
     np.testing.assert_array_equal(mixed[:, 0], np.ones(6))
-    np.testing.assert_allclose(features_of(wide[2:3], wide[2:3, :10], 1), mixed[2:3], rtol=1e-12)
+    np.testing.assert_allclose(features_of(wide[2:3], wide[2:3, :10], 1), mixed[2:3], rtol=1e-12, atol=1e-13)
     assert not np.array_equal(features_of(wide, wide[:, :10], 2), mixed)
     lengths = np.linalg.norm(mixed, axis=1) / np.linalg.norm(np.hstack([wide, wide[:, :10]]), axis=1)
     np.testing.assert_allclose(lengths, 1, atol=0.15)

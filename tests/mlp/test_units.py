@@ -154,3 +154,47 @@ def test_outputs_of_one_value_become_others_once_they_vary_and_never_again():
     assert changed.all()
     np.testing.assert_array_equal(varied.scale, BEFORE.scale)
     assert not varied.following(np.full((5, 2), 3.0), None, level=None)[1].any()
+
+
+# ---- targets most of which are equal ----
+
+CLICKS = np.where(np.random.default_rng(1).random((500, 1)) < 0.02, 1.0, 0.0)
+HUM = 1e-6 * np.random.default_rng(2).normal(size=(500, 1))
+MOSTLY = {
+    "rare": CLICKS,
+    "two in five": np.where(np.arange(500)[:, None] % 5 < 2, 1.0, 0.0),
+    "rare beside a hum": CLICKS + HUM,
+    "rare and far from zero": CLICKS - 50,
+}
+LEVELS = {"mean": None, "median": 0.5}
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+@pytest.mark.parametrize("target", MOSTLY.values(), ids=MOSTLY)
+def test_a_unit_follows_targets_most_of_which_are_equal(target, factor, level):
+    units, changed = Units.of(target, None, level=level).following(factor * target, None, level=level)
+    assert changed.all()
+    ratio = units.scale / Units.of(target, None, level=level).scale
+    assert factor / 2 <= ratio[0] <= factor * 2
+    assert not units.following(factor * target, None, level=level)[1].any()
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
+@pytest.mark.parametrize("target", MOSTLY.values(), ids=MOSTLY)
+def test_outliers_among_them_move_no_unit(target, level):
+    wild = np.append(target, [[1e6]], axis=0)
+    assert not Units.of(target, None, level=level).following(wild, None, level=level)[1].any()
+
+
+def test_an_outlier_sets_no_unit_of_a_quantile_where_most_targets_are_equal():
+    wild = np.append(CLICKS, [[1e6]], axis=0)
+    np.testing.assert_array_equal(Units.of(wild, None, level=0.5).scale, Units.of(CLICKS, None, level=0.5).scale)
+
+
+def test_rows_of_no_weight_are_no_rare_targets():
+    weight = np.where(CLICKS[:, 0] > 0, 0.0, 1.0)
+    weight[np.flatnonzero(CLICKS)[:3]] = 1.0
+    wild = np.append(CLICKS, np.full((50, 1), 1e6), axis=0)
+    units = Units.of(CLICKS, weight, level=0.5)
+    assert not units.following(wild, np.append(weight, np.zeros(50)), level=0.5)[1].any()
