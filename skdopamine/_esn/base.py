@@ -112,7 +112,7 @@ class DopamineESN(Training):
             results.append(result)
             cut_short |= result.reason is Ending.EXHAUSTED and self.max_iter < SCHEDULE
             if model.weights is not before:
-                span = (0, task.split)
+                task, span = self._assignment(model, rows), (0, task.split)
                 head, state = task.learned(model.population, model.no_rows, model.zero_state, span, model.seed)
                 model = model.solved(head)
         ridge = model.readout

@@ -84,8 +84,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         at most 100, and at least the longest lag.
     trainable : str or tuple of str, default=("gains",)
         What is trained besides the ridge readout: any of "gains", "recurrent" (all weights of the reservoir, by the
-        error one step ahead of the ridge readout that is best for them) and "readout" (by `loss`), in this order; () is
-        a plain echo-state network.
+        squared error one step ahead of the ridge readout that is best for them, whatever the loss) and "readout" (by
+        `loss`), in this order; () is a plain echo-state network.
     loss : str or callable, default="squared_error"
         What training minimises: "squared_error", "absolute_error", "huber", "pinball", or a callable
         ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. With "absolute_error" and

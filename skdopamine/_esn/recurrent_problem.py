@@ -2,8 +2,8 @@
 
 Variable projection (Golub and Pereyra, 1973): the loss of weights is what the best readout for them leaves over. Each
 judged row credits outputs by small moves of each, units through that readout, and the weights of a unit by its response
-to its own drive. Credit does not go back in time, and nothing of the past is kept: neither time nor memory grows with
-the series. A row of the trainer's batch is a window of the series.
+to its own drive. Credit does not go back in time, and nothing of the past is kept: neither time nor memory of an update
+grows with the series. A row of the trainer's batch is a window of the series.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,12 @@ from skdopamine._esn.forecast import Assignment, Windows
 from skdopamine._esn.reservoir import Gains, Population, Weights
 from skdopamine._esn.root import Equations
 from skdopamine._esn.window_errors import LEAST_UNIT, held_back_score, window_origins, window_parts
+from skdopamine._objectives.base import SquaredError
 from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 OUTPUT_SCALE = 1e-3  # by which outputs are moved
+SQUARES = SquaredError()  # whatever the loss: it is by squares that the ridge readout is the best one
 
 
 class Projected(NamedTuple):
@@ -111,7 +113,7 @@ class RecurrentProblem:
         origins, population = self.origins[batch.numbers], self.population(params)
         readout, total = self.readout(population, origins), np.zeros(len(origins))
         for step in self.judged(population, origins):
-            total += np.where(step.known, self.task.objective.values(step.seen @ readout, step.target), 0.0)
+            total += np.where(step.known, SQUARES.values(step.seen @ readout, step.target), 0.0)
         return np.asarray(total / (self.reach.n_judged * self.unit))
 
     def credit(self, params: Array, memory: tuple[Array, ...], batch: Any, update: int) -> Estimate:
@@ -122,7 +124,7 @@ class RecurrentProblem:
         of_inputs, of_bias = np.zeros(self.start.weights.inputs.shape), np.zeros(n_units)
         for step in self.judged(population, origins):
             output = step.seen @ readout
-            total += np.where(step.known, self.task.objective.values(output, step.target), 0.0)
+            total += np.where(step.known, SQUARES.values(output, step.target), 0.0)
             of_outputs = self.output_credit(output, np.where(step.known[:, None], step.target, output))
             drive = step.response * (readout[:n_units] @ of_outputs.T)  # (units, windows)
             of_links += drive @ step.before.T
@@ -140,7 +142,7 @@ class RecurrentProblem:
 
     def output_credit(self, output: Array, target: Array) -> Array:
         """Credit (windows, targets) of each output, by moving it up and down."""
-        values, credit = self.task.objective.values, np.empty(output.shape)
+        values, credit = SQUARES.values, np.empty(output.shape)
         for k, move in enumerate(OUTPUT_SCALE * np.eye(output.shape[1])):
             credit[:, k] = (values(output + move, target) - values(output - move, target)) / (2 * OUTPUT_SCALE)
         return credit

@@ -143,6 +143,8 @@ def check_labels(classes: Any) -> Array:
 
 def check_monotonic_cst(estimator: Any, constraints: Any) -> npt.NDArray[np.int8] | None:
     """Constraints -1, 0 or 1 (n_features,) of the features that the estimator has seen; None where all are free."""
+    if constraints is None:
+        return None
     try:
         signs = np.asarray(_check_monotonic_cst(estimator, constraints))
     except (TypeError, ValueError) as error:

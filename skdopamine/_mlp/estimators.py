@@ -52,9 +52,9 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
         judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
     perturbation_scale : float or "auto", default="auto"
-        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
-        from 1e-8 to 100.
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01 (or
+        as in Notes), and 0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the
+        larger for all; else from 1e-8 to 100.
         With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 1, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
@@ -201,8 +201,9 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     parameters, 64 at most) is judged against the unperturbed network, which promises a gain of the loss; the next
     unperturbed loss tells the gain that came; and the rate follows their ratio, up where more than a tenth of the
     promise is kept and down where less is. A step that raises the loss by 30 % is undone. There is no ceiling, no
-    schedule and no momentum. Minibatches, metrics, steps, other rates and `partial_fit` have antithetic pairs and the
-    rate of node perturbation.
+    schedule and no momentum; `perturbation_scale` is 1e-4 (1e-3 in single precision), and can be up to 1e-3.
+    Minibatches, metrics, steps, signs of weights, larger scales, other rates and `partial_fit` have antithetic pairs
+    and the rate of node perturbation.
 
     A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
     as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
@@ -617,10 +618,10 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
         judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
     perturbation_scale : float or "auto", default="auto"
-        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01, and
-        0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the larger for all; else
-        from 1e-8 to 100. With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 0.1 times the
-        targets' spread, and "weight" has 0.1.
+        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01 (or
+        as in Notes), and 0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the
+        larger for all; else from 1e-8 to 100. With a metric as loss, "node" perturbs the outputs by sigma, "auto" being
+        0.1 times the targets' spread, and "weight" has 0.1.
     n_perturbations : int or "auto", default="auto"
         Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
         "auto" is 1, and 16 for "weight" (or as in Notes); of a metric with "node" or "feedback" it is 64, or 16 where
@@ -757,8 +758,9 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     parameters, 64 at most) is judged against the unperturbed network, which promises a gain of the loss; the next
     unperturbed loss tells the gain that came; and the rate follows their ratio, up where more than a tenth of the
     promise is kept and down where less is. A step that raises the loss by 30 % is undone. There is no ceiling, no
-    schedule and no momentum. Minibatches, metrics, steps, other rates and `partial_fit` have antithetic pairs and the
-    rate of node perturbation.
+    schedule and no momentum; `perturbation_scale` is 1e-4 (1e-3 in single precision), and can be up to 1e-3.
+    Minibatches, metrics, steps, signs of weights, larger scales, other rates and `partial_fit` have antithetic pairs
+    and the rate of node perturbation.
 
     A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
     "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other

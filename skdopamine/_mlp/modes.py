@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import COARSE
@@ -15,6 +17,9 @@ from skdopamine._objectives.base import Objective, SetObjective
 AUTO = "node"
 NODE_DRAWS, WEIGHT_MEMBERS = 1, 16
 PARAMETERS_PER_MEMBER, MOST_MEMBERS = 40, 64  # of weight perturbation, where each batch has all rows
+# of all weights, to one side: what the curvature adds to a slope is in proportion; less is lost in rounding
+ONE_SIDED_SCALE: dict[Any, float] = {np.float64: 1e-4, np.float32: 1e-3}
+MOST_ONE_SIDED = 1e-3
 # sizes of the perturbation for objectives that stand still under small ones, as metrics do:
 DECISION_SCALE, VALUE_SCALE = 1.0, 0.1  # of a classifier's and of a regressor's outputs
 FLAT_WEIGHT_SCALE = 0.1  # of all weights
@@ -65,7 +70,10 @@ def _node(
 
 def _weight(network: Network, objective: Objective | SetObjective, data: Data, options: Options) -> WeightProblem:
     scale = max([*options.auto_scales, *([FLAT_WEIGHT_SCALE] if objective.flat else [])])
-    promises = options.whole and not objective.flat and max(options.auto_scales) < COARSE
+    own, least = options.scale, ONE_SIDED_SCALE[data.X.dtype.type]
+    promises = options.whole and not objective.flat and max(options.auto_scales) < COARSE and network.signs is None
+    promises = promises and (own is None or least <= own <= MOST_ONE_SIDED)
+    scale = least if promises else scale
     members = WEIGHT_MEMBERS
     if promises:
         members = min(MOST_MEMBERS, max(1, round(_network.n_parameters(network) / PARAMETERS_PER_MEMBER)))

@@ -102,7 +102,9 @@ class NodeProblem(NetworkProblem):
         clean = Pass(*_network.unpack(self.network, params), trace, assessed, batch, update)
         total = np.empty_like(params)
         weights, biases = _network.unpack(self.network, total)
-        means = [self._store(weights[-1], biases[-1], trace.inputs.pop(), assessed.credit, batch.share)]
+        # rows that are all alike differ in nothing from their mean
+        settles = self.network.signs is not None and bool((batch.ids != batch.ids[..., :1]).any())
+        means = [self._store(weights[-1], biases[-1], trace.inputs.pop(), assessed.credit, batch.share, settles)]
         learned, above = list(memory), assessed.credit
         for layer in reversed(range(len(self.membership))):
             critic = Critic(memory[layer])
@@ -113,27 +115,28 @@ class NodeProblem(NetworkProblem):
             above = critic.expected(above, response)
             credit, critic = self._layer_credit(clean, layer, response, above, critic)
             learned[layer] = critic.feedback
-            means.insert(0, self._store(weights[layer], biases[layer], trace.inputs.pop(), credit, batch.share))
+            means.insert(
+                0, self._store(weights[layer], biases[layer], trace.inputs.pop(), credit, batch.share, settles)
+            )
         n_evaluations = self.members() * batch.ids.size
         estimate = self.estimate(total, trace.output, params, batch, tuple(learned), n_evaluations)
-        if self.network.signs is None:
-            return estimate
-        return estimate._replace(settled=partial(settled, self.network, means))
+        return estimate._replace(settled=partial(settled, self.network, means)) if settles else estimate
 
-    def _store(self, weight: Array, bias: Array, inputs: Any, credit: Array, share: Array) -> Array:
+    @staticmethod
+    def _store(weight: Array, bias: Array, inputs: Any, credit: Array, share: Array, settles: bool) -> Array:
         """Credit of a layer's parameters: each is its input times the credit of its unit; return the mean input.
 
-        Where weights have signs, inputs count from their mean.
+        Where the layer `settles`, inputs count from their mean.
         """
         weighted = credit * share
         np.sum(weighted, axis=-2, out=bias)
-        if self.network.signs is not None:  # (h - mean h)^T c = h^T (c - mean c)
+        if settles:  # (h - mean h)^T c = h^T (c - mean c)
             weighted -= share * bias[..., None, :]
         if sparse.issparse(inputs):
             weight[...] = inputs.T @ weighted
         else:
             np.matmul(inputs.swapaxes(-1, -2), weighted, out=weight)
-        return mean_input(inputs, share) if self.network.signs is not None else bias[:0]
+        return mean_input(inputs, share) if settles else bias[:0]
 
     def _layer_credit(
         self, clean: Pass, layer: int, response: Array, expected: Array, critic: Critic

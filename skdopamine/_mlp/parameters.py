@@ -132,5 +132,6 @@ def make_settings(estimator: Any, problem: NetworkProblem, *, n_past: int, first
         plateau_above=PLATEAU_ABOVE if annealed else np.inf,
         step_scale=scale,
         normalised=not problem.promises,
+        promises=problem.promises,
         signs=problem.network.signs,
     )

@@ -118,6 +118,7 @@ class Promised(NamedTuple):
     speed: float = 0.4
     memory: float = 0.8
     jump: float = 0.3  # an update that raises the loss by this share is undone
+    floor: float = 1e-4  # of the highest rate since an update was undone: a rate that rounding swallows cannot rise
 
     def init(self) -> RateState:
         return RateState(self.initial, self.initial, 0)
@@ -130,7 +131,7 @@ class Promised(NamedTuple):
         expected = self.memory * state.expected + judgement.expected
         share = gained / expected if expected > 0 else 0.0
         rate = state.rate * exp(self.speed * min(max((share - self.target) / WIDTH, -1.0), 1.0))
-        rate = min(max(rate, LEAST), MOST)
+        rate = min(max(rate, self.floor * state.peak, LEAST), MOST)
         return state._replace(rate=rate, peak=max(state.peak, rate), gained=gained, expected=expected)
 
     def judges(self, state: RateState) -> bool:
@@ -140,7 +141,8 @@ class Promised(NamedTuple):
         return after - before < self.jump * max(abs(before), 0.2 * abs(reference))
 
     def reject(self, state: RateState) -> RateState:
-        return RateState(max(0.3 * state.rate, LEAST), state.peak, state.update)
+        rate = max(0.3 * state.rate, LEAST)
+        return RateState(rate, rate, state.update)
 
     def step_rate(self, state: RateState, progress: float) -> float:
         return state.rate

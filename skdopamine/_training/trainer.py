@@ -97,6 +97,7 @@ class Settings(NamedTuple):
     plateau_above: float = np.inf  # while the loss exceeds this fraction of the first one, a plateau is not convergence
     step_scale: Array | float = 1.0  # size of a unit step, per parameter
     normalised: bool = True  # whether a step is Adam's; otherwise it is the credit itself
+    promises: bool = False  # whether each batch has all rows, and a step is judged by what its credit has promised
     nothing_kept: bool = False  # whether all that counts is what the observer sees, the last updates as they are
     in_stream: bool = False  # whether the last parameters are kept, unless they have made the loss jump
     signs: Array | None = None  # (n_parameters,) that parameters must have, 0: any
@@ -166,7 +167,7 @@ def init_state(params: Array, problem: Problem, rule: LearningRate) -> TrainStat
 def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
     """Index arrays or slices of one epoch; the order is a function of seed and epoch."""
     size = settings.batch_size
-    shuffle = settings.shuffle and size < n_rows
+    shuffle = settings.shuffle and not settings.promises
     if shuffle:
         rng = np.random.Generator(np.random.PCG64([settings.seed, settings.first_epoch + epoch]))
         order = rng.permutation(np.arange(n_rows, dtype=np.min_scalar_type(n_rows)))
@@ -298,7 +299,7 @@ def update_step(
         return undone._replace(n_evaluations=n_evaluations), estimate, error
     step_rate = rule.step_rate(rate, progress)
     if rule.judges(rate):
-        known = loss if problem.n_rows() == len(share) and not settings.normalised else None
+        known = loss if settings.promises else None
         anchor = Anchor(state.params, state.memory, state.update, known, step_rate * estimate.promised)
     if settings.normalised:
         first, second, step = adam_step(state, estimate.credit, settings.momentum)
@@ -312,7 +313,7 @@ def update_step(
         memory=estimate.memory,
         rate=rule.advance(rate),
         update=state.update + 1,
-        steps=state.steps + 1,
+        steps=state.steps + settings.normalised,
         undone=state.undone,
         reference=state.reference,
         far=state.far,
@@ -335,7 +336,7 @@ def judged(
         gain = anchor.loss - float(losses @ share)
         return Judgement(gain, 0.0, anchor.promised), False, 0
     before = problem.losses(anchor.params, batch)
-    if not settings.normalised:  # the same bits as where the loss is known
+    if settings.promises:  # the same bits as where the loss is known
         return Judgement(float(before @ share) - float(losses @ share), 0.0, anchor.promised), False, len(before)
     gain, standardised = judge(before, losses, share, settings.nominal_batch)
     few_alone = few_rows_alone(gain, standardised, settings.nominal_batch)

@@ -13,6 +13,7 @@ from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader, predicted
 from skdopamine._esn.recurrent_problem import Projected, RecurrentProblem
 from skdopamine._objectives.base import SquaredError
+from skdopamine._objectives.losses import Pinball
 from skdopamine.datasets import make_lorenz
 
 N_UNITS, LAGS = 8, np.arange(1)
@@ -155,3 +156,13 @@ def test_training_halves_the_error_of_a_chaotic_series_and_the_stream_goes_on():
     assert found[1] < 0.5 * found[0]
     forecast = trained.partial_fit(rows[1000:1200]).forecast(5)
     np.testing.assert_allclose(forecast, rows[1200:1205], atol=0.1)
+
+
+def test_credit_is_of_squares_whatever_the_loss():
+    """By squares the ridge readout is the best one, which is what the credit of weights rests on."""
+    squares, other = problem_of(), problem_of()
+    other.task = other.task._replace(objective=Pinball(0.9))
+    batch, params = squares.batch(slice(None)), moved(squares)
+    np.testing.assert_array_equal(other.losses(params, batch), squares.losses(params, batch))
+    credits = [problem.credit(params, (), batch, 0).credit for problem in (squares, other)]
+    np.testing.assert_array_equal(*credits)

@@ -575,3 +575,22 @@ def test_weights_between_large_hidden_layers_start_sparse_and_others_dense():
     params = start(network, _network.init_params(network, 6.0, np.random.default_rng(1), np.float64))
     shares = [float(np.mean(weight != 0)) for weight in _network.unpack(network, params)[0]]
     np.testing.assert_allclose(shares, [1, 1 / 8, 1], atol=0.03)
+
+
+@pytest.mark.parametrize("params", [{"dale": True}, {"monotonic_cst": CST}], ids=["dale", "monotone"])
+@pytest.mark.parametrize("perturbation", ["node", "feedback"])
+def test_a_stream_row_by_row_learns_weights_too(params, perturbation):
+    """Rows that are all alike do not differ from their mean, from which inputs else count."""
+    rows = np.random.default_rng(1).standard_normal((300, 4))
+    labels = (rows[:, 0] - rows[:, 1] > 0).astype(int)
+    model = DopamineMLPClassifier((10,), perturbation=perturbation, random_state=0, **params)
+    for row, label in zip(rows, labels, strict=True):
+        model.partial_fit(row[None], [label], classes=[0, 1])
+    assert model.score(rows, labels) > 0.85
+
+
+def test_one_row_of_weight_two_is_two_equal_rows():
+    model, twice = (DopamineMLPClassifier((5,), random_state=0, dale=True) for _ in range(2))
+    model.partial_fit(X[:1], LABELS[:1], classes=[0, 1], sample_weight=[2.0])
+    twice.partial_fit(X[[0, 0]], LABELS[[0, 0]], classes=[0, 1])
+    np.testing.assert_allclose(model.coefs_[0], twice.coefs_[0], rtol=1e-9, atol=1e-12)

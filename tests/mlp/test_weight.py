@@ -93,6 +93,11 @@ def test_xor_is_solved_from_any_start_of_the_rate(learning_rate_init):
         ({"loss": "f1"}, Dopamine),
         ({"learning_rate": "constant"}, Constant),
         ({"perturbation": "node"}, Dopamine),
+        ({"perturbation_scale": 1e-3}, Promised),
+        ({"perturbation_scale": 0.3}, Dopamine),  # so far off a slope says nothing
+        ({"perturbation_scale": 1e-7}, Dopamine),  # rounding
+        ({"dale": True}, Dopamine),  # signs cut steps off that were promised to gain
+        ({"monotonic_cst": [1, 0]}, Dopamine),
     ],
     ids=str,
 )
@@ -174,3 +179,26 @@ def test_patience_counts_spells_in_which_all_directions_could_have_been_tried():
     n_parameters = sum(part.size for part in (*model.coefs_, *model.intercepts_))
     begun = np.flatnonzero(np.array(model.loss_curve_) < 0.5 * model.loss_curve_[0])[0]  # before, it is a plateau
     assert 2 * n_parameters < model.n_iter_ <= begun + 2 * n_parameters + 2
+
+
+def test_the_rate_does_not_die_of_what_the_curvature_adds_to_slopes():
+    X = np.random.default_rng(0).normal(size=(150, 6))
+    y = np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
+    options = {"perturbation": "weight", "random_state": 0, "max_iter": 600, "n_iter_no_change": np.inf}
+    model = DopamineMLPRegressor((50,), **options).fit(X, y)
+    assert model.learning_rate_ > 1e-3
+    assert model.score(X, y) > 0.9
+
+
+def test_a_fit_of_single_precision_goes_on_to_learn_other_targets():
+    X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    y = np.sin(2 * X[:, 0])
+    options = {"perturbation": "weight", "random_state": 0, "max_iter": 1500, "n_iter_no_change": np.inf}
+    model = DopamineMLPRegressor((8,), "tanh", warm_start=True, **options).fit(X, y)
+    assert model.fit(X, -y).score(X, -y) > 0.9
+
+
+def test_what_adam_has_seen_is_counted_by_adam_alone():
+    model = fitted(max_iter=200).fit(MOONS, MOON)
+    assert model._training.state.steps == 0
+    assert model.partial_fit(MOONS, MOON)._training.state.steps == 1

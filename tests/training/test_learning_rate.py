@@ -217,7 +217,7 @@ def test_a_promise_that_is_broken_by_a_jump_is_forgotten_and_the_rate_falls():
     rule = Promised(1.0)
     state = rule.update(rule.init(), Judgement(1.0, nan, 2.0))
     rejected = rule.reject(state)
-    assert rejected == RateState(0.3 * state.rate, state.peak, 0)
+    assert rejected == RateState(0.3 * state.rate, 0.3 * state.rate, 0)
     assert rule.tolerates(1.0, 1.29, 1.0)
     assert not rule.tolerates(1.0, 1.31, 1.0)
     assert rule.judges(state)
@@ -231,6 +231,9 @@ def test_a_promised_rate_has_no_ceiling_but_stays_a_number():
     for _ in range(200):
         state = rule.update(state, Judgement(1.0, nan, 1.0))
     assert state.rate == 1e9
+    for _ in range(200):  # rounding would swallow all steps, and the rate could never rise
+        state = rule.update(state, Judgement(0.0, nan, 1.0))
+    assert state.rate == 1e9 * 1e-4
     for _ in range(200):
         state = rule.reject(state)
     assert state.rate == 1e-12

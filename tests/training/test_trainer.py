@@ -220,8 +220,10 @@ def test_an_update_keeps_the_books():
     np.testing.assert_array_equal(second.anchor.params, first.params)
 
 
-def test_the_error_is_the_fall_of_the_loss_and_moves_the_rate():
-    (first, before, _), (second, after, error) = steps(Quadratic(), DOPAMINE, start(), 2)
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_error_is_the_fall_of_the_loss_and_moves_the_rate(normalised):
+    settings = SETTINGS._replace(normalised=normalised)
+    (first, before, _), (second, after, error) = steps(Quadratic(), DOPAMINE, start(), 2, settings)
     assert error == pytest.approx(before - after, rel=1e-9)
     batch = Quadratic().batch(slice(None))
     losses = [Quadratic().losses(params, batch) for params in (START, first.params)]
