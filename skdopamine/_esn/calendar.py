@@ -91,7 +91,7 @@ def open_days(index: Any) -> tuple[int, ...]:
     if kind_of(index) != "times" or len(index) < N_LATEST:
         return ()
     local = index if index.tz is None else index.tz_localize(None)
-    days = tuple(np.unique(local.weekday).tolist())
+    days = tuple(np.unique(local.day_of_week).tolist())
     is_sure = (local[-1] - local[0]).days >= SURE_WEEKS * WEEK
     return days if is_sure and 1 < len(days) < WEEK else ()
 

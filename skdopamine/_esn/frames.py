@@ -278,7 +278,7 @@ def _on_days(index: Any, days: tuple[int, ...]) -> Any:
     """The labels of an index that are of these weekdays, () for all."""
     if not days:
         return index
-    index = index[np.isin(index.weekday, days)]
+    index = index[np.isin(index.day_of_week, days)]
     index.freq = None  # that of all days would be kept by a few labels
     return index
 

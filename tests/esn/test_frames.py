@@ -173,7 +173,7 @@ def test_an_index_that_has_no_step_or_is_all_gaps_is_left_alone(index):
 def on(days, freq="D", n=200, **options):
     """Times of some weekdays, without a frequency."""
     index = pd.date_range("2024-01-01", periods=n, freq=freq, **options)
-    return pd.DatetimeIndex(list(index[np.isin(index.weekday, days)]))
+    return pd.DatetimeIndex(list(index[np.isin(index.day_of_week, days)]))
 
 
 OPEN = {
