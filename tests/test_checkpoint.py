@@ -252,7 +252,7 @@ class Copies(Callback):
         self.seen = []
 
     def on_fit_task_end(self, estimator, context):
-        self.seen += [copy.copy(estimator), pickle.loads(pickle.dumps(estimator.set_callbacks()))]
+        self.seen += [copy.copy(estimator), pickle.loads(pickle.dumps(copy.copy(estimator).set_callbacks()))]
         return False
 
 
@@ -261,7 +261,7 @@ def test_copies_in_the_middle_of_a_fit_have_no_journal(name):
     make, data = MODELS[name]
     copies = Copies()
     make().set_callbacks(copies).fit(*data)
-    assert len(copies.seen) >= 2
+    assert len(copies.seen) > 2
     assert all("_journal" not in vars(seen) for seen in copies.seen)
 
 
