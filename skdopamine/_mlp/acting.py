@@ -206,13 +206,17 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         return result
 
     def _features(self, X: Array, size: float | None = None) -> Array:
-        """What the readouts see: the inputs, and the last hidden layer of now in the `size` that it has for them."""
+        """What the readouts see: the inputs, and the last hidden layer of now in the `size` that it has for them.
+
+        Where they do not choose, but say what is expected, it counts in full: rewards come from its own choices.
+        """
         n_hidden = self.n_layers_ - 2
         if not n_hidden:
             return features_of(X, None, self._training.seed)
         activations = layer_activations(self.activation, n_hidden)[:-1]
         z = _network.forward_layers(activations[:-1], self.coefs_[:-1], self.intercepts_[:-1], X)
         size = self._experience.hidden_size if size is None else size
+        size = size if self.objective == "reward" else 1.0
         return features_of(X, activations[-1].function(z), self._training.seed, size)
 
     def _rewards(self, X: Array) -> Array:

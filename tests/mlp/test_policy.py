@@ -18,6 +18,7 @@ from sklearn.utils.fixes import parse_version
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPPolicy
 from skdopamine._mlp import off_policy as _off_policy
+from skdopamine._mlp.experience import UNLEARNT
 
 SKLEARN_1_9 = parse_version(sklearn.__version__) >= parse_version("1.9")
 
@@ -527,3 +528,15 @@ def test_an_objective_that_is_never_defined_is_told_by_name():
         policy(objective=nothing, max_iter=2).fit(**LOG)
     with pytest.warns(UserWarning, match=r"objective=<function .*nothing.* is not defined on this batch"):
         policy(objective=nothing).partial_fit(**LOG, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize(("objective", "size"), [("reward", UNLEARNT), ("policy", 1.0), ("dr", 1.0)])
+def test_hidden_units_that_have_learnt_little_are_small_where_the_readout_chooses(objective, size):
+    rows = np.random.default_rng(0).standard_normal((40, 3))
+    model = DopamineMLPPolicy((4,), objective=objective, random_state=0)
+    model.partial_fit(rows, np.arange(40) % 2, reward=rows[:, 0], propensity=np.full(40, 0.5), classes=[0, 1])
+    inputs, small = 1 + rows.shape[1], model._features(rows)
+    full = model._features(rows, 1.0)
+    np.testing.assert_allclose(small[:, :inputs], full[:, :inputs])
+    hidden = np.maximum(rows @ model.coefs_[0] + model.intercepts_[0], 0)
+    np.testing.assert_allclose(small[:, inputs:], size * hidden, rtol=1e-6, atol=1e-9)
