@@ -30,6 +30,7 @@ from skdopamine._esn.reservoir import LINKS, Gains
 from skdopamine._esn.training import WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.learning_rate import Constant, Dopamine, InvScaling, LearningRate
 from skdopamine.datasets import make_lorenz
 
@@ -94,7 +95,7 @@ Grid = dict[tuple[str, str, int, int], Cell]
 def timed_updates() -> Iterator[list[Update]]:
     """The cost of each update within the block."""
     updates: list[Update] = []
-    update_step = _trainer.update_step
+    update_step = _update.update_step
 
     def timed(problem: Any, rule: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
         begin = time.process_time()
@@ -326,7 +327,7 @@ def recurrent(task: str, length: int, seed: int) -> ReservoirWeightsProblem:
 
 def trained(problem: ReservoirWeightsProblem, rule: LearningRate, n_epochs: int, seed: int) -> tuple[float, float]:
     """Error on windows held back, in standard deviations, and milliseconds of an update."""
-    settings = _trainer.Settings(
+    settings = _update.Settings(
         n_epochs=n_epochs,
         schedule=n_epochs if isinstance(rule, Dopamine) else 0,
         first_epoch=0,
@@ -338,7 +339,7 @@ def trained(problem: ReservoirWeightsProblem, rule: LearningRate, n_epochs: int,
         n_iter_no_change=np.inf,
         seed=seed,
     )
-    state = _trainer.init_state(problem.init_params(), problem, rule)
+    state = _update.init_state(problem.init_params(), problem, rule)
     with timed_updates() as updates, np.errstate(all="ignore"):
         result = _trainer.train(problem, rule, state, settings)
     loss = problem.unit * problem.member_losses(result.best_params[None], problem.held_back).mean()

@@ -24,6 +24,7 @@ from _data import mnist
 from skdopamine import DopamineMLPClassifier
 from skdopamine._mlp import network as _network
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 
 LEVELS = 5  # of a staircase unit
 LARGEST = 127  # of a weight on the grid
@@ -85,7 +86,7 @@ def rounded(params: np.ndarray, unit: np.ndarray, rng: np.random.Generator) -> n
 @contextmanager
 def on_grid(seed: int) -> Iterator[None]:
     """Fits within the block have all parameters on the grid after each update, and before the first."""
-    step, rng, known = _trainer.update_step, np.random.default_rng(seed), {}
+    step, rng, known = _update.update_step, np.random.default_rng(seed), {}
 
     def grid_step(problem: Any, rule: Any, state: Any, *rest: Any) -> Any:
         unit = known.setdefault(problem.network.units, units(problem.network))

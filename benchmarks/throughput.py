@@ -27,7 +27,7 @@ from skdopamine._mlp.problem import make_data
 from skdopamine._mlp.weight import WeightProblem
 from skdopamine._objectives.base import SoftmaxLoss
 from skdopamine._training import noise as _noise
-from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.learning_rate import Dopamine
 from skdopamine._training.problem import Problem
 
@@ -157,10 +157,10 @@ def update(mode: str, case: Case) -> Callable[[], Any]:
     """One update of the trainer, judged."""
     problem, params = make_problem(mode, case, np.float64)
     rule, batch = Dopamine(0.003), problem.batch(slice(None))
-    settings = _trainer.Settings(1, 0, 0, case.rows, case.rows, False, 0.9, 1e-4, 10, 0)
-    state = _trainer.init_state(params, problem, rule)
-    state = _trainer.update_step(problem, rule, state, batch, settings, 0.0)[0]
-    return lambda: _trainer.update_step(problem, rule, state, batch, settings, 0.0)
+    settings = _update.Settings(1, 0, 0, case.rows, case.rows, False, 0.9, 1e-4, 10, 0)
+    state = _update.init_state(params, problem, rule)
+    state = _update.update_step(problem, rule, state, batch, settings, 0.0)[0]
+    return lambda: _update.update_step(problem, rule, state, batch, settings, 0.0)
 
 
 def growth_rows(longest: int | None, repetitions: int, least: float) -> tuple[list[Any], list[str]]:

@@ -17,7 +17,8 @@ WINGS = {  # wing -> wings that its rooms may import; the public helpers at the 
 }
 ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     "_training": {
-        "trainer": {"learning_rate", "problem"},
+        "trainer": {"learning_rate", "problem", "update"},
+        "update": {"learning_rate", "problem"},
         "problem": set(),
         "learning_rate": set(),
         "credit": set(),

@@ -16,6 +16,7 @@ from skdopamine._mlp.network import Network
 from skdopamine._mlp.problem import make_data
 from skdopamine._objectives.base import LogisticLoss, Objective, SoftmaxLoss, SquaredError
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.learning_rate import Constant, Dopamine, InvScaling, Promised
 
 N_EPOCHS = 60
@@ -70,8 +71,8 @@ def make_problem(mode: str, toy: str, seed: int) -> Any:
     return MODES[name].make(network, objective, data, options)
 
 
-def make_settings(rule: str, toy: str, seed: int) -> _trainer.Settings:
-    return _trainer.Settings(
+def make_settings(rule: str, toy: str, seed: int) -> _update.Settings:
+    return _update.Settings(
         n_epochs=N_EPOCHS,
         schedule=N_EPOCHS if rule == "dopamine" else 0,
         first_epoch=0,
@@ -87,9 +88,9 @@ def make_settings(rule: str, toy: str, seed: int) -> _trainer.Settings:
     )
 
 
-def make_state(rule: str, mode: str, toy: str) -> _trainer.TrainState:
+def make_state(rule: str, mode: str, toy: str) -> _update.TrainState:
     params = _network.init_params(TOYS[toy].network, 6.0, np.random.default_rng(0), np.float64)
-    return _trainer.init_state(params, make_problem(mode, toy, 0), RULES[rule])
+    return _update.init_state(params, make_problem(mode, toy, 0), RULES[rule])
 
 
 def train_on_toy(rule: str, mode: str, toy: str, seed: int = 0, **settings) -> _trainer.Result:
@@ -194,7 +195,7 @@ def test_a_pickled_state_goes_on_with_the_same_bits(rule, mode, toy):
     assert half.epochs + rest.epochs == whole.epochs
 
 
-def arrays(state: _trainer.TrainState) -> list[np.ndarray]:
+def arrays(state: _update.TrainState) -> list[np.ndarray]:
     """All arrays of a state, its anchor's included."""
     own = [state.params, state.credit_mean, state.credit_square, *state.memory]
     return own if state.anchor is None else [*own, state.anchor.params, *state.anchor.memory]

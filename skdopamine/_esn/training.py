@@ -21,6 +21,7 @@ from skdopamine._estimator.callbacks import EpochCallbacks
 from skdopamine._estimator.history import History
 from skdopamine._estimator.report import Reporter
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.learning_rate import LearningRate, make_rule
 from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
@@ -224,8 +225,8 @@ class Training(Reading):
         initial = auto if self.learning_rate_init == "auto" else float(self.learning_rate_init)
         return make_rule(self.learning_rate, initial, ceiling, float(self.power_t))
 
-    def _settings(self, problem: Any, n_epochs: int, seed: int) -> _trainer.Settings:
-        return _trainer.Settings(
+    def _settings(self, problem: Any, n_epochs: int, seed: int) -> _update.Settings:
+        return _update.Settings(
             n_epochs=n_epochs,
             schedule=n_epochs if self.learning_rate == "dopamine" else 0,
             first_epoch=0,
@@ -243,7 +244,7 @@ class Training(Reading):
         problem: Any,
         rule: LearningRate,
         start: Array,
-        settings: _trainer.Settings,
+        settings: _update.Settings,
         score: Any,
         reporter: Reporter,
     ) -> Result:
@@ -251,7 +252,7 @@ class Training(Reading):
             return self._journal.train(
                 problem,
                 rule,
-                partial(_trainer.init_state, start, problem, rule),
+                partial(_update.init_state, start, problem, rule),
                 settings,
                 score=score,
                 observer=reporter,

@@ -18,9 +18,11 @@ from skdopamine._estimator.callbacks import ATTRIBUTES, callbacks_of
 from skdopamine._estimator.report import Reporter
 from skdopamine._estimator.validation import plain
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Problem
-from skdopamine._training.trainer import Result, Run, TrainState
+from skdopamine._training.trainer import Result, Run
+from skdopamine._training.update import TrainState
 from skdopamine._typing import Array
 
 FREE = ("warm_start", "verbose", "n_jobs")  # parameters that change no bit
@@ -107,7 +109,7 @@ class Journal:
         problem: Problem,
         rule: LearningRate,
         start: Callable[[], TrainState],
-        settings: _trainer.Settings,
+        settings: _update.Settings,
         *,
         observer: Reporter,
         score: Callable[[Array], float] | None = None,

@@ -18,7 +18,7 @@ from skdopamine._mlp.problem import Data, NetworkProblem, Sample, outputs
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._objectives.registry import losses
 from skdopamine._objectives.thresholds import best_shift
-from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
@@ -59,7 +59,7 @@ class PreparedMLP(DopamineMLP):
                 bias -= best_shift(problem.objective, output, data.targets(rows), weight)
         n_epochs = len(result.epochs)
         self._training = training._replace(
-            state=_trainer.init_state(params, problem, training.rule),
+            state=_update.init_state(params, problem, training.rule),
             history=training.history._replace(
                 n_evaluations=result.state.n_evaluations, n_rows=problem.n_rows() * n_epochs
             ),
@@ -68,7 +68,7 @@ class PreparedMLP(DopamineMLP):
         return n_epochs, result.reason is Ending.INTERRUPTED
 
     def _find_length(
-        self, problem: NetworkProblem, sample: Sample, settings: _trainer.Settings
+        self, problem: NetworkProblem, sample: Sample, settings: _update.Settings
     ) -> tuple[Found | None, bool]:
         """With early_stopping="auto", how long to train by folds of the rows; and whether that was interrupted.
 
@@ -113,7 +113,7 @@ class PreparedMLP(DopamineMLP):
 
         return score
 
-    def _settings(self, problem: NetworkProblem, n_past: int = 0) -> _trainer.Settings:
+    def _settings(self, problem: NetworkProblem, n_past: int = 0) -> _update.Settings:
         return make_settings(self, problem, n_past=n_past, first_epoch=self._training.n_epochs)
 
     def _held(self, problem: NetworkProblem, sample: Sample) -> HeldRows:

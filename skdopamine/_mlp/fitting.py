@@ -42,6 +42,7 @@ from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._objectives.registry import LossOptions, check_loss, find_loss, losses
 from skdopamine._objectives.scorers import make_objective
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.trainer import Ending
 from skdopamine._typing import Array
 
@@ -209,7 +210,7 @@ class TrainedMLP(PreparedMLP):
         rule = make_learning_rate(self, problem)
         if known is None:
             problem.check_start(params)
-            state = _trainer.init_state(params, problem, rule)
+            state = _update.init_state(params, problem, rule)
             recent = self._recent(units, target, weight)
             self._training = Training(state, rule, network.units, units, seed, History(), recent=recent)
         else:
@@ -271,7 +272,7 @@ class TrainedMLP(PreparedMLP):
     def _train(
         self,
         problem: NetworkProblem,
-        settings: _trainer.Settings,
+        settings: _update.Settings,
         held: HeldRows | None,
         callbacks: EpochCallbacks | None,
         *,
@@ -288,7 +289,7 @@ class TrainedMLP(PreparedMLP):
                 **self._published(params),
                 "n_iter_": len(epochs),
             }
-            state = _trainer.init_state(params, problem, self._training.rule)
+            state = _update.init_state(params, problem, self._training.rule)
             n_epochs = self._training.n_epochs + len(epochs)
             attributes["_training"] = self._training._replace(state=state, history=now, n_epochs=n_epochs)
             del attributes["n_evaluations_"]  # known only at the end of the run
@@ -325,7 +326,7 @@ class TrainedMLP(PreparedMLP):
         self.__dict__.update({**self._traces(history, found, reporter.held_losses), **published})
         return result
 
-    def _release_state(self) -> _trainer.TrainState:
+    def _release_state(self) -> _update.TrainState:
         """Take the state out of the estimator, for the trainer to replace: it is as large as three models.
 
         Where the estimator was trained before, it stays in memory all the same, to be restored on an error.

@@ -18,6 +18,7 @@ from skdopamine._mlp import network as _network
 from skdopamine._mlp.problem import Batch, NetworkProblem
 from skdopamine._training import noise as _noise
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Estimate
 from skdopamine._training.trainer import Ending
@@ -209,8 +210,8 @@ class Judge:
         self.told.append(float(of_rows(told, self.parts) @ self.share) * self.problem.loss_unit)
         loss = np.where(np.isnan(loss), np.inf, loss)  # where a loss is not defined, it is no best one
         if not self.losses:  # few wild rows do not decide
-            self.most = _trainer.WILD * _trainer.median(np.abs(loss), self.share) or np.inf
-        self.losses.append(_trainer.bounded(loss, self.share, self.most))
+            self.most = _update.WILD * _update.median(np.abs(loss), self.share) or np.inf
+        self.losses.append(_update.bounded(loss, self.share, self.most))
         if self.score is not None:
             self.scores.append(self.score(own))
         elif self.right is not None:
@@ -293,7 +294,7 @@ def find_length(
     fold: npt.NDArray[np.intp],
     params: Array,
     rule: LearningRate,
-    settings: _trainer.Settings,
+    settings: _update.Settings,
     *,
     right: Right | None,
     score: Score | None,
@@ -310,7 +311,7 @@ def find_length(
         nothing_kept=True,
         signs=None if settings.signs is None else np.tile(settings.signs, folds.n_folds),
     )
-    state = _trainer.init_state(np.tile(params, folds.n_folds), folds, rule)
+    state = _update.init_state(np.tile(params, folds.n_folds), folds, rule)
     with np.errstate(all="ignore"):
         result = _trainer.train(folds, rule, state, settings, observer=judge)
     found = None if judge.length is None else Found(judge.length, judge.told, judge.scores)

@@ -10,7 +10,7 @@ from skdopamine._mlp.problem import Sample
 from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective
-from skdopamine._training.trainer import typical
+from skdopamine._training.update import typical
 from skdopamine._typing import Array
 
 JUDGED_ROWS = 1000

@@ -24,7 +24,7 @@ from skdopamine._mlp.network import Network
 from skdopamine._mlp.problem import Data, NetworkProblem
 from skdopamine._objectives.base import Objective, SetObjective
 from skdopamine._training.learning_rate import LearningRate, Promised, make_rule
-from skdopamine._training.trainer import Settings
+from skdopamine._training.update import Settings
 
 AUTO_BATCH = 200
 METRIC_BATCH = 1000  # rows of a minibatch: of fewer, a metric is too noisy

@@ -10,7 +10,8 @@ from skdopamine._mlp.network import Network
 from skdopamine._mlp.units import Units
 from skdopamine._training.learning_rate import LearningRate
 from skdopamine._training.problem import Problem
-from skdopamine._training.trainer import Ending, Result, TrainState, init_state
+from skdopamine._training.trainer import Ending, Result
+from skdopamine._training.update import TrainState, init_state
 from skdopamine._typing import Array
 
 RECENT = 500  # targets of a stream that its units are chosen on

@@ -7,7 +7,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine._estimator.ending import warn
-from skdopamine._training.trainer import Ending, Epoch, Result, TrainState
+from skdopamine._training.trainer import Ending, Epoch, Result
+from skdopamine._training.update import TrainState
 
 CUT_SHORT = "Maximum iterations (max_iter=9) reached and the training hasn't converged yet."
 DIVERGED = "The loss diverged after 7 epochs with learning_rate_init='auto'; the best model so far is kept."

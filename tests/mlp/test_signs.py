@@ -25,6 +25,7 @@ from skdopamine._mlp.problem import make_data
 from skdopamine._mlp.signs import check_signs, make_signs, mean_input, settled, start, thin_out
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -245,13 +246,14 @@ def watched(monkeypatch):
     """All parameters that the trainer holds after each update, with the signs that it was told."""
     seen = []
 
+    step = _update.update_step
+
     def watch(problem, rule, state, batch, options, progress):
-        ended = _update(problem, rule, state, batch, options, progress)
+        ended = step(problem, rule, state, batch, options, progress)
         held = [ended[0].params, *([] if ended[0].anchor is None else [ended[0].anchor.params])]
         seen.append((options.signs, held, ended[0].undone - state.undone))
         return ended
 
-    _update = _trainer.update_step
     monkeypatch.setattr(_trainer, "update_step", watch)
     return seen
 
@@ -535,7 +537,7 @@ def test_the_first_wrong_weight_is_named():
 def test_no_update_goes_back_to_signs_of_an_earlier_fit():
     model = fresh("regressor", {"dale": True}).fit(X, Y)
     training = model._training
-    bad = _trainer.Anchor(-training.state.params, training.state.memory, training.state.update - 1)
+    bad = _update.Anchor(-training.state.params, training.state.memory, training.state.update - 1)
     training = training._replace(state=training.state._replace(anchor=bad))
     problem, _ = problem_of((9,))
     signs = signs_of(model, {"dale": True})

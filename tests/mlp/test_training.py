@@ -23,7 +23,8 @@ from skdopamine._mlp.units import Units
 from skdopamine._mlp.weight import WeightProblem
 from skdopamine._objectives.registry import LossOptions, find_loss
 from skdopamine._training.learning_rate import Constant
-from skdopamine._training.trainer import Anchor, Ending, Epoch, Result, TrainState, init_state
+from skdopamine._training.trainer import Ending, Epoch, Result
+from skdopamine._training.update import Anchor, TrainState, init_state
 
 PARAMS, BEST = np.arange(5.0), np.ones(5)
 quietly = pytest.mark.filterwarnings("ignore:Maximum iterations")

@@ -16,6 +16,7 @@ from skdopamine._mlp.problem import make_data
 from skdopamine._mlp.weight import WeightProblem
 from skdopamine._objectives.base import LogisticLoss
 from skdopamine._training import trainer as _trainer
+from skdopamine._training import update as _update
 from skdopamine._training.learning_rate import Constant, Dopamine, Promised
 
 XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -127,8 +128,8 @@ def test_the_population_grows_with_the_network(hidden, members):
 
 
 def test_going_back_again_and_again_is_no_divergence(monkeypatch):
-    undone, gone_back = [], _trainer.gone_back
-    monkeypatch.setattr(_trainer, "gone_back", lambda *args: undone.append(args) or gone_back(*args))
+    undone, gone_back = [], _update.gone_back
+    monkeypatch.setattr(_update, "gone_back", lambda *args: undone.append(args) or gone_back(*args))
     model = fitted(max_iter=1500, n_iter_no_change=np.inf)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
