@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import record as _record
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn import season as _season
 from skdopamine._esn.bounds import Range, limits_of
@@ -20,10 +20,10 @@ from skdopamine._esn.covariates import Covariates
 from skdopamine._esn.forecast import Assignment, learn, predicted
 from skdopamine._esn.gains_problem import TRAINED
 from skdopamine._esn.gaps import bridged, missing
-from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Form, Model
 from skdopamine._esn.panel import Panel, is_panel
 from skdopamine._esn.readout import polished, weighed
+from skdopamine._esn.record import Judge, Record
 from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal
 from skdopamine._esn.robust import KINDS
 from skdopamine._esn.root import Equations
@@ -326,7 +326,7 @@ class DopamineESN(Training):
         goal = model.scaled(rows.given)[1:] if rows.target is None else model.goals(inputs, rows.target)
         is_series, closed = model.form.is_series, model.form.closed and model.form.is_series
         n = n_measured(goal)  # what nothing was measured of cannot judge
-        n_tail = min(max(1, int(n * self.validation_fraction)), _intervals.MOST_ROWS)
+        n_tail = min(max(1, int(n * self.validation_fraction)), _record.MOST_ROWS)
         split, washout, horizon = n - n_tail, 0, 1
         if is_series:
             longest = int(model.lags.max())
@@ -383,7 +383,7 @@ class DopamineESN(Training):
                     state = states[judged[0]]
         # windows need not be the latest
         counts_from = max(task.split, judges[0].first) if model.form.is_series else judges[0].first
-        return _intervals.record(task.reader, task.target, state, judges, counts_from, model.n_history)
+        return _record.record(task.reader, task.target, state, judges, counts_from, model.n_history)
 
     def _set_fitted(self, model: Model, stream: Stream) -> None:
         self.__dict__.update(self._fitted_attributes(model, stream))

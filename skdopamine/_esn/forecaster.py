@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import record as _record
 from skdopamine._esn.ahead import ForecastingESN
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.panel import Panel
@@ -520,7 +521,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         (coverages, several), model = _intervals.given_shares("coverage", coverage), self._model
         known, following = self._known(), self._following(X, exog, n_more=1)
         needed = _intervals.n_needed(max(coverages))
-        error = _intervals.held_errors(known, model.population)
+        error = _record.held_errors(known, model.population)
         if model.form.n_series > 1:
             error = _intervals.lent_errors(error, needed, model.form.n_channels)
         center = self._predicted(following)

@@ -5,9 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skdopamine._esn.intervals import MOST_LENDERS, MOST_SHARED, Loops, Record, Seasonal, loops
+from skdopamine._esn.intervals import MOST_LENDERS, MOST_SHARED, Loops, loops
 from skdopamine._esn.loop import Loop
+from skdopamine._esn.record import Record
 from skdopamine._esn.simple import Simple
+from skdopamine._esn.spread import Seasonal
 from skdopamine._typing import Array
 
 

@@ -1,9 +1,9 @@
 """How far off forecasts are on rows that a readout has not learnt from, and hence how wide the intervals are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from math import ceil
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,20 +11,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 
 from skdopamine._esn import simple as _simple
-from skdopamine._esn.forecast import Reader, predicted
+from skdopamine._esn.forecast import Reader
 from skdopamine._esn.loop import Loop
-from skdopamine._esn.reservoir import Population, by_member
+from skdopamine._esn.record import Record
+from skdopamine._esn.reservoir import by_member
 from skdopamine._esn.simple import Simple
+from skdopamine._esn.spread import SPREAD_ROWS, Seasonal, spread, spreads
 from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
 
-MOST_ROWS = 4000  # kept at most
-STRETCH = 500  # rows of a stream for which one readout judges the closed loops
 ORIGINS = 200  # closed loops that estimate the spread of their errors
 MOST_SHARED = 4  # of many series each has this part of them at least
 LATEST = 250  # errors that estimate the width of intervals along a series
-SPREAD_ROWS = 24  # rows before a closed loop; their spread is the unit of its errors
-SHARE_OF_ALL = 0.01  # share of all rows in the square of that unit, which is then never zero
 ROWS_AT_ONCE = 2000
 FEWEST_WHOLE = 9  # loops without a gap that paths are drawn from
 MOST_POOLED, MOST_LENDERS = 400, 100  # loops, and series that they are of, that serve one that is none of them
@@ -32,100 +30,8 @@ MOST_COLUMNS = 20_000  # closed loops, of all series, that are run at once
 FEW_LOOPS, FEW_INDEPENDENT = 100, 40  # in fewer, errors above and below are taken to be alike
 LOOP_WORTH, LEAST_WORTH = 1.0, 2.0  # degrees of freedom that a loop adds to a spread, and that few have
 NEARBY, MOST_NEARBY = 3.0, 9  # steps within this factor count together, so many of them
-PRIOR_SEASONS = 6.0  # of errors as they are at all times
-PRIOR_LATELY = 6.0  # errors as they are at all times
-PRIOR_CYCLES = 12.0  # of loops as long
 MIDDLE = 0.5  # the share of a median
-FEW_PHASES, LEAST_PERIOD = 24, 4  # a longer season may be one of a part of it, of at least so many rows
-PHASES_APART = (24, 12, 8)  # of such a season, times within one of so many parts may count together
-MOST_FOLDS = 8
 NOTHING = Simple()
-
-
-class Judge(NamedTuple):
-    """A readout that has not learnt from the rows from `first` up to those of the next judge."""
-
-    first: int
-    readout: Array
-
-
-class Record(NamedTuple):
-    """Rows whose errors are known, in training units; those before the first judge's are history."""
-
-    reader: Reader
-    target: Array  # (rows of the reader, targets)
-    state: Array  # before the first judge's first row
-    judges: tuple[Judge, ...]
-    counts_from: int  # errors one step ahead count from this row on
-    errors: Array | None  # one step ahead, (rows from the first judge's on, targets), by the readout of their time
-
-    def spans(self) -> list[tuple[Array, int, int]]:
-        """Readout, first row and row after the last of each judge."""
-        ends = [*(judge.first for judge in self.judges[1:]), len(self.target)]
-        return [(judge.readout, judge.first, end) for judge, end in zip(self.judges, ends, strict=True)]
-
-    def of_series(self, chosen: npt.NDArray[np.intp]) -> Self:
-        """Of some of several series that stand side by side, of which errors one step ahead are not asked for."""
-        if len(chosen) == self.reader.n_series:
-            return self
-        target = self.target.reshape(len(self.target), self.reader.n_series, -1)[:, chosen]
-        return self._replace(
-            reader=self.reader.of_series(chosen),
-            target=target.reshape(len(target), -1),
-            state=self.state[:, chosen],
-            errors=None,
-        )
-
-
-def record(
-    reader: Reader, target: Array, state: Array, judges: Sequence[Judge], counts_from: int, history: int
-) -> Record:
-    """Record of the rows from the first judge's on, with copies of these and of the `history` before.
-
-    Its errors wait until they are asked for.
-    """
-    first = max(0, judges[0].first - history)
-    rows = reader.part(first, len(target))
-    moved = tuple(judge._replace(first=judge.first - first) for judge in judges)
-    return Record(rows, target[first:].copy(), state, moved, counts_from - first, None)
-
-
-def extended(
-    known: Record, further: Reader, target: Array, errors: Array, readout: Array, population: Population
-) -> Record:
-    """Append the rows that follow and their errors by `readout`, which has not learnt from them; drop the oldest.
-
-    A readout judges closed loops for a stretch of rows, even if it has been replaced meanwhile.
-    """
-    judges, reader = known.judges, known.reader.joined(further)
-    if len(known.target) - judges[-1].first >= STRETCH:
-        judges = (*judges, Judge(len(known.target), readout))
-    target, first = np.concatenate([known.target, target]), judges[0].first
-    excess = max(0, len(target) - first - MOST_ROWS)
-    state = reader.state_after(population, known.state, first, first + excess)
-    rows = reader.part(excess, len(reader.inputs))
-    moved = [judge._replace(first=max(first, judge.first - excess)) for judge in judges]
-    last = max(i for i, judge in enumerate(moved) if judge.first == first)
-    errors = np.concatenate([one_step_errors(known, population), errors])[-MOST_ROWS:]
-    return Record(
-        rows, target[excess:].copy(), state, tuple(moved[last:]), max(first, known.counts_from - excess), errors
-    )
-
-
-def one_step_errors(known: Record, population: Population) -> Array:
-    """Errors (rows, targets) one step ahead, by the judges where they are not known yet."""
-    if known.errors is not None:
-        return known.errors
-    state, errors = known.state, []
-    for readout, first, end in known.spans():
-        errors.append(known.target[first:end] - predicted(known.reader, population, readout, state, first, end))
-        state = known.reader.state_after(population, state, first, end)
-    return np.concatenate(errors)
-
-
-def held_errors(known: Record, population: Population) -> Array:
-    """Errors one step ahead of the rows that count, nan where the target is not known."""
-    return one_step_errors(known, population)[known.counts_from - known.judges[0].first :]
 
 
 class Loops(NamedTuple):
@@ -134,7 +40,7 @@ class Loops(NamedTuple):
     errors: Array  # (origins, steps, columns), in the unit of the row that was forecast; nan where it is not known
     n_rows: Any  # held back, that loops end in: of all columns, or of each
     adds_up: bool = True  # whether errors add up over steps that were bridged, as those of differences do
-    seasonal: "Seasonal | None" = None  # that unit, with a season
+    seasonal: Seasonal | None = None  # that unit, with a season
 
     @property
     def n_known(self) -> int:
@@ -263,7 +169,7 @@ def loops(
     n_steps: int,
     least: int = 1,
     base: Simple = NOTHING,
-    seasonal: "Seasonal | None" = None,
+    seasonal: Seasonal | None = None,
     *,
     n_unknown: int = 0,
     n_shared: int = 1,
@@ -298,133 +204,6 @@ def loops(
         seasonal = seasonal._replace(phases=seasonal.phases * factor)
         found /= factor[seasonal.times(origins, n_steps)]
     return Loops(found, n_rows - first, base.lag > 0, seasonal)
-
-
-class Seasonal(NamedTuple):
-    """Unit of errors at a time of the season, after a row: the error one step ahead at that time, and lately."""
-
-    phases: Array  # (rows of the season or of a part of it, channels), that of target 0 being the first
-    lately: Array  # (targets from the first judged one on + 1, channels): the factor of forecasts that begin with each
-    first: int  # target that is judged first
-    around: int  # times of the season before and after one that count with it
-
-    @classmethod
-    def of(cls, known: Record, population: Population, season: int) -> Self:
-        """Of the errors one step ahead, root mean squares.
-
-        A time of a long season counts with those around, and both means with some errors of all times.
-        """
-        first = known.judges[0].first
-        squares = one_step_errors(known, population)[:, : known.reader.inputs.shape[-1]] ** 2
-        is_known = ~np.isnan(squares)
-        squares = np.where(is_known, squares, 0.0)
-        n_known = is_known.sum(axis=0)
-        mean = squares.sum(axis=0) / np.maximum(n_known, 1)
-        if (n_known > 0).any():  # of a series without an error it is that of the others
-            mean = np.where(n_known > 0, mean, mean[n_known > 0].mean())
-        mean = np.maximum(mean, np.finfo(float).tiny)
-        period, around = _period((squares / mean).sum(axis=1), is_known.sum(axis=1), first, season)
-        phase = np.arange(first, first + len(squares)) % period
-        total, count = (_around(_by_phase(values, phase, period), around) for values in (squares, is_known))
-        phases = (total + PRIOR_SEASONS * mean) / (count + PRIOR_SEASONS)
-        n = max(SPREAD_ROWS, 2 * season)
-        sums, counts = (
-            np.concatenate([np.zeros((1, squares.shape[1])), np.cumsum(values, axis=0)])
-            for values in (squares / phases[phase], is_known)
-        )
-        ends = np.arange(len(sums))
-        begins = np.maximum(ends - n, 0)
-        lately = (sums[ends] - sums[begins] + PRIOR_LATELY) / (counts[ends] - counts[begins] + PRIOR_LATELY)
-        return cls(np.sqrt(phases), np.sqrt(lately), first, around)
-
-    def of_columns(self, columns: npt.NDArray[np.intp]) -> Self:
-        """Of some of the columns."""
-        return self._replace(phases=self.phases[:, columns], lately=self.lately[:, columns])
-
-    def at(self, begins: Array, n_steps: int) -> Array:
-        """Units (forecasts, n_steps, channels) of forecasts whose first target has this number."""
-        lately = self.lately[np.clip(begins - self.first, 0, len(self.lately) - 1)]
-        return np.asarray(self.phases[self.times(begins, n_steps)] * lately[:, None])
-
-    def times(self, begins: Array, n_steps: int) -> Array:
-        """Times of the season (forecasts, n_steps) of such forecasts."""
-        return np.asarray((begins[:, None] + np.arange(n_steps)) % len(self.phases))
-
-    def factor(self, errors: Array, begins: Array, n_rows: int) -> Array:
-        """By how much errors of loops over so many rows differ at each time of the season, (rows of it, channels).
-
-        Those of each step (forecasts, n_steps, channels) are compared with each other, and count with some cycles of
-        loops without a difference.
-        """
-        is_known, period = ~np.isnan(errors), len(self.phases)
-        squares = np.where(is_known, errors, 0.0) ** 2
-        size = squares.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
-        squares = squares / np.where(size > 0, size, 1.0)
-        phase = self.times(begins, errors.shape[1]).ravel()
-        flat = (values.reshape(len(phase), -1) for values in (squares, is_known))
-        total, count = (_around(_by_phase(values, phase, period), self.around) for values in flat)
-        worth = n_rows / period * np.minimum(1.0, count / np.maximum(count.mean(axis=0), 1.0))
-        share = total / np.maximum(count, 1)
-        return np.asarray(np.sqrt((share * worth + PRIOR_CYCLES) / (worth + PRIOR_CYCLES)))
-
-
-def _period(squares: Array, count: Array, first: int, season: int) -> tuple[int, int]:
-    """Rows of the season of errors, and how many times before and after one count with it.
-
-    A week may have the pattern of a day. The one is taken that tells errors of other seasons best: `squares` (rows,)
-    are sums of so many, in units of their mean, the first being that of target `first`.
-    """
-    if season <= FEW_PHASES:
-        return season, 0
-    rows, best = np.arange(len(squares)), (np.inf, season, 0)
-    n_folds = max(2, min(MOST_FOLDS, len(rows) // season))
-    fold = rows // season % n_folds
-    for period in (n for n in range(LEAST_PERIOD, season + 1) if season % n == 0):
-        phase = (first + rows) % period
-        cell = fold * period + phase
-        of_fold = [
-            np.bincount(cell, values, n_folds * period).reshape(n_folds, period).T for values in (squares, count)
-        ]
-        for around in sorted({0, *(period // part for part in PHASES_APART)}):
-            total, known = (_around(values, around) for values in of_fold)
-            others = [values.sum(axis=1, keepdims=True) - values for values in (total, known)]
-            mean = ((others[0] + PRIOR_SEASONS) / (others[1] + PRIOR_SEASONS))[phase, fold]
-            best = min(best, (float((count * np.log(mean) + squares / mean).sum()), period, around))
-    return best[1:]
-
-
-def _by_phase(values: Array, phase: Array, period: int) -> Array:
-    """Sums of values (n, columns) at each of the times (n,) of a season, (period, columns)."""
-    return np.stack([np.bincount(phase, column, period) for column in values.T], axis=1)
-
-
-def _around(values: Array, n: int) -> Array:
-    """Sums of values (season, columns) over the n times of the season before each, itself, and the n after."""
-    turned = np.concatenate([values[len(values) - n :], values, values[:n]])
-    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(turned, axis=0)])
-    return np.asarray(sums[2 * n + 1 :] - sums[: len(values)])
-
-
-def spread(rows: Array) -> Array:
-    """Unit of the errors of closed loops, (..., channels), after rows (..., n, channels) in training units.
-
-    Shorter windows than `SPREAD_ROWS` count for less, and so do those in which rows are missing (nan).
-    """
-    is_known = ~np.isnan(rows)
-    if is_known.all():
-        weight = (1 - SHARE_OF_ALL) * min(1.0, rows.shape[-2] / SPREAD_ROWS)
-        return np.asarray(np.sqrt(weight * rows.var(axis=-2) + 1 - weight))
-    count = is_known.sum(axis=-2)
-    mean = np.where(is_known, rows, 0.0).sum(axis=-2) / np.maximum(count, 1)
-    squares = np.where(is_known, (rows - mean[..., None, :]) ** 2, 0.0).sum(axis=-2)
-    weights = (1 - SHARE_OF_ALL) * np.minimum(1.0, count / SPREAD_ROWS)
-    return np.asarray(np.sqrt(weights * squares / np.maximum(count, 1) + 1 - weights))
-
-
-def spreads(reader: Reader, n_rows: int) -> Array:
-    """Those units (rows, channels) after each of the last rows of a reader."""
-    n = len(reader.inputs)
-    return spread(reader.known(np.arange(n - n_rows, n), SPREAD_ROWS))
 
 
 def given_shares(name: str, given: Any) -> tuple[list[float], bool]:

@@ -9,13 +9,13 @@ from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Limits, Range
 from skdopamine._esn.covariates import Covariates
 from skdopamine._esn.forecast import Reader, SeriesReader, WindowReader
-from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.products import n_products as _n_products
 from skdopamine._esn.reservoir import Gains, Population, Weights
 from skdopamine._esn.robust import Robust
 from skdopamine._esn.root import Equations, init_root
 from skdopamine._esn.simple import Simple
+from skdopamine._esn.spread import SPREAD_ROWS
 from skdopamine._esn.standard import Standard
 from skdopamine._estimator.history import History
 from skdopamine._typing import Array

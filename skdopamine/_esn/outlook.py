@@ -9,15 +9,17 @@ import numpy.typing as npt
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import simple as _simple
+from skdopamine._esn import spread as _spread
 from skdopamine._esn.base import DopamineESN
 from skdopamine._esn.bounds import Range, limits_of
 from skdopamine._esn.calendar import Calendar
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.held import Held
-from skdopamine._esn.intervals import Loops, Record
+from skdopamine._esn.intervals import Loops
 from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
 from skdopamine._esn.reading import none_taken, windows_taken
+from skdopamine._esn.record import Record
 from skdopamine._esn.standard import Standard
 from skdopamine._esn.stream import Stream
 from skdopamine._estimator.caller import users_level
@@ -94,7 +96,7 @@ class OutlookESN(DopamineESN):
         known, model, stream = self._known(), self._model, self._stream
         coverage, season = max(coverages), max(model.seasons, default=0)
         # where rows to read first stand in the season is not known
-        seasonal = _intervals.Seasonal.of(known, model.population, season) if season and X is None else None
+        seasonal = _spread.Seasonal.of(known, model.population, season) if season and X is None else None
         needed, loop = _intervals.n_needed(coverage), model.loop(model.bounds(stream.span))
         origin = self._origin(n_steps, X, exog)
         which = np.arange(model.form.n_series) if origin.which is None else origin.which
@@ -108,7 +110,7 @@ class OutlookESN(DopamineESN):
                 assert loops.seasonal is not None
                 unit[:, columns] = loops.seasonal.at(begin, n_steps)[0]
         else:
-            unit = _intervals.spreads(origin.model.reader(origin.last, absent=origin.absent), 1)
+            unit = _spread.spreads(origin.model.reader(origin.last, absent=origin.absent), 1)
         return Outlook(origin, unit * origin.model.inputs.unit, parts)
 
     def _origin(self, n_steps: int, X: Any, exog: Any) -> Origin:

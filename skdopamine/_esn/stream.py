@@ -4,15 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import record as _record
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Range
 from skdopamine._esn.calendar import Calendar, extended
 from skdopamine._esn.forecast import Reader, SeriesReader, learn, predicted, weighted
 from skdopamine._esn.frames import Frame
-from skdopamine._esn.intervals import Judge, Record
 from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
+from skdopamine._esn.record import Judge, Record
 from skdopamine._esn.reservoir import Population
 from skdopamine._esn.root import Equations
 from skdopamine._esn.rows import Rows
@@ -126,7 +126,7 @@ class Stream(NamedTuple):
             ahead = np.concatenate([joint.reshape(1, -1), ahead])
             goals = np.concatenate([next_row, goals])
         rows = reader.part(first - joined, last)
-        return _intervals.extended(known, rows, goals, goals - ahead, model.readout, population)
+        return _record.extended(known, rows, goals, goals - ahead, model.readout, population)
 
     def _waiting_row(
         self, model: Model, population: Population, reader: Reader, first: int, next_row: Array

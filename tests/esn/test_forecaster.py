@@ -20,6 +20,7 @@ from skdopamine import DopamineESNForecaster, make_windows
 from skdopamine._esn import base as _base
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import record as _record
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.ahead import ForecastingESN
 from skdopamine._esn.forecast import SeriesReader, learn
@@ -417,14 +418,14 @@ def test_a_stream_has_intervals_from_its_second_rows_on(stateful):
 
 @pytest.mark.parametrize("kept", [4000, 70])
 def test_rows_of_a_stream_are_judged_by_the_readout_that_had_not_learnt_from_them(monkeypatch, kept):
-    monkeypatch.setattr(_intervals, "MOST_ROWS", kept)
+    monkeypatch.setattr(_record, "MOST_ROWS", kept)
     monkeypatch.setattr(_base, "FEW_ROWS", 0)
     model, expected = stream().fit(TWO[:150]), []
     for first in range(150, 300, 50):
         ahead = np.concatenate([model.forecast(1), model.predict(TWO[first : first + 49])])
         expected.append((TWO[first : first + 50] - ahead) / model._model.inputs.unit)
         model.partial_fit(TWO[first : first + 50])
-    found = _intervals.held_errors(model._stream.record, model._model.population)
+    found = _record.held_errors(model._stream.record, model._model.population)
     expected = np.concatenate(expected)[-kept:]
     np.testing.assert_allclose(found[-len(expected) :], expected, atol=1e-9)
     assert len(found) == min(kept, 150 + 37)
@@ -449,7 +450,7 @@ def test_few_errors_are_counted_in_units_of_the_spread_before():
     low, high = model.predict_interval(series[260:])
     width = high - low
     assert width[60:].mean() > 3 * width[:40].mean()
-    error = _intervals.held_errors(model._stream.record, model._model.population)
+    error = _record.held_errors(model._stream.record, model._model.population)
     rows = model._stream.record.reader.inputs
     before = [np.sqrt(0.99 * rows[k - 23 : k + 1].var() + 0.01) for k in range(len(rows) - len(error), len(rows))]
     now = np.sqrt(0.99 * model._model.inputs.scaled(series[237:261]).var() + 0.01)

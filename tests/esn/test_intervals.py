@@ -1,73 +1,17 @@
-"""Errors of forecasts on rows that were not learnt from, and the widths that follow."""
+"""Errors of closed loops, and the widths that follow."""
 
 import numpy as np
 import pytest
+from records import LAGS, RNG, ROWS, closed_loop, loop_by_hand, readout, series_record, states_by_hand
 from reservoirs import one_reservoir
 from scipy import stats
 
 from skdopamine._esn import intervals as _intervals
+from skdopamine._esn import record as _record
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import SeriesReader, WindowReader
-from skdopamine._esn.intervals import Judge, Loops, Record
-from skdopamine._esn.loop import Loop
-
-RNG = np.random.default_rng(0)
-ROWS = RNG.standard_normal((60, 2))
-LAGS = np.array([0, 3])
-WIDE = (np.full(2, -9.0), np.full(2, 9.0))
-
-
-def readout(seed):
-    return 0.1 * np.random.default_rng(seed).standard_normal((7 + 2 * 2 + 1, 2))
-
-
-def series_record(firsts=(10, 30), counts_from=10):
-    state = RNG.standard_normal((7, 1))
-    known = Record(
-        SeriesReader(ROWS[:-1], LAGS),
-        ROWS[1:],
-        state,
-        tuple(Judge(f, readout(f)) for f in firsts),
-        counts_from,
-        None,
-    )
-    return known._replace(errors=_intervals.one_step_errors(known, one_reservoir(7)))
-
-
-def closed_loop(reservoir):
-    return Loop(reservoir, readout(0)[None], LAGS, WIDE, 2)
-
-
-def loop_by_hand(reservoir, state, row, weights, n_steps):
-    """One closed loop, step by step, and the state after each of the rows that it is begun from."""
-    known, path = list(ROWS[: row + 1]), []
-    recurrent = reservoir.recurrent.toarray()
-    for _ in range(n_steps):
-        seen = np.concatenate([state[:, 0], known[-1], known[-4], [1.0]])
-        path.append(seen @ weights)
-        known.append(path[-1])
-        drive = recurrent @ state + reservoir.inputs[0] @ known[-1][:, None] + reservoir.bias
-        state = state + reservoir.leak * (np.tanh(drive) - state)
-    return np.array(path)
-
-
-def states_by_hand(reservoir, known, last):
-    state = known.state
-    for row in range(known.judges[0].first, last + 1):
-        drive = reservoir.recurrent.toarray() @ state + reservoir.inputs[0] @ ROWS[row][:, None] + reservoir.bias
-        state = state + reservoir.leak * (np.tanh(drive) - state)
-    return state
-
-
-def test_each_row_is_judged_by_its_readout():
-    reservoir, known = one_reservoir(7), series_record()
-    found = _intervals.one_step_errors(known, reservoir)
-    for row in (10, 29, 30, 58):
-        weights = known.judges[row >= 30].readout
-        expected = ROWS[row + 1] - loop_by_hand(reservoir, states_by_hand(reservoir, known, row), row, weights, 1)[0]
-        np.testing.assert_allclose(found[row - 10], expected, atol=1e-12)
-    assert len(found) == 59 - 10
-    np.testing.assert_array_equal(_intervals.held_errors(known._replace(counts_from=40), reservoir), found[30:])
+from skdopamine._esn.forecast import WindowReader
+from skdopamine._esn.intervals import Loops
+from skdopamine._esn.record import Judge, Record
 
 
 def test_errors_of_closed_loops_are_in_units_of_the_spread_before_them():
@@ -99,36 +43,6 @@ def test_a_closed_loop_of_windows_slides_them():
     np.testing.assert_allclose(found[4], (ROWS[9:12] - expected) / unit, atol=1e-12)
 
 
-@pytest.mark.parametrize("most", [1000, 30, 12])
-@pytest.mark.parametrize("stretch", [1000, 6, 1])
-def test_a_record_that_is_extended_judges_as_one_that_was_made_at_once(monkeypatch, most, stretch):
-    monkeypatch.setattr(_intervals, "MOST_ROWS", most)
-    monkeypatch.setattr(_intervals, "STRETCH", stretch)
-    reservoir, whole = one_reservoir(7), series_record((24,), 24)  # the history is whole
-    known = whole._replace(reader=SeriesReader(ROWS[:30], LAGS), target=ROWS[1:31], errors=whole.errors[:6])
-    judges, given = [*whole.judges], [known.errors]
-    for first in range(30, 59, 10):
-        last = min(59, first + 10)
-        rows, goals, errors = (
-            SeriesReader(ROWS[first:last], LAGS),
-            ROWS[first + 1 : last + 1],
-            RNG.standard_normal((last - first, 2)),
-        )
-        known = _intervals.extended(known, rows, goals, errors, readout(first), reservoir)
-        given.append(errors)
-        if stretch < 1000:
-            judges.append(Judge(first, readout(first)))
-    whole = whole._replace(judges=tuple(judges))
-    expected, found = (_intervals.one_step_errors(each._replace(errors=None), reservoir) for each in (whole, known))
-    np.testing.assert_allclose(found, expected[-most:], atol=1e-12)
-    assert len(known.target) <= 24 + most
-    np.testing.assert_array_equal(_intervals.held_errors(known, reservoir), np.concatenate(given)[-most:])
-    paths = _intervals.loops(known, closed_loop(reservoir), 4).errors
-    np.testing.assert_allclose(
-        paths, _intervals.loops(whole, closed_loop(reservoir), 4).errors[-len(paths) :], atol=1e-12
-    )
-
-
 @pytest.mark.parametrize(("coverage", "rank"), [(0.5, 5), (0.8, 8), (0.9, 9)])
 def test_the_width_is_the_quantile_of_a_new_error(coverage, rank):
     error = np.array([3.0, -1, 9, -4, 2, 8, -5, 7, 6])
@@ -144,16 +58,11 @@ def test_widths_along_a_series_are_those_of_the_latest_errors(monkeypatch):
     monkeypatch.setattr(_intervals, "LATEST", 9)
     monkeypatch.setattr(_intervals, "ROWS_AT_ONCE", 3)
     known, seen = series_record((39,), 39), RNG.standard_normal((10, 2))
-    error = _intervals.held_errors(known, one_reservoir(7))
+    error = _record.held_errors(known, one_reservoir(7))
     found, every = _intervals.series_half_width(known, error, known.reader, seen, 0.8), np.concatenate([error, seen])
     assert len(error) == 20
     for row in range(11):
         np.testing.assert_array_equal(found[row], _intervals.half_width(every[11 + row : 20 + row], 0.8))
-
-
-def test_the_spread_is_never_zero_and_about_one_for_standardised_rows():
-    assert _intervals.spread(np.ones((24, 1))) == pytest.approx(0.1)
-    assert _intervals.spread(RNG.standard_normal((5000, 1))) == pytest.approx(1, abs=0.05)
 
 
 ENDS = np.array([0.05, 0.95])  # of an interval of 90 %
@@ -232,67 +141,6 @@ def test_paths_are_whole_loops():
     error = np.arange(1.0, 401)[:, None, None] * np.array([1.0, 2.0, 3.0])[:, None]
     paths = Loops(error, 10**7).paths(ahead(3), 50, 0)
     np.testing.assert_allclose(paths[:, 2, 0], 3 * paths[:, 0, 0], rtol=1e-3)
-
-
-def test_an_error_is_counted_in_units_of_its_time_of_the_season():
-    reservoir, season = one_reservoir(7), 4
-    known = series_record()
-    loud = np.where(np.arange(10, 59) % season == 1, 10.0, 0.1)[:, None] * np.ones(2)
-    known = known._replace(errors=loud)
-    seasonal = _intervals.Seasonal.of(known, reservoir, season)
-    units = seasonal.at(np.array([59, 60]), 8)
-    assert units.shape == (2, 8, 2)
-    times = np.array([59, 60])[:, None] + np.arange(8)
-    assert units[times % season == 1].min() > 1.5 * units[times % season != 1].max()
-    plain = _intervals.loops(known, closed_loop(reservoir), 3).errors
-    counted = _intervals.loops(known, closed_loop(reservoir), 3, seasonal=seasonal)
-    before = np.array([_intervals.spread(ROWS[None, max(0, row - 23) : row + 1])[0] for row in range(23, 57)])
-    assert counted.seasonal is not None
-    own = counted.seasonal.at(np.arange(23, 57), 3)
-    np.testing.assert_allclose(counted.errors[13:] * own, plain[13:] * before[:, None], rtol=1e-9)
-
-
-def test_lately_larger_errors_widen_what_comes():
-    known = series_record()
-    rising = np.concatenate([np.full((25, 2), 0.1), np.full((24, 2), 1.0)])
-    seasonal = _intervals.Seasonal.of(known._replace(errors=rising), one_reservoir(7), 4)
-    assert (seasonal.lately[-1] > 1.1).all()
-    assert (seasonal.lately[20] < 0.9).all()
-
-
-def test_loops_that_are_worse_at_a_time_of_the_season_widen_it_by_degrees():
-    errors = np.ones((40, 6, 2))
-    begins = np.arange(20, 60)
-    times = (begins[:, None] + np.arange(6)) % 4
-    errors[times == 1, 0] = 3.0
-    errors[::2] *= -1
-    errors[0, :, 1] = np.nan
-    alike = _intervals.Seasonal(np.ones((4, 2)), np.ones((50, 2)), 10, 0)
-    few, many = alike.factor(errors, begins, 20), alike.factor(errors, begins, 20_000)
-    np.testing.assert_allclose(many[1, 0] / many[[0, 2, 3], 0], 3.0, rtol=0.02)
-    assert 1.05 < few[1, 0] < 0.8 * many[1, 0]
-    np.testing.assert_allclose(few[:, 1], 1.0, rtol=1e-12)
-    np.testing.assert_array_equal(alike.factor(0 * errors, begins, 20)[:, 0] < 1, True)
-
-
-@pytest.mark.parametrize(("season", "period"), [(336, 48), (30, 30), (12, 12)])
-def test_a_long_season_whose_errors_are_those_of_a_part_of_it_is_counted_by_this(season, period):
-    rng, n_rows = np.random.default_rng(0), 3 * 336
-    size = np.where((np.arange(n_rows) + 7) % period < period // 4, 3.0, 0.3)
-    squares = (size * rng.standard_normal(n_rows)) ** 2
-    found, around = _intervals._period(squares / squares.mean(), np.ones(n_rows), 7, season)
-    assert found == period
-    assert around <= period // 8
-
-
-@pytest.mark.parametrize("season", [2, 30, 50])
-def test_times_around_count_together(season):
-    values = np.random.default_rng(0).standard_normal((season, 2))
-    n = season // 24
-    found = _intervals._around(values, n)
-    for k in range(season):
-        expected = values[[(k + d) % season for d in range(-n, n + 1)]].sum(axis=0)
-        np.testing.assert_allclose(found[k], expected, atol=1e-12)
 
 
 def test_series_with_too_few_loops_are_lent_those_of_others():

@@ -5,8 +5,8 @@ import pytest
 from forecasters import SERIES, TWO, plain, stream
 
 from skdopamine import make_windows
-from skdopamine._esn.intervals import SPREAD_ROWS
 from skdopamine._esn.model import Form
+from skdopamine._esn.spread import SPREAD_ROWS
 
 WINDOWS, NEXT = make_windows(SERIES[:, 0], 8)
 BOUNDS = (np.full(2, -9.0), np.full(2, 9.0))
