@@ -25,7 +25,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skdopamine import DopamineMLPClassifier
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, SeriesReader
+from skdopamine._esn.forecast import Assignment
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._esn.reservoir import LINKS, Gains
 from skdopamine._esn.training import WEIGHT_CEILING, WEIGHT_PAIRS, WEIGHT_RATE, WEIGHT_SCALE
 from skdopamine._objectives.base import SquaredError

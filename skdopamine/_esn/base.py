@@ -17,11 +17,12 @@ from skdopamine._esn.bounds import Range, limits_of
 from skdopamine._esn.calendar import Calendar, extended
 from skdopamine._esn.choice import FEWEST_ROWS, Court, Plan, Trial
 from skdopamine._esn.covariates import Covariates
-from skdopamine._esn.forecast import Assignment, learn, predicted
+from skdopamine._esn.forecast import Assignment, learn
 from skdopamine._esn.gains_problem import TRAINED
 from skdopamine._esn.gaps import bridged, missing
 from skdopamine._esn.model import Form, Model
 from skdopamine._esn.panel import Panel, is_panel
+from skdopamine._esn.reader import predicted
 from skdopamine._esn.readout import polished, weighed
 from skdopamine._esn.record import Judge, Record
 from skdopamine._esn.reservoir import Gains, Normal, Weights, init_normal

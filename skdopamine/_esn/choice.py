@@ -10,9 +10,10 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from skdopamine._esn.forecast import N_HORIZONS, Assignment, SeriesReader
+from skdopamine._esn.forecast import N_HORIZONS, Assignment
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.model import Model
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._esn.reservoir import Gains, Normal, drawn
 from skdopamine._esn.simple import Simple
 from skdopamine._esn.standard import Standard

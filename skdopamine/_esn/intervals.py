@@ -11,8 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 
 from skdopamine._esn import simple as _simple
-from skdopamine._esn.forecast import Reader
 from skdopamine._esn.loop import Loop
+from skdopamine._esn.reader import Reader
 from skdopamine._esn.record import Record
 from skdopamine._esn.reservoir import by_member
 from skdopamine._esn.simple import Simple

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Limits, Range
 from skdopamine._esn.covariates import Covariates
-from skdopamine._esn.forecast import Reader, SeriesReader, WindowReader
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.products import n_products as _n_products
+from skdopamine._esn.reader import Reader, SeriesReader, WindowReader
 from skdopamine._esn.reservoir import Gains, Population, Weights
 from skdopamine._esn.robust import Robust
 from skdopamine._esn.root import Equations, init_root

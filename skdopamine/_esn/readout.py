@@ -11,10 +11,11 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, Reader, SeriesReader, predicted
+from skdopamine._esn.forecast import Assignment
 from skdopamine._esn.loop import Loop, Start
 from skdopamine._esn.model import Model
 from skdopamine._esn.products import n_products
+from skdopamine._esn.reader import Reader, SeriesReader, predicted
 from skdopamine._esn.reservoir import Gains
 from skdopamine._esn.robust import Robust, reweighted
 from skdopamine._esn.root import Root, init_root

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from skdopamine._esn.forecast import Reader, predicted
+from skdopamine._esn.reader import Reader, predicted
 from skdopamine._esn.reservoir import Population
 from skdopamine._typing import Array
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from skdopamine._esn.forecast import Reader
+from skdopamine._esn.reader import Reader
 from skdopamine._esn.record import Record, one_step_errors
 from skdopamine._esn.reservoir import Population
 from skdopamine._typing import Array

@@ -8,10 +8,11 @@ from skdopamine._esn import record as _record
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.bounds import Range
 from skdopamine._esn.calendar import Calendar, extended
-from skdopamine._esn.forecast import Reader, SeriesReader, learn, predicted, weighted
+from skdopamine._esn.forecast import learn, weighted
 from skdopamine._esn.frames import Frame
 from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
+from skdopamine._esn.reader import Reader, SeriesReader, predicted
 from skdopamine._esn.record import Judge, Record
 from skdopamine._esn.reservoir import Population
 from skdopamine._esn.root import Equations

@@ -9,9 +9,10 @@ import numpy as np
 
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.choice import Court
-from skdopamine._esn.forecast import Assignment, SeriesReader
+from skdopamine._esn.forecast import Assignment
 from skdopamine._esn.gains_problem import GainsProblem, decode, encode
 from skdopamine._esn.model import Model
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._esn.reading import Reading
 from skdopamine._esn.readout import may_be_exact
 from skdopamine._esn.readout_problem import ReadoutProblem, Tunable

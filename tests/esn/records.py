@@ -4,8 +4,8 @@ import numpy as np
 from reservoirs import one_reservoir
 
 from skdopamine._esn import record as _record
-from skdopamine._esn.forecast import SeriesReader
 from skdopamine._esn.loop import Loop
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._esn.record import Judge, Record
 
 RNG = np.random.default_rng(0)

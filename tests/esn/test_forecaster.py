@@ -23,8 +23,9 @@ from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import record as _record
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.ahead import ForecastingESN
-from skdopamine._esn.forecast import SeriesReader, learn
+from skdopamine._esn.forecast import learn
 from skdopamine._esn.gains_problem import GainsProblem
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._esn.readout_problem import ReadoutProblem
 from skdopamine._esn.recurrent_problem import RecurrentProblem
 from skdopamine._training import trainer as _trainer

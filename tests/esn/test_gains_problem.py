@@ -6,8 +6,9 @@ from reservoirs import gains_of_one
 
 from skdopamine._esn import gains_problem as _gains_problem
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, SeriesReader
+from skdopamine._esn.forecast import Assignment
 from skdopamine._esn.gains_problem import LEAST, MOST, PENALTIES, GainsProblem, decode, encode
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._objectives.base import SquaredError
 from skdopamine._objectives.scorers import FunctionLoss
 

@@ -9,8 +9,8 @@ from scipy import stats
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import record as _record
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import WindowReader
 from skdopamine._esn.intervals import Loops
+from skdopamine._esn.reader import WindowReader
 from skdopamine._esn.record import Judge, Record
 
 

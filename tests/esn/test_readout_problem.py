@@ -6,7 +6,8 @@ from reservoirs import gains_of_one
 
 from skdopamine._esn import readout_problem as _readout_problem
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader, predicted
+from skdopamine._esn.forecast import Assignment
+from skdopamine._esn.reader import SeriesReader, WindowReader, predicted
 from skdopamine._esn.readout_problem import ReadoutProblem, Tunable
 from skdopamine._objectives.base import SquaredError
 

@@ -7,7 +7,7 @@ from reservoirs import one_reservoir
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn import record as _record
-from skdopamine._esn.forecast import SeriesReader
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._esn.record import Judge
 
 

@@ -10,7 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdopamine import DopamineESNForecaster
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, SeriesReader, WindowReader, predicted
+from skdopamine._esn.forecast import Assignment
+from skdopamine._esn.reader import SeriesReader, WindowReader, predicted
 from skdopamine._esn.recurrent_problem import Projected, RecurrentProblem
 from skdopamine._objectives.base import SquaredError
 from skdopamine._objectives.losses import Pinball

@@ -9,7 +9,7 @@ from forecasters import SERIES, STIFF, TWO, plain, stream
 
 from skdopamine import make_windows
 from skdopamine._esn.bounds import Range
-from skdopamine._esn.forecast import SeriesReader
+from skdopamine._esn.reader import SeriesReader
 from skdopamine._esn.stream import Stream
 
 
