@@ -322,7 +322,7 @@ def recurrent(task: str, length: int, seed: int) -> ReservoirWeightsProblem:
     reader = SeriesReader(rows, np.arange(1))
     assignment = Assignment(reader, target, False, length // 2, SPLIT, 1, bounds, SquaredError())
     return ReservoirWeightsProblem(
-        start, assignment, recurrent=True, n_windows=WINDOWS, n_pairs=WEIGHT_PAIRS, scale=WEIGHT_SCALE, seed=seed
+        start, assignment, n_windows=WINDOWS, n_pairs=WEIGHT_PAIRS, scale=WEIGHT_SCALE, seed=seed
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, Windows
+from skdopamine._esn.forecast import Assignment
 from skdopamine._esn.reservoir import Gains, Weights
-from skdopamine._esn.window_errors import LEAST_UNIT, held_back_score, window_origins, window_parts
+from skdopamine._esn.window_errors import LEAST_UNIT, WindowProblem, held_back_score, window_parts
 from skdopamine._training import credit as _credit
 from skdopamine._training import noise as _noise
 from skdopamine._training.problem import Estimate
@@ -28,7 +28,7 @@ class Tunable(NamedTuple):
     spread: Array  # (features, features): directions of the readout in which unit steps move predictions alike
 
 
-class ReadoutProblem:
+class ReadoutProblem(WindowProblem):
     """The readout perturbed, one direction for a whole window.
 
     A window is read from the zero state for twice the washout, the second half being judged one step ahead, and the
@@ -45,26 +45,14 @@ class ReadoutProblem:
         scale: float,
         seed: int,
     ) -> None:
+        super().__init__(task, n_windows)
         self.start = start
-        self.task = task
         self.n_pairs = n_pairs
         self.scale = scale
         self.seed = seed
-        self.reach = task.reader.reach(task.washout)
         self.population = _reservoir.populate(start.weights, start.gains)
-        self.origins, self.held_back = window_origins(task, n_windows)
         self.unit = 1.0  # of the loss
         self.unit = max(float(self.member_losses(self.init_params()[None], self.origins).mean()), LEAST_UNIT)
-
-    def n_rows(self) -> int:
-        return len(self.origins)
-
-    def batch(self, rows: Any) -> Any:
-        numbers = np.arange(len(self.origins))[rows]
-        return Windows(numbers, np.full((len(numbers), 1), 1 / len(numbers)), float(len(numbers)))
-
-    def init_memory(self) -> tuple[Array, ...]:
-        return ()
 
     def init_params(self) -> Array:
         """Where training starts: no change."""
@@ -99,8 +87,11 @@ class ReadoutProblem:
 
         One reservoir reads for all.
         """
-        readout = np.stack([self.readout(member) for member in members])
-        one_step, *ahead = self.window_parts(readout, origins)
+        return self.in_units(self.window_parts(np.stack([self.readout(member) for member in members]), origins))
+
+    def in_units(self, parts: list[Array]) -> Array:
+        """The mean over all judged steps of losses one step ahead and on the closed loop, in units of the start."""
+        one_step, *ahead = parts
         total, steps = self.reach.n_judged * one_step, self.reach.n_judged
         for path in ahead:
             total += (self.task.horizon - 1) * path

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import Assignment, Windows
+from skdopamine._esn.forecast import Assignment
 from skdopamine._esn.reservoir import Gains, Population, Weights
 from skdopamine._esn.root import Equations
-from skdopamine._esn.window_errors import LEAST_UNIT, held_back_score, window_origins, window_parts
+from skdopamine._esn.window_errors import LEAST_UNIT, WindowProblem, held_back_score, window_parts
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
@@ -45,33 +45,21 @@ class Judged(NamedTuple):
     known: npt.NDArray[np.bool_]  # (windows,)
 
 
-class RecurrentProblem:
+class RecurrentProblem(WindowProblem):
     """The links, input weights and biases of a reservoir, in units of their root mean squares.
 
     A window is read from the zero state for twice the washout, the second half being judged one step ahead.
     """
 
     def __init__(self, start: Projected, task: Assignment, *, n_windows: int) -> None:
+        super().__init__(task, n_windows)
         self.start = start
-        self.task = task
-        self.reach = task.reader.reach(task.washout)
-        self.origins, self.held_back = window_origins(task, n_windows)
         w = start.weights
         groups = (w.recurrent.data, w.inputs, w.bias)
         self.sizes = [group.size for group in groups]
         self.units = np.concatenate([np.full(group.size, np.sqrt(np.mean(group**2))) for group in groups])
         self.unit = 1.0  # of the loss
         self.unit = max(float(self.losses(self.init_params(), self.batch(slice(None))).mean()), LEAST_UNIT)
-
-    def n_rows(self) -> int:
-        return len(self.origins)
-
-    def batch(self, rows: Any) -> Any:
-        numbers = np.arange(len(self.origins))[rows]
-        return Windows(numbers, np.full((len(numbers), 1), 1 / len(numbers)), float(len(numbers)))
-
-    def init_memory(self) -> tuple[Array, ...]:
-        return ()
 
     def init_params(self) -> Array:
         """Where training starts: no change."""

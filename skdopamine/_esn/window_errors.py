@@ -1,16 +1,37 @@
 """Errors of a forecaster on windows of its series, which weights are trained by."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from skdopamine._esn import reservoir as _reservoir
-from skdopamine._esn.forecast import ONE_STEP_SHARE, Assignment, level, path_values
+from skdopamine._esn.forecast import ONE_STEP_SHARE, Assignment, Windows, level, path_values
 from skdopamine._esn.reservoir import Population
 from skdopamine._objectives.base import Objective
 from skdopamine._objectives.scorers import FunctionLoss
 from skdopamine._typing import Array
 
 LEAST_UNIT = 1e-20  # of the loss
+
+
+class WindowProblem:
+    """What problems share whose rows are windows of a series: which windows, and no memory."""
+
+    def __init__(self, task: Assignment, n_windows: int) -> None:
+        self.task = task
+        self.reach = task.reader.reach(task.washout)
+        self.origins, self.held_back = window_origins(task, n_windows)
+
+    def n_rows(self) -> int:
+        return len(self.origins)
+
+    def batch(self, rows: Any) -> Any:
+        numbers = np.arange(len(self.origins))[rows]
+        return Windows(numbers, np.full((len(numbers), 1), 1 / len(numbers)), float(len(numbers)))
+
+    def init_memory(self) -> tuple[Array, ...]:
+        return ()
 
 
 def window_origins(task: Assignment, n_windows: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
