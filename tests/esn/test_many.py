@@ -8,6 +8,7 @@ import pytest
 from forecasters import SERIES, STIFF, TWO, small, stream
 
 from skdopamine._esn import base as _base
+from skdopamine._esn import planning as _planning
 
 MODELS = {
     "rows": {},
@@ -139,10 +140,11 @@ def test_short_series_learn_from_the_others():
 
 
 def test_many_series_are_tuned_on_some(monkeypatch):
-    monkeypatch.setattr(_base, "TUNING_ROWS", 300)
+    for room in (_base, _planning):
+        monkeypatch.setattr(room, "TUNING_ROWS", 300)
     seen = []
-    judge = _base.Trial.of
-    monkeypatch.setattr(_base.Trial, "of", lambda rows, *args: seen.append(rows.shape) or judge(rows, *args))
+    judge = _planning.Trial.of
+    monkeypatch.setattr(_planning.Trial, "of", lambda rows, *args: seen.append(rows.shape) or judge(rows, *args))
     model = small(stateful=True, max_iter=16, tol=0, horizon="auto").fit(SHOPS)
     assert seen == [(140, 2)]
     assert [len(path) for path in model.forecast(3)] == [3] * 4
