@@ -240,7 +240,3 @@ class Model(NamedTuple):
     def restored_path(self, values: Array, levels: Array) -> Array:
         """Rows (n, channels) of a closed loop, likewise; `levels` are as many rows before as the base's lag."""
         return np.clip(self.base.added(self.inputs.restored(values), levels), *self.limits)
-
-    def shaped_as_targets(self, restored: Array) -> Array:
-        """Values (..., targets) in the shape of the user's targets."""
-        return restored[..., 0] if self.form.flat else restored

@@ -123,7 +123,7 @@ class Stream(NamedTuple):
             judge, nothing = Judge(first, model.readout), np.empty((0, target.shape[1]))
             known, joined = Record(reader.part(0, first), target[:first], self.state, (judge,), first, nothing), False
         if joined:
-            joint = _reservoir.said(self._joint(model, population, reader, first), model.readout)
+            joint = _reservoir.said(self._joint(population, reader, first), model.readout)
             ahead = np.concatenate([joint.reshape(1, -1), ahead])
             goals = np.concatenate([next_row, goals])
         rows = reader.part(first - joined, last)
@@ -133,11 +133,11 @@ class Stream(NamedTuple):
         self, model: Model, population: Population, reader: Reader, first: int, next_row: Array
     ) -> tuple[Array, Array]:
         """What the readout sees after the last row before, and its targets, weighted."""
-        seen, target = self._joint(model, population, reader, first), by_row(model, next_row)
+        seen, target = self._joint(population, reader, first), by_row(model, next_row)
         weights = None if model.robust is None else model.robust.weights(target - _reservoir.said(seen, model.readout))
         return weighted(seen, target, weights)
 
-    def _joint(self, model: Model, population: Population, reader: Reader, first: int) -> Array:
+    def _joint(self, population: Population, reader: Reader, first: int) -> Array:
         """What readouts see after the last row before, the row before `first`: (members, series, features)."""
         return _reservoir.features(population, self.state.T, reader.past(np.array([first - 1])))
 
