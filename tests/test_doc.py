@@ -96,6 +96,25 @@ def test_code_of_the_guide_is_run(path: Path) -> None:
     assert path.stem in ("index", "glossary") or ">>> " in text
 
 
+@pytest.mark.parametrize("page", sorted((DOC / "user_guide").glob("*.rst")), ids=lambda path: path.stem)
+def test_each_page_of_the_guide_has_its_parts(page: Path) -> None:
+    text = read(page)
+    if page.stem in ("index", "glossary"):
+        return
+    titles = re.findall(r"^(\S.*)\n(?:=+|-+)$", text, re.MULTILINE)
+    assert titles[-2:] == ["When not to", "Sources"]
+    assert "Use this page " in text.split("\n\n" + titles[1])[0]
+    assert re.search(r"^\.\. plot::", text, re.MULTILINE)
+    assert re.search(r"\(\d{4}\)|https://", text.split("\nSources\n")[1])
+
+
+@needs_results
+def test_each_results_file_that_the_guide_names_exists() -> None:
+    for page in (DOC / "user_guide").glob("*.rst"):
+        for name in re.findall(r"benchmarks/results/(\w+\.md)", read(page)):
+            assert (RESULTS / name).exists(), f"{page.name}: {name}"
+
+
 def test_names_beside_the_symbols_are_those_of_the_code() -> None:
     table = read(DOC / "user_guide" / "method.rst").split("Credit: weight perturbation")[0]
     names = re.findall(r"``(\w+)``", table)
