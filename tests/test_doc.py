@@ -18,6 +18,7 @@ MODULES = (
 )
 
 RESULTS = ROOT / "benchmarks" / "results"
+LOOKED_UP = ("index", "glossary")  # pages of the guide that are looked up, and have no job
 
 pytestmark = pytest.mark.skipif(not (DOC / "api.rst").exists(), reason="needs the documentation")
 needs_results = pytest.mark.skipif(not RESULTS.exists(), reason="needs a checkout: a source archive has no benchmarks")
@@ -93,7 +94,26 @@ def test_code_of_the_guide_is_run(path: Path) -> None:
     text = re.sub(r"^\.\. plot::\n(?:(?: +.*)?\n)+", "", read(path), flags=re.MULTILINE)  # run by each build
     assert not code_that_is_not_run(text)
     assert ".. code-block:: python" not in text
-    assert path.stem in ("index", "method") or ">>> " in text
+    assert path.stem in LOOKED_UP or ">>> " in text
+
+
+@pytest.mark.parametrize("page", sorted((DOC / "user_guide").glob("*.rst")), ids=lambda path: path.stem)
+def test_each_page_of_the_guide_has_its_parts(page: Path) -> None:
+    text = read(page)
+    if page.stem in LOOKED_UP:
+        return
+    titles = re.findall(r"^(\S.*)\n(?:=+|-+)$", text, re.MULTILINE)
+    assert titles[-2:] == ["When not to", "Sources"]
+    assert "Use this page " in text.split("\n\n" + titles[1])[0]
+    assert re.search(r"^\.\. plot::", text, re.MULTILINE)
+    assert re.search(r"\(\d{4}\)|https://", text.split("\nSources\n")[1])
+
+
+@needs_results
+def test_each_results_file_that_the_guide_names_exists() -> None:
+    for page in (DOC / "user_guide").glob("*.rst"):
+        for name in re.findall(r"benchmarks/results/(\w+\.md)", read(page)):
+            assert (RESULTS / name).exists(), f"{page.name}: {name}"
 
 
 def test_names_beside_the_symbols_are_those_of_the_code() -> None:
