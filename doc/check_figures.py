@@ -113,17 +113,16 @@ def indent(line: str) -> int:
 
 
 def without_code(lines: list[str]) -> list[str]:
-    """Lines of a page in reStructuredText, of which those of code, equations, comments and options are emptied."""
+    """Lines of a page in reStructuredText, of which those of blocks of code, comments and options are emptied."""
     kept: list[str] = []
     skipped: int | None = None  # deeper lines are skipped
-    doctest = literal = options = False
+    literal = options = False
     for line in lines:
         blank = not line.strip()
         if skipped is not None and (blank or indent(line) > skipped):
             kept.append("")
             continue
         skipped = None
-        doctest = not blank and (doctest or line.lstrip().startswith(">>>"))
         options = not blank and options and re.match(r"\s+:[\w-]+:", line) is not None
         directive = re.match(r"\s*\.\. ([\w-]+)::\s*(\S*)", line)
         if directive and (directive[1] not in WITHOUT_TEXT or (directive[1] == "plot" and directive[2])):
@@ -132,7 +131,7 @@ def without_code(lines: list[str]) -> list[str]:
         elif directive or (line.lstrip().startswith(".. ") and not SETTING.search(line)):
             skipped = indent(line)
             kept.append("")
-        elif doctest or options or re.fullmatch(r'\s*([=\-~^"*+#])[=\-~^"*+# ]+', line):
+        elif options or re.fullmatch(r'\s*([=\-~^"*+#])[=\-~^"*+# ]+', line):
             kept.append("")
         else:
             kept.append(line)
@@ -169,6 +168,7 @@ def restructured(text: str) -> Iterator[Element]:
             head = head if row_of_table >= 0 else ""
             yield Element(start, comment + block, above[start - 1], head)
             open_lines, comment, head = [], "", head or (block if row_of_table >= 0 else "")
+        head = "" if row in tables else head
         if not inside:
             row_of_table = indent(line) if re.match(r"\s*\* - ", line) else -1
         if SETTING.search(line) and not inside:

@@ -20,7 +20,7 @@ TABLE = """# Speed: medians, seeds: 5
 - Mean: 4,784 (target >= 777: **met**)
 
 - Date: 2026-11-27 20:06 UTC
-- Versions: numpy 2.4.6
+- Versions: numpy 2.4
 """
 LARGE = (
     "| set | ours |\n| --- | --- |\n" + "".join(f"| set_{k} | 0.{700 + k} |\n" for k in range(40)) + "\n- Mean: 12.5\n"
@@ -127,7 +127,7 @@ def test_each_row_item_and_paragraph_cites_for_itself(check, root):
 
 def test_code_is_not_looked_at(check, root):
     assert faults(check, root, "```python\nx = 5  # 5 %\n```\n\n`5 %`\n") == []
-    page = ">>> 5 % 3\n2\n\n::\n\n    5 %\n\n.. math:: 5 %\n\n.. code-block:: text\n\n   5 %\n\n``5 %``\n"
+    page = ">>> 7 % 3\n1\n\nSo::\n\n    5 %\n\n.. math:: 5 %\n\n.. code-block:: text\n\n   5 %\n\n``5 %``\n"
     assert faults(check, root, page, "doc/user_guide/page.rst") == []
 
 
@@ -210,6 +210,19 @@ def test_of_a_large_table_the_named_rows_count(check, root):
     assert faults(check, root, f"On set_7 it is 0.707, on average 12.5 ({cite}).\n") == []
     (fault,) = faults(check, root, f"On set_7 it is 0.708, on average 12.5 ({cite}).\n")
     assert "0.708" in fault
+
+
+def test_the_first_row_of_a_table_names_rows_too(check, root):
+    cite = "[table](benchmarks/results/large.md)"
+    text = f"| what | set_7 |\n| --- | --- |\n| it | 0.707 {cite} |\n| it | 0.708 {cite} |\n\nIt is 0.707 ({cite}).\n"
+    assert [fault.split(":")[1] for fault in faults(check, root, text)] == ["4", "6"]
+
+
+def test_each_table_in_restructuredtext_has_its_own_first_row(check, root):
+    table = ".. list-table::\n\n   * - what\n     - set_{}\n   * - it\n     - 0.707 (:ref:`benchmark-large`)\n\n"
+    page = f"{table.format(7)}{table.format(8)}{table.format(7)}It is 1.33 %.\n"
+    found = faults(check, root, page, "doc/user_guide/page.rst")
+    assert [fault.split(":")[1] for fault in found] == ["12", "22"]
 
 
 @pytest.mark.skipif(not (ROOT / "benchmarks" / "results").exists(), reason="a source archive has no benchmarks")
