@@ -89,7 +89,10 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 # These have no pages below them to show at the side.
-html_sidebars = {page: [] for page in ("getting_started", "benchmarks", "contributing", "whats_new")}
+html_sidebars = {
+    page: []
+    for page in ("getting_started", "parameters", "benchmarks", "faq", "comparison", "contributing", "whats_new")
+}
 html_theme_options = {
     "logo": {"text": "skdopamine"},
     "navbar_end": ["theme-switcher"],  # light, dark, or as the system has it

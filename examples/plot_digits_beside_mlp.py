@@ -41,6 +41,5 @@ ax.legend(frameon=False)
 plt.show()
 
 # %%
-# On this split ``DopamineMLPClassifier`` is right in 98.3 % of the 540 test rows and ``MLPClassifier`` in 97.6 %, a
-# difference of four rows. It stops after 48 epochs instead of 148, at a lower training loss, and in about half the
-# time.
+# On this split both are right in nearly 98 % of the test rows, within a few rows of each other.
+# ``DopamineMLPClassifier`` stops after far fewer epochs, and sooner.

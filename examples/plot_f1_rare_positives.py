@@ -64,6 +64,6 @@ ax.set(xlabel="F1 on the test rows", ylabel="model", xlim=(0, 1))
 plt.show()
 
 # %%
-# The means lie between 0.51 and 0.54, and one model varies by 0.05 to 0.09 between the splits: on these rows no way
+# The means lie between 0.50 and 0.55, and one model varies by 0.05 to 0.09 between the splits: on these rows no way
 # is shown to be better than another. Training on F1 comes out where a tuned threshold does, and needs one fit, where
 # ``TunedThresholdClassifierCV`` with three folds needs four.

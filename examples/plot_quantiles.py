@@ -43,6 +43,6 @@ ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %%
-# The band widens with the noise. Of the test points 8.9, 48.4 and 90.0 % lie below the three curves; on the left
-# half, where the noise is small, the band from 0.1 to 0.9 is somewhat too wide, on the right half somewhat too
+# The band widens with the noise. About the right share of the test points lies below each of the three curves. On the
+# left half, where the noise is small, the band from 0.1 to 0.9 is somewhat too wide, on the right half somewhat too
 # narrow.

@@ -61,7 +61,7 @@ fig.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside rig
 plt.show()
 
 # %%
-# On the day of the change the error is six times as large, and the interval holds 23 % of the rows. From the next day
-# on ``partial_fit`` keeps the error at twice what it was, as the noise has doubled; without it the error stays nearly
-# five times as large. The interval is too wide for five days, while the errors of the change are among the latest 250;
-# then it holds nine rows in ten again.
+# On the day of the change the error is more than four times as large, and the interval holds a third of the rows. From
+# the next day on ``partial_fit`` keeps the error at twice what it was, as the noise has doubled. Without it the error
+# stays nearly four times as large. The interval is too wide for some days, while the errors of the change are among the
+# latest 250; then it holds nine rows in ten again.

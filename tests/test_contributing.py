@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("skdopamine", "tests", "README.md", "CONTRIBUTING.md", "pyproject.toml")
+COPIED = ("skdopamine", "tests", "README.md", "CONTRIBUTING.md", "pyproject.toml", "doc/parameters.md")
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -77,6 +77,7 @@ class Copy:
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
             else:
+                (root / name).parent.mkdir(exist_ok=True)
                 shutil.copy(ROOT / name, root / name)
 
     def follow(self, title: str) -> None:
@@ -187,13 +188,13 @@ def test_the_recipes(tmp_path):
     """All on one copy and in one process, as each starts with what takes longest."""
     copy = Copy(tmp_path)
     copy.follow("To add a loss that is a sum over samples")
-    copy.name("quartic", "huber", "skdopamine/_mlp/estimators.py", "skdopamine/_esn/forecaster.py", "README.md")
+    copy.name("quartic", "huber", "skdopamine/_mlp/estimators.py", "skdopamine/_esn/forecaster.py", "doc/parameters.md")
     copy.check("loss", LOSS)
     copy.follow("To add an activation")
-    copy.name("softsign", "leaky_relu", "skdopamine/_mlp/estimators.py", "README.md")
+    copy.name("softsign", "leaky_relu", "skdopamine/_mlp/estimators.py", "doc/parameters.md")
     copy.check("activation", ACTIVATION)
     copy.follow("To add a credit rule")
-    copy.name("forward", "weight", "skdopamine/_mlp/estimators.py", "README.md")
+    copy.name("forward", "weight", "skdopamine/_mlp/estimators.py", "doc/parameters.md")
     copy.check("credit_rule", CREDIT_RULE)
     copy.follow("To add a feature of the forecaster")
     copy.check("feature", FEATURE)
@@ -222,7 +223,7 @@ def test_the_recipes(tmp_path):
     assert passed(shown, "test_an_activation_is_documented") == {"softsign"}
     # a credit rule
     assert "::test_forward_credit_of_a_linear_loss_is_its_gradient PASSED" in shown
-    assert len(passed(shown, "test_parameters_docstring_and_readme_have_the_names_of_the_table")) == 2
+    assert len(passed(shown, "test_parameters_docstring_and_page_have_the_names_of_the_table")) == 2
     assert len(passed(shown, "test_the_loss_falls")) == 9
     assert len(passed(shown, "test_the_books_add_up")) == 9
     # a feature of the forecaster

@@ -5,6 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from sklearn.neural_network import MLPRegressor
+
+import skdopamine
 
 ROOT = Path(__file__).resolve().parents[1]
 DOC = ROOT / "doc"
@@ -18,7 +21,7 @@ MODULES = (
 )
 
 RESULTS = ROOT / "benchmarks" / "results"
-LOOKED_UP = ("index", "glossary")  # pages of the guide that are looked up, and have no job
+LOOKED_UP = {"index", "glossary", "choose"}  # pages to look something up in: no job of their own
 
 pytestmark = pytest.mark.skipif(not (DOC / "api.rst").exists(), reason="needs the documentation")
 needs_results = pytest.mark.skipif(not RESULTS.exists(), reason="needs a checkout: a source archive has no benchmarks")
@@ -77,6 +80,15 @@ def test_plots_read_tables_that_exist() -> None:
         assert all((RESULTS / f"{name}.md").exists() for name in names), script.name
 
 
+def test_page_of_parameters_names_what_scikit_learns_networks_do_not_have() -> None:
+    own = [skdopamine.DopamineMLPRegressor, skdopamine.DopamineMLPPolicy, skdopamine.DopamineESNForecaster]
+    wanted = {name for estimator in own for name in estimator().get_params()} | {"class_weight"}
+    text = read(DOC / "parameters.md")
+    table = "".join(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text, re.MULTILINE))
+    named = set(re.findall(r"`(\w+)`", table))
+    assert wanted - set(MLPRegressor().get_params()) <= named
+
+
 def test_each_page_of_the_guide_is_in_its_index() -> None:
     pages = {path.stem for path in (DOC / "user_guide").glob("*.rst")} - {"index"}
     index = read(DOC / "user_guide" / "index.rst")
@@ -89,7 +101,9 @@ def code_that_is_not_run(text: str) -> list[str]:
     return re.findall(r"^ +(?:from \w[\w.]* import|import \w).*$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", [DOC / "getting_started.rst", *sorted((DOC / "user_guide").glob("*.rst"))], ids=str)
+@pytest.mark.parametrize(
+    "path", [DOC / "getting_started.rst", DOC / "faq.rst", *sorted((DOC / "user_guide").glob("*.rst"))], ids=str
+)
 def test_code_of_the_guide_is_run(path: Path) -> None:
     text = re.sub(r"^\.\. plot::\n(?:(?: +.*)?\n)+", "", read(path), flags=re.MULTILINE)  # run by each build
     assert not code_that_is_not_run(text)

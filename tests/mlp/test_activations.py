@@ -21,7 +21,7 @@ from skdopamine._objectives.base import SquaredError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "doc" / "parameters.md").read_text(encoding="utf-8")
 PERTURBATIONS = pytest.mark.parametrize("perturbation", ["node", "weight"])
 
 
@@ -221,7 +221,7 @@ def test_grid_search_over_activations_with_two_jobs(task):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_is_documented(name):
-    texts = [re.search(r"^\| `activation` \|.*$", README, re.MULTILINE)[0]]
+    texts = [re.search(r"^\| `activation` \|.*$", PAGE, re.MULTILINE)[0]]
     for estimator in (DopamineMLPClassifier, DopamineMLPRegressor):
         doc = inspect.getdoc(estimator)
         texts.append(re.search(r"^activation : .*?(?=^\w)", doc, re.MULTILINE | re.DOTALL)[0])

@@ -12,18 +12,18 @@ from skdopamine._mlp.modes import AUTO, MODES, Mode
 from skdopamine._mlp.problem import NetworkProblem
 from skdopamine._training.problem import Estimate
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "doc" / "parameters.md").read_text(encoding="utf-8")
 ESTIMATORS = pytest.mark.parametrize("cls", [DopamineMLPClassifier, DopamineMLPRegressor])
 
 
 @ESTIMATORS
-def test_parameters_docstring_and_readme_have_the_names_of_the_table(cls):
+def test_parameters_docstring_and_page_have_the_names_of_the_table(cls):
     (constraint,) = cls._parameter_constraints["perturbation"]
     assert constraint.options == {"auto", *MODES}
     documented = re.search(r"perturbation : \{(.*)\}, default", cls.__doc__).group(1)
     assert set(re.findall(r'"(\w+)"', documented)) == {"auto", *MODES}
     assert AUTO in MODES
-    row = re.search(r"^\| `perturbation` \|.*$", README, re.MULTILINE)[0]
+    row = re.search(r"^\| `perturbation` \|.*$", PAGE, re.MULTILINE)[0]
     assert set(re.findall(r'`"(\w+)"`', row)) == {"auto", *MODES}
 
 

@@ -24,7 +24,7 @@ from skdopamine._objectives.registry import (
     serves,
 )
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "doc" / "parameters.md").read_text(encoding="utf-8")
 RNG = np.random.default_rng(0)
 N, OUTPUTS = 30, 3
 OUTPUT = RNG.normal(size=(N, OUTPUTS))
@@ -54,7 +54,7 @@ def text_of_loss(estimator):
 
 @each
 def test_a_loss_is_documented_where_it_is_taken(entry):
-    row = re.search(r"^\| `loss` \|.*$", README, re.MULTILINE)[0]
+    row = re.search(r"^\| `loss` \|.*$", PAGE, re.MULTILINE)[0]
     for text in [row, *map(text_of_loss, estimators(entry))]:
         assert f'"{entry.name}"' in text
 
