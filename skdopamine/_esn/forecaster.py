@@ -216,13 +216,13 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     where the limit was needed. Where the network predicts differences, the range is that of the differences. `bounds`
     are always limits of the rows: a forecast from differences is cut to them in the end.
 
-    **Simple forecast.** On noisy series the readout has to shrink, and the choice of the base to shrink to matters more
-    than the network. For rows the base is their mean or the last row. For differences it is a drift, the season before,
-    or the season before and the last change. Readouts of the rows before several splits forecast the rows after each
-    split, with untuned gains. `fit` takes the base with the smallest root mean square error, whatever `loss` is. With
-    fewer than six seasons such loops can hardly tell. `fit` then takes the season before and the last change, unless
-    another base halves the error. Tuned gains must do better on the same loops by more than a standard error. Tuning
-    itself reads rows or, with ``difference=1``, differences.
+    **Simple forecast.** The readout adds to a simple forecast, its base (`base_`), and its penalties shrink it to the
+    base. On noisy series the choice of the base matters more than the network. For rows the base is their mean or the
+    last row. For differences it is a drift, the season before, or the season before and the last change. Readouts of
+    the rows before several splits forecast the rows after each split, with untuned gains. `fit` takes the base with the
+    smallest root mean square error, whatever `loss` is. With fewer than six seasons such loops can hardly tell. `fit`
+    then takes the season before and the last change, unless another base halves the error. Tuned gains must do better
+    on the same loops by more than a standard error. Tuning itself reads rows or, with ``difference=1``, differences.
 
     **Series without noise.** The readout follows them as closely as rounding allows. This applies if the error one step
     ahead is below 1e-4 of the deviation. Closed loops over rows held back then choose how far to lower or raise both
@@ -234,8 +234,8 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     **Several reservoirs.** Tuned gains make reservoirs far from linear, and the forecasts then depend on the random
     draw. So if tuned gains are kept for one series with noise, `fit` draws four more reservoirs. It forecasts the mean
     of all five paths on two conditions. On the loops held back, the mean must beat the average path by more than a
-    standard error and by 3 %. It must also be no worse than the first reservoir (`n_reservoirs_`). Everything after
-    `fit` then takes three to five times as long.
+    standard error and by 3 %. It must also not be worse than the first reservoir alone by 3 % or more
+    (`n_reservoirs_`). Everything after `fit` then takes three to five times as long.
 
     **Outliers.** With ``loss="absolute_error"`` and "huber", rows weigh less the larger their errors are, by repeated
     least squares. With "absolute_error" the weight is one over the error. With "huber" this holds beyond 1.345

@@ -26,10 +26,10 @@ __all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
 class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     """Multi-layer perceptron classifier, trained by perturbation, without backpropagation.
 
-    Training perturbs the network at random and measures how the loss changes. This change, the regret, assigns credit:
-    it tells how far each weight should move, and in which direction. The reward prediction error (RPE), by how much an
-    update turned out better or worse than expected, adapts the learning rate. Training needs no derivative of the loss
-    or of the activation.
+    Training perturbs the network at random and measures how the loss changes. This change is the regret. The regret
+    assigns credit: how far each weight should move, and in which direction. The reward prediction error (RPE), by how
+    much an update turned out better or worse than expected, adapts the learning rate. Training needs no derivative of
+    the loss or of the activation.
 
     The method is our formalisation of [1]_. Where the loss is a sum over samples, the default is node perturbation:
     noise on the inputs of the units. A critic predicts the regret and so reduces the noise of the credit [2]_.
@@ -53,7 +53,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         * The name of a scikit-learn scorer, such as "f1", or a scorer ``scorer(estimator, X, y)``: this metric,
           maximised. See Notes, also for the positive class of "f1".
         * A callable ``loss(y_true, y_pred)`` of labels and probabilities (as from `predict_proba`), minimised. It
-          returns one value per row, or one number.
+          returns one value per row, or one number; with one number it is treated like a metric.
     perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
         Where training adds noise:
 
@@ -70,7 +70,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         * 0.01 in general.
         * 0.5 for units with steps, which do not notice small noise. "node" decides layer by layer; "weight" takes the
           larger size for all weights.
-        * With a metric as loss, 1 for the outputs with "node". With "weight" it is 0.1, or 0.5 with steps.
+        * With a metric as loss, 1 for the outputs with "node". With "weight" it is 0.1 (also for "zero_one"), or 0.5
+          with steps.
         * 1e-4 (1e-3 in single precision) with "weight" and all rows in one minibatch (Notes).
 
         A number holds for all units; with a metric and "node" it holds for the outputs only.
@@ -102,10 +103,10 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     batch_size : int or "auto", default="auto"
         Number of rows in a minibatch, at most all. "auto" is 200, or 1,000 with a metric as loss.
     max_iter : int, default=200
-        Maximum number of epochs. With learning_rate="dopamine" it also sets the schedule, over which the rate is
-        annealed. For b minibatches per epoch the schedule has ``200 / b ** 0.4`` epochs. With two and more hidden
-        layers it has half of that, but at least ``200 / b`` (not with "weight"). A smaller `max_iter` cuts the schedule
-        to `max_iter` epochs. A `max_iter` above 200 stretches the schedule in proportion.
+        Maximum number of epochs. With learning_rate="dopamine" the rate is annealed over a schedule, which may be
+        shorter. For b minibatches per epoch the schedule has ``200 / b ** 0.4`` epochs. With two and more hidden layers
+        it has half of that, but at least ``200 / b`` (not with "weight"). A smaller `max_iter` cuts the schedule to
+        `max_iter` epochs. A `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether to shuffle the rows in each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -120,8 +121,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     early_stopping : bool or "auto", default="auto"
         How to choose the length of training:
 
-        * "auto": find a length on up to five folds, then train on all rows for that length (Notes). Without 100 to
-          2,000 distinct rows, run the whole schedule.
+        * "auto": find a length on up to five folds, then train on all rows for that length (Notes). With fewer than 100
+          or more than 2,000 distinct rows, run the whole schedule.
         * True: hold back rows, stop when their score no longer improves, and keep the weights that scored best.
         * False: run the whole schedule.
     validation_fraction : float, default=0.1
@@ -234,7 +235,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     -----
     **Length of training.** With early_stopping="auto", `fit` first trains five networks at once. Each leaves out a
     fifth of the rows, its fold. With more than 400 distinct rows there are only ``2000 // rows`` networks, at least
-    one. Equal rows share a fold, and each class has as many rows in every fold; several labels at once are not
+    one. Equal rows share a fold, and each class has equally many rows in every fold; several labels at once are not
     balanced. After each epoch the folds judge the networks by loss and by accuracy (or `scoring`). Judging ends when
     both have long been past their best, or when they improve for so long that the whole schedule is needed. Then `fit`
     trains on all rows for 1.6 times the best epoch, with the rate annealed within. The best epoch is the geometric mean
@@ -244,7 +245,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 
     * fewer than 100 or more than 2,000 distinct rows, or fewer than 50 rows that share their class with another row.
     * a schedule below 20 epochs, or ``n_iter_no_change=np.inf``.
-    * another learning_rate than "dopamine", or perturbation="weight".
+    * a `learning_rate` other than "dopamine", or perturbation="weight".
     * `init`, or `warm_start` of a fitted estimator.
     * a loss that stands still under small perturbations (see below).
     * `scoring`, if a fold lacks a class.
@@ -264,7 +265,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     `fit` therefore trains in steps:
 
     1. A third of the epochs minimises "log_loss", unless `init` is given.
-    2. For two classes and for labels, the decision threshold moves to where the metric is best on the training rows.
+    2. For two classes and for labels, and a metric of predicted labels, the decision threshold moves to where the
+       metric is best on the training rows.
     3. The outputs of a minibatch (1,000 rows) are perturbed together. The change of the metric assigns credit to each
        output, and node perturbation passes the credit on to the layers below.
 
@@ -651,10 +653,10 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     """Multi-layer perceptron regressor, trained by perturbation, without backpropagation.
 
-    Training perturbs the network at random and measures how the loss changes. This change, the regret, assigns credit:
-    it tells how far each weight should move, and in which direction. The reward prediction error (RPE), by how much an
-    update turned out better or worse than expected, adapts the learning rate. Training needs no derivative of the loss
-    or of the activation.
+    Training perturbs the network at random and measures how the loss changes. This change is the regret. The regret
+    assigns credit: how far each weight should move, and in which direction. The reward prediction error (RPE), by how
+    much an update turned out better or worse than expected, adapts the learning rate. Training needs no derivative of
+    the loss or of the activation.
 
     The method is our formalisation of [1]_. Where the loss is a sum over samples, the default is node perturbation:
     noise on the inputs of the units. A critic predicts the regret and so reduces the noise of the credit [2]_.
@@ -678,7 +680,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         * "pinball": predicts the quantile `quantile`.
         * "poisson": half the Poisson deviance of ``exp(output)``, for y of 0 and more.
         * The name of a scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``: this metric, maximised (Notes).
-        * A callable ``loss(y_true, y_pred)``, minimised. It returns one value per row, or one number.
+        * A callable ``loss(y_true, y_pred)``, minimised. It returns one value per row, or one number; with one number
+          it is treated like a metric.
 
         The named losses are summed over the outputs, each in its own unit.
     quantile : float, default=0.5
@@ -732,10 +735,10 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     batch_size : int or "auto", default="auto"
         Number of rows in a minibatch, at most all. "auto" is 200, or 1,000 with a metric as loss.
     max_iter : int, default=200
-        Maximum number of epochs. With learning_rate="dopamine" it also sets the schedule, over which the rate is
-        annealed. For b minibatches per epoch the schedule has ``200 / b ** 0.4`` epochs. With two and more hidden
-        layers it has half of that, but at least ``200 / b`` (not with "weight"). A smaller `max_iter` cuts the schedule
-        to `max_iter` epochs. A `max_iter` above 200 stretches the schedule in proportion.
+        Maximum number of epochs. With learning_rate="dopamine" the rate is annealed over a schedule, which may be
+        shorter. For b minibatches per epoch the schedule has ``200 / b ** 0.4`` epochs. With two and more hidden layers
+        it has half of that, but at least ``200 / b`` (not with "weight"). A smaller `max_iter` cuts the schedule to
+        `max_iter` epochs. A `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
         Whether to shuffle the rows in each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -750,8 +753,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     early_stopping : bool or "auto", default="auto"
         How to choose the length of training:
 
-        * "auto": find a length on up to five folds, then train on all rows for that length (Notes). Without 100 to
-          2,000 distinct rows, run the whole schedule.
+        * "auto": find a length on up to five folds, then train on all rows for that length (Notes). With fewer than 100
+          or more than 2,000 distinct rows, run the whole schedule.
         * True: hold back rows, stop when their score no longer improves, and keep the weights that scored best.
         * False: run the whole schedule.
     validation_fraction : float, default=0.1
@@ -861,7 +864,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
 
     * fewer than 100 or more than 2,000 distinct rows.
     * a schedule below 20 epochs, or ``n_iter_no_change=np.inf``.
-    * another learning_rate than "dopamine", or perturbation="weight".
+    * a `learning_rate` other than "dopamine", or perturbation="weight".
     * `init`, or `warm_start` of a fitted estimator.
     * a loss that stands still under small perturbations (see below).
 

@@ -44,13 +44,13 @@ class DopamineMLPPolicy(ActingMLP):
         * "policy": to take actions more often that bring more than expected (reward prediction error times
           log-probability).
         * "ips", "snips", "dr", "switch_dr": a softmax policy that maximises an estimate of its reward from a log of
-          actions [3]_. The estimate needs propensities, the chances that the logged actions had of being taken. It
-          weighs rewards by inverse propensity ("ips"), the same self-normalised ("snips"), or is doubly robust ("dr"):
-          a model of the rewards, corrected by inverse propensity. "switch_dr" uses the model alone where propensities
-          are small.
-        * A callable ``objective(y, reward, propensity, proba)``: the same with your own estimate. It gets actions,
-          rewards and propensities (n,) and the policy's probabilities (n, n_actions), in the order of `classes_`. It
-          returns one number.
+          actions [3]_. The estimate needs propensities, the chances that the logged actions had of being taken. "ips"
+          weighs rewards by inverse propensity, and "snips" does the same, self-normalised. "dr" is doubly robust: a
+          model of the rewards, corrected by inverse propensity. "switch_dr" uses the model alone where propensities are
+          small.
+        * A callable ``objective(y, reward, propensity, proba)``: the same with your own estimate. The callable gets
+          actions, rewards and propensities (n,) and the policy's probabilities (n, n_actions), in the order of
+          `classes_`. It returns one number, to be maximised.
     exploration : {"auto", "optimism", "inverse_gap", "softmax"}, default="auto"
         How `sample` chooses actions:
 
