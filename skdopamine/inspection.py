@@ -113,8 +113,8 @@ class TrainingDisplay:
         check_is_fitted(estimator)
         if not hasattr(estimator, "reward_prediction_error_curve_"):
             raise TypeError(
-                f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}; of a "
-                "pipeline pass the last step."
+                f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}; for "
+                "a pipeline, pass the last step."
             )
         validation = getattr(estimator, "validation_loss_curve_", None)
         if validation is not None and estimator.best_loss_ is None:  # rows held back are those of the last fit alone

@@ -446,7 +446,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             Class labels, or an indicator matrix of 0 and 1 for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows. A row of weight two counts as two equal rows, and a row of weight zero as
-            none. A class whose rows all have weight zero is still one of `classes_`.
+            none. A callable loss of one number does not see the weights. A class whose rows all have weight zero is
+            still one of `classes_`.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
             Your own validation rows, which training does not learn from. Training stops when their score no longer
             improves, and keeps the weights that scored best. Not with early_stopping=False.
@@ -501,8 +502,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         """
         if self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, as "
-                "sklearn.utils.class_weight.compute_class_weight gives the weights."
+                "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, for "
+                "example of the weights from sklearn.utils.class_weight.compute_class_weight."
             )
         if classes is None and not hasattr(self, "coefs_") and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
@@ -623,7 +624,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         if self._task() == "binary" and takes_positives(self.loss) and 1 not in self.classes_.tolist():
             yield (
                 f"loss={self.loss!r} takes {self.classes_.tolist()[1]!r} for the positive class, the second of "
-                f"{self.classes_.tolist()}, as none is 1: sklearn.metrics.make_scorer(..., pos_label=...) chooses."
+                f"{self.classes_.tolist()}, as none is 1: choose by sklearn.metrics.make_scorer(..., pos_label=...)."
             )
 
     def _check_constraints(self) -> npt.NDArray[np.int8] | None:
@@ -1024,7 +1025,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
             Target values, in any unit.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows. A row of weight two counts as two equal rows, and a row of weight zero as
-            none.
+            none. A callable loss of one number does not see the weights.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
             Your own validation rows, which training does not learn from. Training stops when their score no longer
             improves, and keeps the weights that scored best. Not with early_stopping=False.
