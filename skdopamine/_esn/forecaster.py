@@ -207,14 +207,14 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     -----
     **Windows or series.** With ``stateful=False`` the reservoir reads every row from the zero state, so rows are
     independent. With ``stateful=True`` the state is carried from row to row. `predict` then reads X as the rows that
-    follow those of `fit`, and changes nothing. Predictions can be fed back if y is None or the rows after those of X;
-    see `forecast`.
+    follow those of `fit`, and changes nothing. Predictions can be fed back if y is None, or holds the next row of each
+    row of X; see `forecast`.
 
     **Units and limits.** Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held
     near the range of the training rows, so that the loop cannot run away. They may leave the range by .02 of its size,
     plus twice what later rows have left the range of the first quarter by. The most is half the range. `forecast` warns
-    where the limit was needed. Where the network predicts differences, the range is that of the differences. `bounds`
-    are always limits of the rows: a forecast from differences is cut to them in the end.
+    where the limit was needed. Where the network predicts differences, the range is the range of the differences.
+    `bounds` are always limits of the rows: a forecast from differences is cut to them in the end.
 
     **Simple forecast.** The readout adds to a simple forecast, its base (`base_`), and its penalties shrink it to the
     base. On noisy series the choice of the base matters more than the network. For rows the base is their mean or the
@@ -241,8 +241,9 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     least squares. With "absolute_error" the weight is one over the error. With "huber" this holds beyond 1.345
     deviations only. The deviation is estimated from the median of the errors. Rows of `partial_fit` are weighed by
     their errors before they are learnt from. Outliers are still read as inputs. A few values, at most one in fifty, may
-    be so far from all others that they alone would set the units: the deviation of all values is thirty times the
-    deviation of the others. `fit`, and a first `partial_fit`, read such values as the nearest of the others, and warn.
+    be so far from all others that they alone would set the units. This is so if the deviation of all values is more
+    than thirty times the deviation of the others. `fit`, and a first `partial_fit`, read such values as the nearest of
+    the others, and warn.
 
     **Missing rows.** A missing row of a series is not learnt from, and the forecaster reads its own forecast in place
     of the row. Before the first row it reads the mean. Rows that a regular index of pandas leaves out are missing, too,
@@ -534,10 +535,10 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         of `fit` (`validation_fraction`), and the rows of `partial_fit` when they came. The width is the quantile of the
         absolute errors: the method is split-conformal [1]_.
 
-        For one series with ``stateful=True``, the errors on the rows of X count as soon as they are read, and the last
-        250 errors are used. So the intervals follow a series that changes. While fewer errors are known, they are
-        counted in units of the spread of the 24 rows before. The last rows of `fit` have also chosen the gains, and the
-        errors do not show that.
+        For one series with ``stateful=True``, the errors on the rows of X count as soon as they are read. The last 250
+        errors are used. So the intervals follow a series that changes. While fewer errors are known, they are counted
+        in units of the spread of the 24 rows before. The last rows of `fit` have also chosen the gains, and the errors
+        do not show that.
 
         Parameters
         ----------

@@ -187,7 +187,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X had string names.
+        Names of the features, if X has string names.
     n_layers_ : int
         Number of layers, inputs and outputs included.
     n_outputs_ : int
@@ -265,8 +265,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     `fit` therefore trains in steps:
 
     1. A third of the epochs minimises "log_loss", unless `init` is given.
-    2. For two classes and for labels, and a metric of predicted labels, the decision threshold moves to where the
-       metric is best on the training rows.
+    2. For two classes and for labels, the decision threshold moves to where a metric of predicted labels is best on the
+       training rows.
     3. The outputs of a minibatch (1,000 rows) are perturbed together. The change of the metric assigns credit to each
        output, and node perturbation passes the credit on to the layers below.
 
@@ -290,7 +290,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 
     **Weights that are kept.** `fit` keeps the weights of the epoch with the lowest loss, or the highest validation
     score. It keeps them and warns if training is interrupted or diverges. An interruption before the first epoch has
-    ended leaves the estimator as it was; if it was not fitted, the interruption reaches the caller. Where losses are
+    ended leaves the estimator unchanged; if it was not fitted, the interruption reaches the caller. Where losses are
     compared, a row counts for at most some twenty times the mean loss at the start. So a few absurd rows neither end a
     fit nor choose its epoch.
 
@@ -807,7 +807,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X had string names.
+        Names of the features, if X has string names.
     n_layers_ : int
         Number of layers, inputs and outputs included.
     n_outputs_ : int
@@ -896,14 +896,14 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     minibatch of an epoch has a loss, `fit` raises an error and `partial_fit` warns; a larger `batch_size` helps.
 
     **Units of the targets.** Targets need no scaling. Training counts each output's targets from their mean and in
-    units of their spread, so small outputs count as much as large ones. The sum in these units chooses the best
-    weights. Losses and scores are reported in the units of y, where large outputs outweigh small ones. A metric, scorer
-    or callable sees the units of y. An output whose targets are all the same is predicted exactly (with "poisson" up to
-    rounding), unless `init` is given.
+    units of their spread, so all outputs count alike. The sum in these units chooses the best weights. Losses and
+    scores are reported in the units of y, where large outputs outweigh small ones. A metric, scorer or callable sees
+    the units of y. An output whose targets are all the same is predicted exactly (with "poisson" up to rounding),
+    unless `init` is given.
 
     **Weights that are kept.** `fit` keeps the weights of the epoch with the lowest loss, or the highest validation
     score. It keeps them and warns if training is interrupted or diverges. An interruption before the first epoch has
-    ended leaves the estimator as it was; if it was not fitted, the interruption reaches the caller. Where losses are
+    ended leaves the estimator unchanged; if it was not fitted, the interruption reaches the caller. Where losses are
     compared, a row counts for at most some twenty times the mean loss at the start. So a few absurd rows neither end a
     fit nor choose its epoch.
 

@@ -25,11 +25,11 @@ OF_OTHERS = {"early_stopping", "scoring", "validation_fraction"}  # parameters o
 class DopamineMLPPolicy(ActingMLP):
     """Multi-layer perceptron that learns which action to take from the rewards of actions that were taken.
 
-    This is a contextual bandit. Each row shows what the chosen action brought (a click, a sale, a cured patient), and
-    never what the other actions would have brought. Learning uses the reward prediction error (RPE), the reward minus
-    the expected reward, which dopamine is taken to signal. Noise-based reward-modulated learning [1]_ multiplies this
-    error by the log-probability of the action and trains by node perturbation, noise on the inputs of the units. The
-    network here is trained by the node perturbation of :class:`DopamineMLPClassifier`, without backpropagation.
+    This is a contextual bandit. Each row shows the reward of the chosen action (a click, a sale, a cured patient), and
+    never the rewards of the other actions. Learning uses the reward prediction error (RPE), the reward minus the
+    expected reward, which dopamine is taken to signal. Noise-based reward-modulated learning [1]_ multiplies this error
+    by the log-probability of the action and trains by node perturbation, noise on the inputs of the units. The network
+    here is trained by the node perturbation of :class:`DopamineMLPClassifier`, without backpropagation.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ class DopamineMLPPolicy(ActingMLP):
         * "policy": to take actions more often that bring more than expected (reward prediction error times
           log-probability).
         * "ips", "snips", "dr", "switch_dr": a softmax policy that maximises an estimate of its reward from a log of
-          actions [3]_. The estimate needs propensities, the chances that the logged actions had of being taken. "ips"
-          weighs rewards by inverse propensity, and "snips" does the same, self-normalised. "dr" is doubly robust: a
-          model of the rewards, corrected by inverse propensity. "switch_dr" uses the model alone where propensities are
-          small.
+          actions [3]_. The estimate needs propensities, the probabilities with which the logged actions were taken.
+          "ips" weighs rewards by inverse propensity, and "snips" does the same, self-normalised. "dr" is doubly robust:
+          a model of the rewards, corrected by inverse propensity. "switch_dr" uses the model alone where propensities
+          are small.
         * A callable ``objective(y, reward, propensity, proba)``: the same with your own estimate. The callable gets
           actions, rewards and propensities (n,) and the policy's probabilities (n, n_actions), in the order of
           `classes_`. It returns one number, to be maximised.
@@ -58,8 +58,8 @@ class DopamineMLPPolicy(ActingMLP):
         * "optimism": the action whose reward may be highest, by the upper bound of a ridge regression [2]_.
         * "inverse_gap": the best action most often. Others are rarer, the worse their expected reward is.
         * "softmax": with probabilities that grow exponentially with the expected reward, and sharpen with the number of
-          rows seen. With any objective but "reward", the policy gives the probabilities. All of these objectives but
-          "policy" then spread 5 % evenly over all actions.
+          rows seen. With any objective but "reward", the policy gives the probabilities. Every objective but "policy"
+          then spreads 5 % evenly over all actions.
     exploration_rate : float, default=1.0
         How much to explore. A larger rate widens the bound, shrinks the gap, or raises the temperature.
     entropy : float, default=0.2
@@ -322,9 +322,9 @@ class DopamineMLPPolicy(ActingMLP):
             Reward of the action in each row: any finite numbers. With None, y is the right action of each row: its
             reward is 1, and the reward of all other actions is 0.
         propensity : float or array-like of shape (n_samples,), default=None
-            Chance that the action had of being taken, in (0, 1]. objective="reward" does not use propensities. With
-            None, the chance is how often the action was taken, as in a log of actions that were chosen regardless of
-            the rows.
+            Probability with which the action was taken, in (0, 1]. objective="reward" does not use propensities. With
+            None, the probability is how often the action was taken, as in a log of actions that were chosen regardless
+            of the rows.
 
         Returns
         -------
@@ -354,8 +354,8 @@ class DopamineMLPPolicy(ActingMLP):
         reward : array-like of shape (n_samples,), default=None
             Reward of the action in each row. With None, y is the right action of each row.
         propensity : float or array-like of shape (n_samples,), default=None
-            Chance that the action had of being taken, as `sample` returns it. With None, the chance is how often the
-            action was taken so far.
+            Probability with which the action was taken, as `sample` returns it. With None, the probability is how often
+            the action was taken so far.
         classes : array-like of shape (n_actions,), default=None
             All actions that can ever be taken, also those not taken so far. Needed in the first call.
 
@@ -437,7 +437,7 @@ class DopamineMLPPolicy(ActingMLP):
         actions : ndarray of shape (n_samples,)
             An action for each row.
         propensities : ndarray of shape (n_samples,)
-            Chance that each of these actions had. Pass it to `partial_fit` together with the reward.
+            Probability of each chosen action. Pass it to `partial_fit` together with the reward.
         """
         chances = self._chances(self._rows(X))
         rng = np.random.Generator(np.random.PCG64([self._training.seed, self._n_sampled]))
@@ -457,8 +457,8 @@ class DopamineMLPPolicy(ActingMLP):
         reward : array-like of shape (n_samples,), default=None
             Reward of the action in each row. With None, y is the right action of each row.
         propensity : float or array-like of shape (n_samples,), default=None
-            Chance that the action had of being taken. With None, the chance is how often the action was taken in these
-            rows.
+            Probability with which the action was taken. With None, the probability is how often the action was taken in
+            these rows.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 
@@ -466,7 +466,7 @@ class DopamineMLPPolicy(ActingMLP):
         -------
         score : float
             Mean reward of `predict`, doubly robust and self-normalised. It is the mean of `predict_reward`, corrected
-            by the errors of `predict_reward` in rows where both actions agree. Each of these rows weighs one over its
+            by the errors of `predict_reward` in rows where both actions agree. Such a row weighs one over its
             propensity. Without `reward`, the score is the accuracy.
         """
         check_is_fitted(self)
