@@ -1,7 +1,7 @@
-"""Callbacks for long fits: checkpoints that a fit goes on from with the same bits, and a stop where nothing improves.
+"""Callbacks for long fits: checkpoints from which a fit goes on with the same bits, and a stop if nothing improves.
 
-They are set on an estimator by `set_callbacks`: scikit-learn's, from version 1.9 on, or our own before. A checkpoint is
-a pickle behind a header that tells whether the file is one, and whether it is whole.
+Set them on an estimator by `set_callbacks`: scikit-learn's own method from version 1.9 on, ours before. A checkpoint is
+a pickle behind a header, which shows whether the file is a checkpoint and whether it is complete.
 """
 
 import hashlib
@@ -32,21 +32,21 @@ MONITORS = ("loss", "validation_loss", "validation_score")
 
 
 class Checkpoint(Callback, Watcher):
-    """Write checkpoints during a fit, from which it goes on with the same bits after it was killed.
+    """Write checkpoints during a fit, so that the fit can go on with the same bits after it was killed.
 
-    `load_checkpoint` reads the newest. A checkpoint is whole or not there: it is written to a temporary file, which
-    then takes its name. Where it cannot be written, as the disk is full, the fit goes on with a warning, and older
-    checkpoints stay.
+    `load_checkpoint` reads the newest checkpoint. A checkpoint file is complete or absent: a temporary file is written
+    first, and then renamed. If a checkpoint cannot be written, for example because the disk is full, the fit goes on
+    with a warning, and older checkpoints stay.
 
     Parameters
     ----------
     path : str or path-like
-        Directory of the checkpoints of one fit; it is made if it does not exist.
+        Directory for the checkpoints of one fit. It is made if it does not exist.
     every : int, default=1
-        Epochs from one checkpoint to the next. All epochs of a fit count: those on the natural loss before a metric,
-        and the updates of a forecaster's gains, too.
+        Number of epochs from one checkpoint to the next. All epochs of a fit count: those on the natural loss before a
+        metric, and the updates of a forecaster's gains, too.
     keep : int, default=2
-        Newest checkpoints that are kept; older ones are deleted.
+        Number of newest checkpoints to keep; older ones are deleted.
 
     See Also
     --------
@@ -55,8 +55,8 @@ class Checkpoint(Callback, Watcher):
 
     Notes
     -----
-    The directory belongs to one fit. Another one, as of a clone in a search, is refused while its checkpoints are
-    there.
+    The directory belongs to one fit. While its checkpoints are there, another fit, such as the fit of a clone in a
+    search, raises an error.
 
     Examples
     --------
@@ -82,12 +82,12 @@ class Checkpoint(Callback, Watcher):
         self.keep = _count("keep", keep)
 
     def begin_fit(self, journal: Journal) -> None:
-        """Make the directory, and refuse one that holds the checkpoints of another fit.
+        """Make the directory, and refuse a directory that holds the checkpoints of another fit.
 
         Parameters
         ----------
         journal : object
-            What the fit finds out.
+            Record of the fit.
         """
         directory = Path(self.path)
         directory.mkdir(parents=True, exist_ok=True)
@@ -108,12 +108,12 @@ class Checkpoint(Callback, Watcher):
             ) from error
 
     def end_any_epoch(self, journal: Journal) -> None:
-        """Write a checkpoint if it is time.
+        """Write a checkpoint after every `every` epochs.
 
         Parameters
         ----------
         journal : object
-            What the fit has found out.
+            Record of the fit.
         """
         number = journal.n_epochs
         if number % self.every:
@@ -143,20 +143,26 @@ class Checkpoint(Callback, Watcher):
 
 
 class EarlyStopping(Callback):
-    """Stop a fit whose curve has not improved for some epochs; the best weights are kept, as in every fit.
+    """Stop a fit whose curve has not improved for some epochs.
 
-    The estimators stop by `tol` and `n_iter_no_change` themselves. This callback counts apart from that, with a
-    tolerance in the user's units, and on a curve of your choice.
+    The best weights are kept, as in every fit. The estimators also stop by themselves, by `tol` and `n_iter_no_change`.
+    This callback counts separately, on a curve of your choice, and with a tolerance in the units of that curve.
 
     Parameters
     ----------
     monitor : {"loss", "validation_loss", "validation_score"}, default="loss"
-        The curve that has to improve: `loss_curve_`, `validation_loss_curve_` or `validation_scores_`. The latter two
-        need rows that are held back, as by ``early_stopping=True``, and of a forecaster weights that are trained.
+        Curve that has to improve:
+
+        * "loss": `loss_curve_`.
+        * "validation_loss": `validation_loss_curve_`.
+        * "validation_score": `validation_scores_`.
+
+        The latter two need rows that are held back, as by ``early_stopping=True``. For a forecaster they need weights
+        that are trained.
     patience : int, default=10
-        Epochs without an improvement after which the fit stops.
+        Number of epochs without an improvement after which the fit stops.
     min_delta : float, default=0.0
-        An improvement is by more than this.
+        Smallest change that counts: an improvement is larger than this.
 
     See Also
     --------
@@ -164,8 +170,8 @@ class EarlyStopping(Callback):
 
     Notes
     -----
-    Of a forecaster, whose gains and weights are trained one after the other, each has a curve of its own, and a stop
-    ends all training.
+    A forecaster trains gains and weights one after the other. Each stage has a curve of its own, and a stop ends all
+    training.
 
     Examples
     --------
@@ -194,14 +200,14 @@ class EarlyStopping(Callback):
         Parameters
         ----------
         estimator : object
-            The estimator.
+            The estimator that is fitted.
         context : object
-            Its task.
+            The task that has ended: the fit or an epoch.
 
         Returns
         -------
         stop : bool
-            Whether the fit is to stop.
+            Whether to stop the fit.
         """
         if context.task_name != "epoch":
             return False
@@ -213,32 +219,33 @@ class EarlyStopping(Callback):
 
 
 def load_checkpoint(path: Any, default: Any = None) -> Any:
-    """Read a checkpoint: an estimator whose next `fit`, on the same rows, goes on to the end of the same schedule.
+    """Read a checkpoint: an estimator whose next `fit` goes on where the checkpoint was written.
 
-    The fit ends with the same bits as one that was never stopped. Until then the estimator predicts by the best weights
-    so far, unless the fit had not come to its objective yet. It writes further checkpoints if it is given the callback
-    again.
+    Call `fit` with the same rows. The fit goes on to the end of the same schedule, and ends with the same bits as a fit
+    that was never stopped. Before that, the estimator predicts by the best weights so far, unless the fit had not yet
+    reached its objective. To write further checkpoints, set the callback again.
 
     Parameters
     ----------
     path : str or path-like
-        A checkpoint, or the directory of a `Checkpoint`, of which the newest is read that can be; a warning tells of
-        others. Reading runs code that a file may hold: read only what you trust.
+        A checkpoint, or the directory of a `Checkpoint`. Of a directory, the newest checkpoint that can be read is
+        taken; a warning names those that cannot. Reading runs code that a file may hold: read only files that you
+        trust.
     default : object, default=None
-        Returned where there is no checkpoint yet, so that a script may begin and go on by the same lines.
+        Returned where there is no checkpoint yet. The same lines of a script can then begin a fit and go on with it.
 
     Returns
     -------
     estimator : object
-        With ``warm_start=True``, if it has this parameter; with False, `fit` would begin anew. Other parameters have to
-        stay as they are, but for `n_jobs` and `verbose`.
+        The estimator, with ``warm_start=True`` if it has this parameter. With False, `fit` would begin anew. Other
+        parameters have to stay as they are, except `n_jobs` and `verbose`.
 
     Raises
     ------
     FileNotFoundError
         If there is no checkpoint and no default.
     ValueError
-        If the file, or each file of the directory, is not a checkpoint, not whole, or of another version.
+        If the file, or each file of the directory, is not a checkpoint, not complete, or of another version.
 
     See Also
     --------

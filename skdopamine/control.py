@@ -1,7 +1,7 @@
-"""Episodes with delayed reward: a policy acts in an environment, and what comes later reinforces what was done before.
+"""Episodes with delayed reward: a policy acts in an environment, and later rewards reinforce earlier actions.
 
-Environments have the interface of gymnasium, which is not imported: `reset` and `step`, and discrete actions; several
-environments at once through its vector interface.
+Environments have the interface of gymnasium: `reset` and `step`, and discrete actions. Several environments at once
+have its vector interface. gymnasium itself is not imported.
 """
 
 import sys
@@ -19,20 +19,21 @@ MOST_SEED = 2**31 - 1
 
 
 class Episode(NamedTuple):
-    """What one episode has brought.
+    """Result of one episode.
 
     Parameters
     ----------
     number : int
-        Its number, from 0 on.
+        Number of the episode, from 0 on.
     n_episodes : int
-        How many there are to be.
+        Number of episodes that are planned.
     total : float
-        Sum of its rewards, not discounted.
+        Sum of the rewards, not discounted.
     length : int
-        Steps.
+        Number of steps.
     reward_prediction_error : float
-        Mean error of its steps: what came of each, by eligibility traces, minus what the policy had expected.
+        Mean reward prediction error of the steps: the return of each step, by eligibility traces, minus the return that
+        the policy expected.
 
     Examples
     --------
@@ -49,16 +50,16 @@ class Episode(NamedTuple):
 
 
 class History(NamedTuple):
-    """What all episodes have brought, in the order in which they ended.
+    """Results of all episodes, in the order in which they ended.
 
     Parameters
     ----------
     returns : ndarray of shape (n_episodes,)
-        Sum of the rewards of each.
+        Sum of the rewards of each episode.
     lengths : ndarray of shape (n_episodes,)
-        Steps of each.
+        Number of steps of each episode.
     reward_prediction_errors : ndarray of shape (n_episodes,)
-        Mean error of the steps of each.
+        Mean reward prediction error of each episode.
 
     Examples
     --------
@@ -75,14 +76,14 @@ class History(NamedTuple):
 
 
 class ProgressBar:
-    """Callback of `train_episodes` that draws a line: how many episodes are over, and what the last ones brought.
+    """Callback of `train_episodes` that draws a progress bar with the mean return of the last episodes.
 
     Parameters
     ----------
     file : file or None, default=None
         Where to draw; None is the standard error stream.
     n_last : int, default=20
-        Episodes of which the mean return is shown.
+        Number of episodes in the mean return.
 
     Examples
     --------
@@ -192,51 +193,59 @@ def train_episodes(
 ) -> History:
     """Let a policy act in an environment, and learn from each episode when it is over.
 
-    What a step has brought is the sum of the rewards from then on, each weighted by the eligibility trace that the step
-    has left, ``(discount * trace_decay) ** steps``. What the trace no longer reaches is what the policy itself or a
-    critic expects: ``G_t = r_t + discount * ((1 - trace_decay) * V(s_t+1) + trace_decay * G_t+1)``. The policy learns G
-    as the reward of the action by `partial_fit`; of this its objective takes the reward prediction error. In the first
-    episode nothing is expected yet, and its trace does not decay.
+    A step is credited with its return: the sum of the rewards from then on. A reward that comes k steps later weighs
+    ``(discount * trace_decay) ** k``, the eligibility trace that the step has left. Beyond the trace, the return counts
+    the value V that the policy itself or a critic, an estimator of returns, expects:
+    ``G_t = r_t + discount * ((1 - trace_decay) * V(s_t+1) + trace_decay * G_t+1)``.
+
+    The policy learns G as the reward of the action, by `partial_fit`. Its objective uses the reward prediction error,
+    the return minus the expected return. In the first episode nothing is expected yet, so its trace does not decay.
 
     Parameters
     ----------
     policy : DopamineMLPPolicy
-        What acts, by `sample`, and is trained in place; it may be fitted. With objective="policy" it learns from its
-        own episodes alone, as actors do; with "reward" it learns the return of each action, replayed episodes included,
-        and wants a short `memory_size`, as the returns of a poor policy are soon out of date.
+        Policy that acts, by `sample`, and is trained in place. It may be fitted already.
+
+        * objective="policy" learns from each of its own episodes once, as actors do.
+        * objective="reward" learns the return of each action, and replays past episodes. The returns of a poor policy
+          are soon out of date, so choose a short `memory_size`.
     env : object
-        An environment with gymnasium's `reset` and `step` and a discrete `action_space`, or a vector of them. Scale its
-        observations, as for any network.
+        Environment with gymnasium's `reset` and `step` and a discrete `action_space`, or a vector of environments.
+        Scale the observations, as for any network.
     n_episodes : int
-        Episodes to run, in all environments together.
+        Number of episodes to run, in all environments together.
     discount : float, default=1.0
-        What a reward one step later is worth, in [0, 1].
+        Worth of a reward that comes one step later, in [0, 1].
     trace_decay : float, default=1.0
-        What is left of the trace after a step, in [0, 1]; 1 is the whole episode, 0 the next step and what is expected
-        after it. About .95 is often best with a discount below 1, most of all where episodes are long.
+        Share of the trace that is left after a step, in [0, 1]. 1 counts the rewards of the whole episode. 0 counts the
+        reward of the step itself and the return that is expected after it. About .95 is often best with a discount
+        below 1, most of all for long episodes.
     critic : regressor or None, default=None
-        What learns to expect the return of an observation, as :class:`~skdopamine.DopamineMLPRegressor`: any estimator
-        with `partial_fit` and `predict`, trained in place. Where an episode is cut by a time limit, it tells what would
-        have come. None: the policy tells, by `predict_reward` and `predict_proba`; with discount=1 a cut is then an
-        end.
+        Estimator that learns to expect the return of an observation, such as :class:`~skdopamine.DopamineMLPRegressor`.
+        It needs `partial_fit` and `predict`, and is trained in place. If a time limit cuts an episode, the critic tells
+        the return that would have come. With None, the policy expects returns, by `predict_reward` and `predict_proba`;
+        with discount=1 a cut then counts as the end.
     callbacks : callable, sequence of callables or None, default=None
-        Called with each `Episode` when it is over, as `ProgressBar`; what is true asks to stop.
+        Called with each `Episode` when it is over, such as `ProgressBar`. A callback that returns a true value stops
+        the training.
     random_state : int, RandomState instance or None, default=None
-        Seed of the environment and of the actions before the first episode is over.
+        Seed of the environment, and of the actions before the first episode is over.
 
     Returns
     -------
     history : History
-        What the episodes have brought.
+        Results of the episodes.
 
     Raises
     ------
     ValueError
-        If an argument is not valid, or the environment has no discrete actions or gives rewards that are not finite.
+        If an argument is not valid. If the environment has no discrete actions, or gives rewards that are not finite.
+    TypeError
+        If the environment or the critic lacks a method.
 
     Examples
     --------
-    A corridor in which the first step decides what the last one brings:
+    In this corridor, the first step decides about the reward of the last step:
 
     >>> from types import SimpleNamespace
     >>> import numpy as np
@@ -350,9 +359,9 @@ def evaluate(policy: Any, env: Any, n_episodes: int = 10, *, random_state: Any =
     policy : estimator
         A fitted policy, or any classifier of observations.
     env : object
-        An environment, as for `train_episodes`.
+        Environment, as for `train_episodes`.
     n_episodes : int, default=10
-        Episodes to run.
+        Number of episodes to run.
     random_state : int, RandomState instance or None, default=None
         Seed of the environment.
 
@@ -363,7 +372,7 @@ def evaluate(policy: Any, env: Any, n_episodes: int = 10, *, random_state: Any =
 
     Examples
     --------
-    A game of one step, won by the label of what is seen:
+    A game of one step, which is won by the label of the observation:
 
     >>> from types import SimpleNamespace
     >>> import numpy as np

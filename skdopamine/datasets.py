@@ -1,4 +1,4 @@
-"""Generated data: exclusive or, and chaotic series integrated to a tight tolerance."""
+"""Generated data: exclusive or, and chaotic series that are integrated to a tight tolerance."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -26,16 +26,16 @@ class _Unbounded(Exception):
 def make_xor(
     n_samples: int = 200, *, noise: float = 0.0, random_state: Any = None
 ) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Make points at the corners of a square whose label is the exclusive or of their coordinates.
+    """Make points at the corners of a square; their label is the exclusive or of the coordinates.
 
     Parameters
     ----------
     n_samples : int, default=200
-        Number of points; the four corners take turns.
+        Number of points. The four corners get equally many, up to one.
     noise : float, default=0.0
-        Standard deviation of the Gaussian noise that is added to the coordinates.
+        Standard deviation of Gaussian noise on the coordinates.
     random_state : int, RandomState instance or None, default=None
-        Determines the noise and the order of the points.
+        Seed of the noise and the order of the points.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def make_xor(
     Raises
     ------
     ValueError
-        If a number is not positive, or `noise` is negative.
+        If `n_samples` is not a positive integer, or `noise` is negative or not finite.
 
     References
     ----------
@@ -78,9 +78,10 @@ def make_lorenz(
     transient: float = 40.0,
     random_state: Any = None,
 ) -> Array:
-    """Integrate the Lorenz system from a random start.
+    """Integrate the Lorenz system, a chaotic system of three equations, from a random start.
 
-    Its largest Lyapunov exponent is about .906 per unit of time at the default parameters.
+    At the default parameters the largest Lyapunov exponent is about .906 per unit of time. Two nearby starts separate
+    by a factor of e in about 1.1 units.
 
     Parameters
     ----------
@@ -91,9 +92,9 @@ def make_lorenz(
     sigma, rho, beta : float, default=10.0, 28.0, 8 / 3
         Parameters of the equations.
     transient : float, default=40.0
-        Time that passes before the first row.
+        Time before the first row, in which the start is forgotten.
     random_state : int, RandomState instance or None, default=None
-        Determines the start.
+        Seed of the start.
 
     Returns
     -------
@@ -103,7 +104,7 @@ def make_lorenz(
     Raises
     ------
     ValueError
-        If a number is not valid, or the solution leaves every bound.
+        If a number is not valid, or the parameters give no bounded solution.
 
     References
     ----------
@@ -135,9 +136,10 @@ def make_rossler(
     transient: float = 200.0,
     random_state: Any = None,
 ) -> Array:
-    """Integrate the Rössler system from a random start.
+    """Integrate the Rössler system, a chaotic system of three equations, from a random start.
 
-    Its largest Lyapunov exponent is about .0714 per unit of time at the default parameters.
+    At the default parameters the largest Lyapunov exponent is about .0714 per unit of time. Two nearby starts separate
+    by a factor of e in about 14 units.
 
     Parameters
     ----------
@@ -148,9 +150,9 @@ def make_rossler(
     a, b, c : float, default=0.2, 0.2, 5.7
         Parameters of the equations.
     transient : float, default=200.0
-        Time that passes before the first row.
+        Time before the first row, in which the start is forgotten.
     random_state : int, RandomState instance or None, default=None
-        Determines the start.
+        Seed of the start.
 
     Returns
     -------
@@ -160,7 +162,7 @@ def make_rossler(
     Raises
     ------
     ValueError
-        If a number is not valid, or the solution leaves every bound.
+        If a number is not valid, or the parameters give no bounded solution.
 
     References
     ----------
@@ -201,15 +203,15 @@ def make_mackey_glass(
     n_samples : int, default=5000
         Number of rows.
     tau : float, default=17.0
-        Delay; from about 16.8 on the series is chaotic.
+        Delay. From about 16.8 on the series is chaotic.
     dt : float, default=1.0
         Time between two rows.
     beta, gamma, n : float, default=0.2, 0.1, 10.0
         Parameters of the equation.
     transient : float, default=500.0
-        Time that passes before the first row.
+        Time before the first row, in which the start is forgotten.
     random_state : int, RandomState instance or None, default=None
-        Determines the history, a constant between 1.1 and 1.3.
+        Seed of the history, a constant between 1.1 and 1.3.
 
     Returns
     -------
@@ -219,7 +221,7 @@ def make_mackey_glass(
     Raises
     ------
     ValueError
-        If a number is not valid, or the solution leaves every bound.
+        If a number is not valid, or the parameters give no bounded solution.
 
     References
     ----------

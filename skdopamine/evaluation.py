@@ -1,4 +1,4 @@
-"""How good forecasts are: backtests, a cross-validator of rolling origins, and scorers of the closed loop."""
+"""How good forecasts are: backtests, a cross-validator with rolling origins, and scorers of whole forecasts."""
 
 import inspect
 import warnings
@@ -24,26 +24,26 @@ __all__ = ["Backtest", "RollingOrigin", "backtest", "make_forecast_scorer"]
 
 
 class RollingOrigin:
-    """Cross-validator whose test rows are those that a forecast from each of several origins is of.
+    """Cross-validator for forecasts: each split trains on the rows before an origin and tests on the rows after it.
 
-    The training rows are all rows before the origin, or the last `max_train_size` of them. The last forecast ends with
-    the last row.
+    An origin is the row where a forecast begins. The training rows are all rows before the origin, or the last
+    `max_train_size` of them. The test rows of the last split end with the last row of the series.
 
     Parameters
     ----------
     n_steps : int
-        Rows of a forecast, the test rows of each split.
+        Number of rows in a forecast, which are the test rows of a split.
     n_origins : int, default=5
-        Forecasts, and so splits.
+        Number of forecasts, and so of splits.
     step : int, default=None
-        Rows from one origin to the next; None is `n_steps`, so that no row is forecast twice.
+        Number of rows from one origin to the next. None is `n_steps`, so that no row is forecast twice.
     max_train_size : int, default=None
-        Most training rows; None for all before the origin.
+        Maximum number of training rows. None takes all rows before the origin.
 
     See Also
     --------
-    make_forecast_scorer : Scores the forecast of the test rows, and not predictions one step ahead.
-    backtest : Forecasts from such origins, and what came of them.
+    make_forecast_scorer : Scores the forecast of the test rows, instead of predictions one step ahead.
+    backtest : Forecasts from such origins, and compares with the rows that came.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class RollingOrigin:
     6 [6, 7]
     8 [8, 9]
 
-    Choose a parameter by the error of the closed loop:
+    Choose a parameter by the error of whole forecasts:
 
     >>> from sklearn.model_selection import GridSearchCV
     >>> from skdopamine import DopamineESNForecaster
@@ -85,12 +85,12 @@ class RollingOrigin:
         return f"{type(self).__name__}({options[2:]})"
 
     def origins(self, n_rows: int) -> npt.NDArray[np.intp]:
-        """How many rows each forecast knows.
+        """Compute the number of rows that each forecast knows.
 
         Parameters
         ----------
         n_rows : int
-            Rows of the series.
+            Number of rows in the series.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class RollingOrigin:
         return np.arange(first, n_rows - self.n_steps + 1, step, dtype=np.intp)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Any, Any]]:
-        """Training and test rows of each origin.
+        """Generate the training and test rows of each origin.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class RollingOrigin:
         Yields
         ------
         train, test : ndarray of int
-            Numbers of rows.
+            Positions of the rows.
         """
         n_rows = len(X)
         for origin in self.origins(n_rows):
@@ -137,7 +137,7 @@ class RollingOrigin:
             yield np.arange(first, origin), np.arange(origin, origin + self.n_steps)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Number of splits.
+        """Return the number of splits.
 
         Parameters
         ----------
@@ -155,25 +155,30 @@ class RollingOrigin:
 def make_forecast_scorer(
     score_func: Callable[..., float] = mean_absolute_error, *, greater_is_better: bool = False, **kwargs: Any
 ) -> Any:
-    """A scorer of the forecast of the rows that follow those of `fit`, for searches and cross-validation.
+    """Make a scorer that forecasts the rows after those of `fit`, for searches and cross-validation.
 
     Parameters
     ----------
     score_func : callable, default=mean_absolute_error
-        ``score_func(y_true, y_pred, **kwargs)`` of the rows that came and those forecast.
+        Function ``score_func(y_true, y_pred, **kwargs)`` of the rows that came and their forecast.
     greater_is_better : bool, default=False
-        Whether a greater value is a better one; otherwise the scorer changes the sign.
+        Whether a greater value of `score_func` is better. With False, the scorer changes the sign.
     **kwargs : dict
         Further arguments of `score_func`.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y=None, exog=None)``, for `scoring`. With metadata routing it asks for `exog`.
+        Scorer ``scorer(estimator, X, y=None, exog=None)``, for `scoring`. With metadata routing it requests `exog`.
+
+    Raises
+    ------
+    TypeError
+        If `score_func` is not callable.
 
     See Also
     --------
-    RollingOrigin : The splits for it.
+    RollingOrigin : Makes the splits for this scorer.
 
     Examples
     --------
@@ -235,27 +240,31 @@ def _path_over(rows: Any, forecast: Callable[[int], Any]) -> Any:
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts from several origins, and what came.
+    """Forecasts from several origins, beside the rows that came.
+
+    An origin is the row where a forecast begins. :func:`backtest` makes a `Backtest`. Its attributes `mase`, `rmsse`
+    and `pinball` are errors of each step, `coverage` is the share of rows within the intervals, and `summary` has the
+    means.
 
     Parameters
     ----------
     origins : ndarray of shape (n_origins,)
-        How many rows each forecast knew.
+        Number of rows that each forecast knew.
     forecast, truth, naive : ndarray of shape (n_origins, n_steps, n_channels)
-        What was forecast, what came, and the seasonal naive forecast: the last season again.
+        The forecast, the rows that came, and the seasonal naive forecast, which repeats the last season.
     lower, upper : ndarray of shape (n_origins, n_steps, n_channels, n_coverages) or None
-        Ends of the intervals; None where the estimator has none.
+        Ends of the intervals; None if the estimator has no intervals.
     coverages : tuple of float
         Share of the rows that each interval was to hold.
     scale, square_scale : ndarray of shape (n_channels,)
-        Mean absolute and root mean square change over a season, in the rows before the first origin: the units of the
-        errors.
+        Units of the errors: mean absolute and root mean square change over a season, in the rows before the first
+        origin.
     season : int
-        Rows of the season.
+        Number of rows in the season.
 
     See Also
     --------
-    backtest : Makes one.
+    backtest : Makes a backtest.
 
     Examples
     --------
@@ -291,7 +300,7 @@ class Backtest:
 
     @property
     def naive_mase(self) -> Array:
-        """The same of the seasonal naive forecast."""
+        """Mean absolute scaled error (n_steps,) of the seasonal naive forecast."""
         return self._mase(self.naive)
 
     @property
@@ -301,7 +310,7 @@ class Backtest:
 
     @property
     def naive_rmsse(self) -> Array:
-        """The same of the seasonal naive forecast."""
+        """Root mean squared scaled error (n_steps,) of the seasonal naive forecast."""
         return self._rmsse(self.naive)
 
     @property
@@ -324,12 +333,13 @@ class Backtest:
         return _mean(loss)
 
     def summary(self) -> dict[str, float]:
-        """The means over all steps.
+        """Compute the means over all steps.
 
         Returns
         -------
         summary : dict of str to float
-            "mase" and "rmsse", those of the seasonal naive forecast, and of intervals "pinball" and the coverages.
+            "mase" and "rmsse", and "naive_mase" and "naive_rmsse" of the seasonal naive forecast. With intervals also
+            "pinball" and the coverages, such as "coverage_80".
         """
         names = ["mase", "naive_mase", "rmsse", "naive_rmsse"]
         means = {name: float(np.nanmean(getattr(self, name))) for name in names}
@@ -367,45 +377,47 @@ def backtest(
     coverages: Sequence[float] = (0.8, 0.9),
     n_jobs: int | None = None,
 ) -> Backtest:
-    """Forecast from several origins of a series, and compare with what came and with the seasonal naive forecast.
+    """Forecast from several past origins of a series, and compare with the rows that came.
+
+    An origin is the row where a forecast begins. The yardstick is the seasonal naive forecast, which repeats the last
+    season. Errors are scaled [1]_, and origins roll through the series [2]_.
 
     Parameters
     ----------
     estimator : object
-        A forecaster: ``fit(series)`` and ``forecast(n_steps)``, and ``forecast_interval`` if it has intervals. It is
-        cloned. Without `refit` its ``forecast`` has to take ``X``, the rows to go on from.
+        Forecaster with methods ``fit(series)`` and ``forecast(n_steps)``, and ``forecast_interval`` if it has
+        intervals. The estimator is cloned. Without `refit`, its ``forecast`` has to take ``X``, the rows to go on from.
     series : array-like, Series or frame of shape (n_samples,) or (n_samples, n_channels)
-        The series, in time order. Rows that are missing (nan, or left out by a regular index of pandas) count in no
-        error.
+        The series, in time order. Missing rows (nan, or left out by a regular index of pandas) count in no error.
     n_steps : int
-        Rows of a forecast.
+        Number of rows in a forecast.
     n_origins : int, default=5
-        Forecasts. The last one ends with the last row of the series.
+        Number of forecasts. The last forecast ends with the last row of the series.
     step : int, default=None
-        Rows from one origin to the next; None is `n_steps`.
+        Number of rows from one origin to the next; None is `n_steps`.
     refit : bool, default=False
-        Whether the estimator is fitted at each origin, or at the first alone. `DopamineESNForecaster` then forecasts
-        from all of them at once.
+        Whether to fit the estimator at each origin. With False, it is fitted at the first origin only, and reads the
+        later rows without learning from them. `DopamineESNForecaster` then forecasts from all origins at once.
     exog : array-like of shape (n_samples, n_covariates), default=None
         Covariates of the rows of the series, for an estimator that takes them.
     season : int, default=1
-        Rows of a season, for the naive forecast and for the units of errors; 1 repeats the last row.
+        Number of rows in a season, for the naive forecast and for the units of errors. 1 repeats the last row.
     coverages : float or sequence of float, default=(0.8, 0.9)
-        Share of the rows that intervals are to hold; empty for no intervals.
+        Share of the rows that intervals are to hold, in (0, 1). Empty for no intervals.
     n_jobs : int, default=None
         Processes in which the estimator is fitted, with `refit`; None is one, unless a joblib context says otherwise.
 
     Returns
     -------
     backtest : Backtest
-        The forecasts and what came; ``summary()`` has the mean errors.
+        The forecasts and the rows that came; ``summary()`` has the mean errors.
 
     Raises
     ------
     ValueError
         If a count is not a positive integer, or the series is too short.
     TypeError
-        If the estimator does not forecast, or not from given rows where `refit` is false.
+        If the estimator cannot forecast, or cannot forecast from given rows and `refit` is False.
 
     References
     ----------

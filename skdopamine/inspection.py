@@ -1,4 +1,4 @@
-"""Displays of training, forecasts, backtests and searches; they need matplotlib, which the extra ``plot`` installs."""
+"""Plots of training, forecasts, backtests and searches. They need matplotlib, which the extra ``plot`` installs."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,18 +25,20 @@ N_COLUMNS = 3  # of small multiples
 
 
 class TrainingDisplay:
-    """Loss, learning rate and reward prediction error over the epochs of a fit.
+    """Plot of loss, learning rate and reward prediction error over the epochs of a fit.
+
+    The reward prediction error (RPE) is by how much the last update lowered the loss on the next rows.
 
     Parameters
     ----------
     loss : array-like of shape (n_epochs,)
-        Training loss.
+        Training loss of each epoch.
     learning_rate : array-like of shape (n_epochs,)
         Learning rate at the end of each epoch.
     reward_prediction_error : array-like of shape (n_epochs,)
         Mean reward prediction error of each epoch, positive where the loss fell.
     validation_loss : array-like of shape (n_judged_epochs,), default=None
-        Loss on rows that are not learnt from, dashed; of the folds where there are any.
+        Loss on rows that training does not learn from, those of the folds if there are folds. It is drawn dashed.
     estimator_name : str, default=None
         Name for the legend.
 
@@ -45,9 +47,9 @@ class TrainingDisplay:
     axes_ : ndarray of shape (3,)
         Axes of loss, learning rate and reward prediction error.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure that holds the axes.
     lines_ : list of matplotlib Line2D
-        The three curves, and that of the validation loss if there is one.
+        The three curves, and the curve of the validation loss if there is one.
 
     See Also
     --------
@@ -83,16 +85,16 @@ class TrainingDisplay:
     def from_estimator(
         cls, estimator: Any, *, axes: Sequence[Any] | None = None, name: str | None = None, **kwargs: Any
     ) -> Self:
-        """Plot the traces of a fitted estimator of this package.
+        """Plot the curves of a fitted estimator of this package.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted; of a pipeline pass the last step, ``pipeline[-1]``.
+            Fitted estimator. For a pipeline, pass the last step, ``pipeline[-1]``.
         axes : sequence of three matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on; None makes new axes.
         name : str, default=None
-            Name for the legend; None is that of the class.
+            Name for the legend; None is the name of the class.
         **kwargs : dict
             Passed on to matplotlib's ``plot``.
 
@@ -104,15 +106,15 @@ class TrainingDisplay:
         Raises
         ------
         TypeError
-            If the estimator has no traces.
+            If the estimator has no curves of training.
         """
         if not hasattr(type(estimator), "fit"):
             raise TypeError(f"estimator must be an estimator, got {estimator!r}.")
         check_is_fitted(estimator)
         if not hasattr(estimator, "reward_prediction_error_curve_"):
             raise TypeError(
-                f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}; of a "
-                "pipeline pass the last step."
+                f"estimator must have the traces of a fit by perturbation, got {type(estimator).__name__}; for "
+                "a pipeline, pass the last step."
             )
         validation = getattr(estimator, "validation_loss_curve_", None)
         if validation is not None and estimator.best_loss_ is None:  # rows held back are those of the last fit alone
@@ -132,7 +134,7 @@ class TrainingDisplay:
         Parameters
         ----------
         axes : sequence of three matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on; None makes new axes.
         name : str, default=None
             Name for the legend; None is `estimator_name`.
         **kwargs : dict
@@ -171,38 +173,38 @@ class TrainingDisplay:
 
 
 class ForecastDisplay:
-    """A series and its forecast, with the interval and what came after.
+    """Plot of a series and its forecast, with intervals and the rows that came.
 
     Parameters
     ----------
     history : array-like of shape (n_history,)
-        The rows before the forecast, of one channel.
+        Rows before the forecast, of one channel.
     forecast : array-like of shape (n_steps,)
-        The rows that were forecast.
+        Forecast rows.
     lower, upper : array-like of shape (n_steps,) or (n_steps, n_coverages), default=None
-        Ends of the interval, or of several, which are drawn as a fan.
+        Ends of the interval, or of several intervals, which are drawn as a fan.
     truth : array-like of shape (n_rows,), default=None
-        The rows that came.
+        Rows that came.
     times : array-like of shape (n_history + n_steps,), default=None
-        When the rows were, and will be; None counts the steps, 0 being the last row before the forecast.
+        Times of the history and of the forecast. None counts the steps, 0 being the last row before the forecast.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes of the plot.
     figure_ : matplotlib Figure
-        Figure that holds it.
+        Figure that holds the axes.
     lines_ : list of matplotlib Line2D
-        History, truth where there is one, and forecast.
+        Lines of the history, of the truth if there is one, and of the forecast.
     band_ : matplotlib FillBetweenPolyCollection or None
-        The interval, the widest of several.
+        The interval, or the widest of several.
     bands_ : list of matplotlib FillBetweenPolyCollection
         All intervals, the widest first.
 
     See Also
     --------
-    ForecastDisplay.from_estimator : Forecast with a fitted estimator and plot it.
-    PanelForecastDisplay : The same of many series, side by side.
+    ForecastDisplay.from_estimator : Forecast with a fitted estimator and plot the forecast.
+    PanelForecastDisplay : Plot many series, side by side.
 
     Examples
     --------
@@ -247,30 +249,30 @@ class ForecastDisplay:
         exog: Any = None,
         ax: Any = None,
     ) -> Self:
-        """Forecast with a fitted `DopamineESNForecaster` and plot it.
+        """Forecast with a fitted `DopamineESNForecaster` and plot the forecast.
 
         Parameters
         ----------
         estimator : DopamineESNForecaster
-            Fitted to a series, or to many.
+            Forecaster that is fitted to a series, or to many.
         history : array-like, Series or frame of shape (n_history, n_channels) or (n_history,), list or dict
-            The rows up to the last of `fit` and `partial_fit`, as many as are to be shown; at most four times `n_steps`
-            of them are. Where `history` and the rows of `fit` were of pandas with dates, the axis shows them. Many
-            series are in such a container as in `fit`.
+            Rows up to the last row of `fit` and `partial_fit`. The plot shows at most four times `n_steps` of them. The
+            axis shows dates if `history` and the rows of `fit` were of pandas with dates. For many series pass a
+            container as in `fit`.
         n_steps : int
-            Rows to forecast.
+            Number of rows to forecast.
         truth : array-like of shape (n_rows, n_channels) or (n_rows,), list or dict, default=None
-            The rows that came, as `history`.
+            Rows that came, in a container like that of `history`.
         coverage : float, list of float or None, default=0.9
-            Share of the rows that the interval is to hold, or several for a fan; None draws no interval.
+            Share of the rows that the interval is to hold. A list draws a fan of intervals; None draws no interval.
         channel : int, default=0
-            Which channel to show.
+            Number of the channel to show.
         series : object, default=None
-            Which of many series to show: its name or, in a list, its number. Of one series it has to be None.
+            Which of many series to show: its name or, in a list, its number. For one series it has to be None.
         exog : array-like of shape (n_steps, n_covariates), default=None
             Covariates of the rows to come, as for `forecast`.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on; None makes new axes.
 
         Returns
         -------
@@ -293,7 +295,7 @@ class ForecastDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on; None makes new axes.
 
         Returns
         -------
@@ -326,24 +328,24 @@ class ForecastDisplay:
 
 
 class PanelForecastDisplay:
-    """Forecasts of many series as small multiples, each with its own axes.
+    """Plot of forecasts of many series as small multiples, each series on its own axes.
 
     Parameters
     ----------
     displays : dict of ForecastDisplay
-        What is drawn of each series, by its name.
+        The display of each series, by the name of the series.
 
     Attributes
     ----------
     axes_ : ndarray of shape (n_series,)
-        Axes of each series, whose titles are the names.
+        Axes of each series. The titles are the names of the series.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure that holds the axes.
 
     See Also
     --------
-    PanelForecastDisplay.from_estimator : Forecast with a fitted estimator and plot it.
-    ForecastDisplay : The same of one series.
+    PanelForecastDisplay.from_estimator : Forecast with a fitted estimator and plot the forecasts.
+    ForecastDisplay : Plot one series.
 
     Examples
     --------
@@ -379,23 +381,23 @@ class PanelForecastDisplay:
         Parameters
         ----------
         estimator : DopamineESNForecaster
-            Fitted to many series.
+            Forecaster that is fitted to many series.
         history : list, dict or frame
-            The rows up to the last of `fit` and `partial_fit`, in such a container as in `fit`.
+            Rows up to the last row of `fit` and `partial_fit`, in a container as in `fit`.
         n_steps : int
-            Rows to forecast.
+            Number of rows to forecast.
         truth : list, dict or frame, default=None
-            The rows that came, of each series that is shown.
+            Rows that came, for each series that is shown.
         coverage : float, list of float or None, default=0.9
-            Share of the rows that the interval is to hold, or several for a fan; None draws no interval.
+            Share of the rows that the interval is to hold. A list draws a fan of intervals; None draws no interval.
         channel : int, default=0
-            Which channel to show.
+            Number of the channel to show.
         series : sequence of object, default=None
-            Which series to show: their names or, in a list, their numbers. None shows the first six.
+            Series to show: their names or, in a list, their numbers. None shows the first six.
         exog : array-like of shape (n_steps, n_covariates), list or dict, default=None
             Covariates of the rows to come, as for `forecast`.
         axes : sequence of matplotlib Axes, default=None
-            One for each series that is shown; None makes new ones.
+            One for each series that is shown; None makes new axes.
 
         Returns
         -------
@@ -407,7 +409,7 @@ class PanelForecastDisplay:
         TypeError
             If the estimator does not forecast.
         ValueError
-            If it was fitted to one series, or there is no such series or channel.
+            If the estimator was fitted to one series, or there is no such series or channel.
         """
         looks = _Looks.of(estimator, history, n_steps, truth, coverage, exog)
         if None in looks.forecast:
@@ -426,7 +428,7 @@ class PanelForecastDisplay:
         Parameters
         ----------
         axes : sequence of matplotlib Axes, default=None
-            One for each series; None makes new ones.
+            One for each series; None makes new axes.
 
         Returns
         -------
@@ -448,12 +450,14 @@ class PanelForecastDisplay:
 
 
 class BacktestDisplay:
-    """Errors of a backtest by step, beside the seasonal naive forecast's, and the share that intervals held.
+    """Plot of the errors of a backtest by step, and of the share of rows that the intervals held.
+
+    The errors stand beside those of the seasonal naive forecast, which repeats the last season.
 
     Parameters
     ----------
     mase, naive_mase : array-like of shape (n_steps,)
-        Mean absolute scaled errors of the forecasts and of the seasonal naive ones.
+        Mean absolute scaled errors of the forecasts and of the seasonal naive forecasts.
     coverage : array-like of shape (n_steps, n_coverages), default=None
         Share of the rows that lay within the intervals; None for a backtest without intervals.
     coverages : sequence of float, default=()
@@ -466,14 +470,13 @@ class BacktestDisplay:
     axes_ : ndarray of shape (1,) or (2,)
         Axes of the errors and, with intervals, of the coverage.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure that holds the axes.
     lines_ : list of matplotlib Line2D
-        Errors of the forecasts and of the naive ones, and the coverage of each interval.
+        Errors of the forecasts and of the naive forecasts, and the coverage of each interval.
 
     See Also
     --------
-    BacktestDisplay.from_backtest : Plot a backtest.
-    skdopamine.evaluation.backtest : Makes one.
+    BacktestDisplay.from_backtest : Plot a backtest. skdopamine.evaluation.backtest : Makes a backtest.
 
     Examples
     --------
@@ -505,16 +508,16 @@ class BacktestDisplay:
 
     @classmethod
     def from_backtest(cls, result: Any, *, name: str = "Forecast", axes: Any = None) -> Self:
-        """Plot what `skdopamine.evaluation.backtest` has found.
+        """Plot a result of `skdopamine.evaluation.backtest`.
 
         Parameters
         ----------
         result : Backtest
-            What it has found.
+            Result to plot.
         name : str, default="Forecast"
             Name of the forecasts in the legend.
         axes : sequence of matplotlib Axes, default=None
-            One for errors and, with intervals, one for the coverage; None makes new ones.
+            One for errors and, with intervals, one for the coverage; None makes new axes.
 
         Returns
         -------
@@ -543,7 +546,7 @@ class BacktestDisplay:
         Parameters
         ----------
         axes : sequence of matplotlib Axes, default=None
-            One for errors and, with intervals, one for the coverage; None makes new ones.
+            One for errors and, with intervals, one for the coverage; None makes new axes.
 
         Returns
         -------
@@ -570,14 +573,14 @@ class BacktestDisplay:
 
 
 class PerturbationScaleDisplay:
-    """Score of a search over the size of the perturbation.
+    """Plot of the scores of a search over `perturbation_scale`, the size of the noise that training adds.
 
     Parameters
     ----------
     scales : array-like of shape (n_scales,)
         The sizes, increasing.
     mean_scores, std_scores : array-like of shape (n_scales,)
-        Mean score over the splits and its standard deviation.
+        Mean score over the splits, and its standard deviation.
     score_name : str, default="Score"
         Label of the scores.
 
@@ -586,11 +589,11 @@ class PerturbationScaleDisplay:
     ax_ : matplotlib Axes
         Axes of the plot.
     figure_ : matplotlib Figure
-        Figure that holds it.
+        Figure that holds the axes.
     line_ : matplotlib Line2D
         The mean scores.
     band_ : matplotlib FillBetweenPolyCollection
-        One standard deviation around them.
+        One standard deviation around the mean scores.
 
     See Also
     --------
@@ -619,18 +622,20 @@ class PerturbationScaleDisplay:
     def from_cv_results(
         cls, cv_results: Mapping[str, Any], *, param_name: str | None = None, scorer: str = "score", ax: Any = None
     ) -> Self:
-        """Plot the `cv_results_` of a search; where other parameters vary too, the best of each scale is shown.
+        """Plot the `cv_results_` of a search.
+
+        If other parameters vary too, the plot shows the best score of each size.
 
         Parameters
         ----------
         cv_results : dict
-            Attribute `cv_results_` of `GridSearchCV`, `RandomizedSearchCV` and the like.
+            Attribute `cv_results_` of `GridSearchCV`, `RandomizedSearchCV` and similar searches.
         param_name : str, default=None
-            Full name of the parameter; None is the one that ends with ``perturbation_scale``.
+            Full name of the parameter. None takes the parameter whose name ends with ``perturbation_scale``.
         scorer : str, default="score"
             Which scorer to show, if the search used several.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on; None makes new axes.
 
         Returns
         -------
@@ -677,7 +682,7 @@ class PerturbationScaleDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+            Axes to draw on; None makes new axes.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Windows of a series, as rows that any scikit-learn estimator can be fitted to."""
+"""Windows of a series, as rows for any scikit-learn estimator."""
 
 from typing import Any
 
@@ -11,30 +11,31 @@ __all__ = ["make_windows"]
 
 
 def make_windows(series: Any, n_lags: int, horizon: int = 1) -> tuple[Array, Array]:
-    """Cut a series into windows of past rows and the rows that follow each.
+    """Cut a series into windows of past rows, each with the rows that follow it.
 
-    Nothing is copied: both results are read-only views of the series.
+    Nothing is copied: both results are read-only views of the series. If the series is not contiguous in memory, they
+    are views of a copy.
 
     Parameters
     ----------
     series : array-like of shape (n,) or (n, n_channels)
         Values in time order.
     n_lags : int
-        Rows in a window.
+        Number of rows in a window.
     horizon : int, default=1
-        Rows to be predicted after it.
+        Number of rows to predict after each window.
 
     Returns
     -------
     X : ndarray of shape (n - n_lags - horizon + 1, n_lags * n_channels)
-        One window a row, the oldest value first; the channels of one time stand side by side.
+        One window per row, the oldest value first. The channels of one time stand side by side.
     y : ndarray of shape (n_windows,) or (n_windows, horizon * n_channels)
-        The values after it, in the same order; one-dimensional for one channel and one step.
+        The values after each window, in the same order. One-dimensional for one channel and one step.
 
     Raises
     ------
     ValueError
-        If the series is too short, has no or more than two dimensions, or a count is not a positive integer.
+        If the series is too short, or has no dimension or more than two. If a count is not a positive integer.
 
     Examples
     --------

@@ -18,29 +18,35 @@ class ForecastingESN(OutlookESN):
     """What a forecaster offers beside predictions one step ahead."""
 
     def forecast(self, n_steps: int, X: Any = None, *, exog: Any = None) -> Any:
-        """Forecast rows by feeding predictions back.
+        """Forecast the next rows, by feeding predictions back.
 
         Parameters
         ----------
         n_steps : int
-            Rows to forecast.
+            Number of rows to forecast.
         X : array-like, Series or frame of shape (n_samples, n_channels) or (1, n_features_in_), default=None
-            Rows, or one window, to read first, from the zero state; None goes on after the last row of X that was
-            learnt from, even where its target was given. Give at least as many as the longest of `lags_`; missing
-            earlier rows are taken to be the mean. Many series, as in `fit`, may be others than those. After a
-            fit of one series all are counted in its units. After a fit of many, those of a name in a dict or a frame
-            that `fit` has seen are counted in their units, and others in units of their own rows.
+            Rows, or one window, to read first, from the zero state. None goes on after the last row of X that `fit` or
+            `partial_fit` has read, even if its target was given. Give at least as many rows as the longest of `lags_`;
+            missing earlier rows are taken to be the mean.
+
+            Many series, as in `fit`, may be others than those of `fit`. After a fit of one series, all are counted in
+            its units. After a fit of many, a series with a name (in a dict or a frame) that `fit` has seen keeps its
+            units. Other series are counted in units of the rows given here.
         exog : array-like of shape (n_steps, n_covariates), default=None
-            Covariates of the rows to come, where `fit` had any; with X, those of its rows and then of the rows to come.
-            They go by label or by position, as in `fit`; where the index of X does not tell how it goes on, the rows to
-            come are those of the labels that follow. Of many series these are in such a container, or one table.
+            Covariates of the rows to come, if `fit` had covariates. With X, covariates of its rows and then of the rows
+            to come. They are matched by label or by position, as in `fit`. If the index of X does not show how it goes
+            on, the rows to come are those of the labels that follow. For many series pass a container like X, or one
+            table.
 
         Returns
         -------
         path : ndarray of shape (n_steps,) or (n_steps, n_channels), Series or frame
-            The rows that follow. An array is one-dimensional where the targets of `fit` were. Of a series of pandas or
-            polars it is a Series or a frame, as the rows were, with the names of the channels; the index of pandas goes
-            on, or counts the steps where it has no regular step. Of many series it is the container that they came in.
+            The forecast, in the container of the rows.
+
+            * An array, one-dimensional if the targets of `fit` were.
+            * For pandas or polars a Series or a frame, with the names of the channels. The index of pandas goes on; it
+              counts the steps if it has no regular step.
+            * For many series a container like theirs.
 
         Raises
         ------
@@ -52,23 +58,28 @@ class ForecastingESN(OutlookESN):
         return origin.given_back(origin.centre[..., None], None, lambda path: path[..., 0])
 
     def forecast_interval(self, n_steps: int, coverage: Any = 0.9, X: Any = None, *, exog: Any = None) -> Any:
-        """Forecast intervals, each step's by itself.
+        """Forecast intervals, for each step by itself.
 
-        As `predict_interval`, from the errors of closed loops in rows that the readout has not learnt from, the last
-        4,000 at most; in fewer than 400 rows, by readouts of the rows before each of four pieces of the second half.
-        They are counted in units of the spread of the 24 rows before, as restless times are harder to forecast [1]_ or,
-        with a season and X=None, in units of the errors at that time of the season, one step ahead and of loops, and
-        lately; a season of more than 24 rows may turn out to be one of a part of it, as a week is of a day. Where
-        many loops have room side by side, errors above and below are told apart. Where few have, errors of steps nearby
-        are pooled, each in units of its step's, and intervals are wider, as loops that overlap are worth less;
-        `forecast_interval` warns below two. Beyond the longest loops intervals widen with the root of the steps.
+        An interval is as wide as the errors of closed loops were on rows that the readout has not learnt from. These
+        are at most the last 4,000 rows. With fewer than 400 rows, the second half is cut into four pieces, and readouts
+        of the rows before each piece forecast it. Errors are counted in units that follow the series:
+
+        * without a season, or with `X`, the spread of the 24 rows before, as restless times are harder to forecast
+          [1]_.
+        * with a season and X=None, the errors at that time of the season, one step ahead and of loops, and the latest
+          errors. A season of more than 24 rows may turn out to be one of a part of it, as a week is of a day.
+
+        Errors above and below count separately if many loops have room side by side. If few have, errors of nearby
+        steps are pooled, each in units of its step's errors. The intervals are then wider, as loops that overlap are
+        worth less. `forecast_interval` warns if fewer than two loops have room. Beyond the longest loops, intervals
+        widen with the root of the steps.
 
         Parameters
         ----------
         n_steps : int
-            Rows to forecast.
+            Number of rows to forecast.
         coverage : float or list of float, default=0.9
-            Share of the rows that an interval is to hold, in (0, 1); several for several intervals.
+            Share of the rows that an interval is to hold, in (0, 1). A list gives several intervals.
         X : array-like, Series or frame of shape (n_samples, n_channels), default=None
             Rows to read first, as for `forecast`.
         exog : array-like of shape (n_steps, n_covariates), default=None
@@ -77,8 +88,9 @@ class ForecastingESN(OutlookESN):
         Returns
         -------
         lower, upper : ndarray of shape (n_steps,) or (n_steps, n_channels)
-            Ends of the intervals, with a last axis for several coverages. Of a series of pandas or polars this is one
-            frame instead, with columns such as "lower_90" and "upper_90", of several channels "name_lower_90".
+            Ends of the intervals, with a last axis for several coverages. For a series of pandas or polars, one frame
+            instead, with columns such as "lower_90" and "upper_90". With several channels the columns are
+            "name_lower_90" and so on.
 
         Raises
         ------
@@ -105,14 +117,16 @@ class ForecastingESN(OutlookESN):
     def forecast_quantiles(
         self, n_steps: int, quantiles: Any = (0.1, 0.5, 0.9), X: Any = None, *, exog: Any = None
     ) -> Any:
-        """Forecast quantiles of each step by itself, from the errors that `forecast_interval` is made of.
+        """Forecast quantiles, for each step by itself.
+
+        They come from the same errors as the intervals of `forecast_interval`.
 
         Parameters
         ----------
         n_steps : int
-            Rows to forecast.
+            Number of rows to forecast.
         quantiles : float or list of float, default=(0.1, 0.5, 0.9)
-            Share of the rows that are to lie below, in (0, 1).
+            Share of the rows that is to lie below each quantile, in (0, 1).
         X : array-like, Series or frame of shape (n_samples, n_channels), default=None
             Rows to read first, as for `forecast`.
         exog : array-like of shape (n_steps, n_covariates), default=None
@@ -121,8 +135,8 @@ class ForecastingESN(OutlookESN):
         Returns
         -------
         values : ndarray of shape (n_steps, n_quantiles) or (n_steps, n_channels, n_quantiles)
-            The quantiles, without the last axis if `quantiles` is a number. Of a series of pandas or polars this is a
-            frame with columns such as "q0.1", of several channels "name_q0.1".
+            The quantiles, without the last axis if `quantiles` is a number. For a series of pandas or polars, a frame
+            with columns such as "q0.1", with several channels "name_q0.1".
 
         Raises
         ------
@@ -148,31 +162,30 @@ class ForecastingESN(OutlookESN):
     def sample_paths(
         self, n_steps: int, n_paths: int = 100, X: Any = None, *, exog: Any = None, random_state: Any = None
     ) -> Any:
-        """Draw paths that the series may take: the forecast, and the errors of a whole closed loop for each.
+        """Draw paths that the series may take, for sums and other functions of several steps.
 
-        Unlike quantiles, paths show what steps do together, as for the sum of a week. Each path adds the errors of one
-        loop over rows held back, drawn at random. Where few loops have room side by side, errors may have either sign,
-        and are stretched as those of Student's distribution.
+        Each path is the forecast plus the errors of one whole closed loop over rows held back, drawn at random. So
+        paths show what steps do together, as for the sum of a week, which quantiles of each step cannot. If few loops
+        have room side by side, errors get a random sign, and are stretched by Student's distribution.
 
         Parameters
         ----------
         n_steps : int
-            Rows to forecast.
+            Number of rows to forecast.
         n_paths : int, default=100
-            Paths to draw.
+            Number of paths to draw.
         X : array-like, Series or frame of shape (n_samples, n_channels), default=None
             Rows to read first, as for `forecast`.
         exog : array-like of shape (n_steps, n_covariates), default=None
             Covariates, as for `forecast`.
         random_state : int, RandomState instance or None, default=None
-            Determines which errors are drawn; None takes the seed of the estimator, so that paths are the same in each
-            call.
+            Seed of the draws. None takes the seed of the estimator, so that each call draws the same paths.
 
         Returns
         -------
         paths : ndarray of shape (n_paths, n_steps) or (n_paths, n_steps, n_channels)
-            The paths. Of a series of pandas or polars this is a frame with a row for each step and columns such as
-            "path_0", of several channels "name_path_0".
+            The paths. For a series of pandas or polars, a frame with a row for each step and columns such as "path_0",
+            with several channels "name_path_0".
 
         Raises
         ------

@@ -31,31 +31,33 @@ MOST_UNITS = 2**15  # there is a matrix of units by units
 class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     """Echo-state network that tunes itself on its own forecasts, without backpropagation.
 
-    A fixed random recurrent network, the reservoir, reads the series; a ridge readout of its state, and of the last
-    rows themselves, predicts the next row [1]_. What decides whether predictions that are fed back stay good is the
-    reservoir's gains: spectral radius, leak rate, scalings and penalties. They are perturbed, and the error of the
-    closed loop on the last quarter of the rows decides which to keep [2]_.
+    A reservoir, a fixed random recurrent network, reads the series. A readout, a ridge regression on the reservoir's
+    state and on the last rows themselves, predicts the next row [1]_. A forecast feeds predictions back as inputs: this
+    is a closed loop. Whether a closed loop stays good depends on the gains of the network: spectral radius, leak rate,
+    scalings and penalties. Training perturbs the gains, and keeps those with the smaller error of closed loops on the
+    last quarter of the rows [2]_.
 
     Parameters
     ----------
     n_units : int, default=300
-        Units of the reservoir, or of each where several are averaged (Notes).
+        Number of units in the reservoir, or in each where several are averaged (Notes).
     n_channels : int, default=1
-        Values that were measured at one time: a row of X has ``n_lags * n_channels`` columns. With ``stateful=True``
-        it is ignored: every column is a channel.
+        Number of values that were measured at one time. A row of X has ``n_lags * n_channels`` columns. With
+        ``stateful=True`` it is ignored: every column is a channel.
     stateful : bool, default=False
-        Whether the rows of X are consecutive times of a series, or of many, and not independent windows.
-        Cross-validation must then be without a gap, unless an index of pandas tells of it: the predicted rows follow
-        directly after the rows of `fit`.
+        Whether the rows of X are consecutive times of a series, or of many. With False they are independent windows.
+        With True, `predict` takes the rows that follow directly after the rows of `fit`. Cross-validation must then be
+        without a gap, unless an index of pandas shows the gap.
     horizon : int or "auto", default="auto"
-        Steps of the closed loop that training judges by, with ``stateful=True``; "auto" is 200, or a third of the rows
-        held back if that is less.
+        Number of steps of the closed loop that training is judged by, with ``stateful=True``. "auto" is 200, or a third
+        of the rows held back if that is less.
     spectral_radius : float, default=0.4
-        Largest absolute eigenvalue of the recurrent weights. This and the other gains are where tuning begins.
+        Largest absolute eigenvalue of the recurrent weights. Tuning begins from this value and the other gains given
+        here.
     leak_rate : float, default=0.99
         Share of a unit's state that is renewed in one step, in (0, 1].
     input_scaling : float, default=0.1
-        Scale of the input weights; inputs are standardised.
+        Scale of the input weights. Inputs are standardised.
     bias_scaling : float, default=1.0
         Scale of the units' biases.
     ridge : float, default=1e-10
@@ -63,106 +65,138 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     lag_ridge : float, default=1e-9
         Penalty of the readout's weights for past rows, per row.
     readout_lags : int, list of int or "auto", default="auto"
-        Past rows that the readout sees beside the reservoir: the last ones, as many as this, or those that lie so far
-        back, 0 being the last; "auto" is as many as hold 50 values, of a series at most an eighth of its rows, and with
-        ``stateful=True`` three rows one season before the next row for each season.
+        Past rows that the readout sees beside the reservoir:
+
+        * "auto": the last rows, as many as hold 50 values, and of a series at most an eighth of its rows. With
+          ``stateful=True``, also three rows around one season before the next row, for each season.
+        * An int: that many last rows.
+        * A list: rows by how far back they lie, 0 being the last.
     season : "auto", int, list of int or None, default="auto"
-        Rows of a season, or of several, with ``stateful=True``; "auto" is the clear peak of the autocorrelation, which
-        two and a half seasons are enough for; None is no season.
+        Number of rows in a season, with ``stateful=True``:
+
+        * "auto": the clear peak of the autocorrelation, if there is one; two and a half seasons of rows are enough.
+        * An int or a list: one season or several.
+        * None: no season.
     difference : {"auto", 0, 1}, default="auto"
-        Whether, with ``stateful=True``, the network reads and predicts the rows (0), or their differences to one season
-        before or, without a season, to the row before (1). "auto" lets closed loops held back decide, where gains are
-        trained; rows otherwise.
+        Whether the network reads and predicts differences, with ``stateful=True``:
+
+        * 0: it reads the rows themselves.
+        * 1: it reads their differences to one season before or, without a season, to the row before.
+        * "auto": closed loops on rows held back decide, if gains are trained and `loss` is no callable. Otherwise it
+          reads rows.
     bounds : None or pair (low, high), default=None
-        Values between which predictions of the next row, forecasts and intervals are held: each a number, one for each
-        channel, or None for what the rows say (Notes). Sales are never negative: ``bounds=(0, None)``.
+        Limits for predictions of the next row, forecasts and intervals. Sales are never negative: ``bounds=(0, None)``.
+        Each limit is a number, one number for each channel, or None. None leaves the limit to the data (Notes).
     reservoir_connectivity : float or "auto", default="auto"
-        Share of the recurrent links that exist, in (0, 1]; "auto" is ten links a unit.
+        Share of the recurrent links that exist, in (0, 1]. "auto" is ten links per unit.
     state_noise : float, default=0.0
         Standard deviation of Gaussian noise on the units while the readout is learnt.
     washout : int or "auto", default="auto"
-        First rows, with ``stateful=True``, that are read but not learnt from by `fit`; "auto" is a tenth of the rows,
-        at most 100, and at least the longest lag.
+        Number of first rows that `fit` reads but does not learn from, with ``stateful=True``. "auto" is a tenth of the
+        rows, at most 100, and at least the longest lag.
     trainable : str or tuple of str, default=("gains",)
-        What is trained besides the ridge readout: any of "gains", "recurrent" (all weights of the reservoir, by the
-        squared error one step ahead of the ridge readout that is best for them, whatever the loss) and "readout" (by
-        `loss`), in this order; () is a plain echo-state network.
+        What training changes beside the ridge readout, in this order:
+
+        * "gains": the gains, by the loss of closed loops.
+        * "recurrent": all weights of the reservoir. They are judged by the squared error one step ahead of the ridge
+          readout that is best for them, whatever `loss` is.
+        * "readout": the readout, by `loss`.
+        * (): nothing, a plain echo-state network.
     loss : str or callable, default="squared_error"
-        What training minimises: "squared_error", "absolute_error", "huber", "pinball", or a callable
-        ``loss(y_true, y_pred)`` that returns one value per row, or one number, and is slower. With "absolute_error" and
-        "huber" the ridge readout is robust (Notes); with the others it minimises squares all the same, and "readout"
-        trains it further.
+        Loss that training minimises:
+
+        * "squared_error": squared error.
+        * "absolute_error", "huber": errors count less than squared, so outliers do less harm. The ridge readout is
+          robust, too (Notes).
+        * "pinball": the loss of the quantile `quantile`.
+        * A callable ``loss(y_true, y_pred)`` that returns one value per row, or one number. It is slower.
+
+        With "pinball" and a callable, the ridge readout still minimises squares; trainable="readout" then trains it by
+        the loss.
     quantile : float, default=0.5
-        Quantile of loss="pinball", in (0, 1); `fit` warns of another with another loss.
+        Quantile of loss="pinball", in (0, 1). `fit` warns if it is set with another loss.
     perturbation_scale : float or "auto", default="auto"
-        Size sigma of the perturbation. "auto" is 0.5 for gains, in units of half a power of e or more, shrinking from
-        one update to the next, and 0.01 for the readout; "recurrent" needs none.
+        Size of the noise that training adds. "auto" is
+
+        * 0.5 for gains, and smaller from one update to the next. A unit is a factor of ``e ** 0.5`` to ``e ** 2``,
+          depending on the gain.
+        * 0.01 for the readout.
+
+        "recurrent" needs no noise.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations of an update; "auto" is 5 for gains and 16 for the readout.
+        Number of antithetic pairs in an update: the same noise, once added and once subtracted. "auto" is 5 for gains
+        and 16 for the readout.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
-        Whether the reward prediction error moves the rate, or it stays constant, or falls as
-        ``learning_rate_init / update ** power_t``.
+        How the learning rate changes:
+
+        * "dopamine": the reward prediction error (RPE), by how much an update turned out better or worse than expected,
+          raises and lowers the rate.
+        * "constant": the rate stays at `learning_rate_init`.
+        * "invscaling": the rate falls as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float or "auto", default="auto"
-        Start of the learning rate; "auto" is 1 for gains, a full step to the mean of the best, and 0.003 for weights.
+        Learning rate at the start. "auto" is 1 for gains, a full step to the mean of the best, and 0.003 for weights.
     power_t : float, default=0.5
-        Exponent of "invscaling".
+        Exponent of learning_rate="invscaling".
     momentum : float, default=0.9
-        Decay of the running mean of the credit of weights, in [0, 1).
+        Decay of the running mean of the credit of weights, in [0, 1). The credit tells how far each weight should move.
     max_iter : int, default=200
-        Most epochs, for weights. Gains have up to 16 updates, more in proportion from 200 on, and at most `max_iter`.
+        Maximum number of epochs, for weights. Gains have up to 16 updates, in proportion more for `max_iter` above 200,
+        and at most `max_iter`.
     validation_fraction : float, default=0.25
-        Share of the rows, the last ones and 4,000 at most, that training is judged on, in (0, 1). The final readout
-        learns from all.
+        Share of the rows that training is judged on, in (0, 1): the last rows, and at most 4,000. The final readout
+        learns from all rows.
     tol : float, default=1e-4
-        Least improvement of the loss that counts.
+        Smallest improvement of the loss that counts.
     n_iter_no_change : int or np.inf, default=10
-        Epochs without improvement by `tol` after which training stops; np.inf for never.
+        Number of epochs without improvement by `tol` after which training stops; np.inf for never.
     random_state : int, RandomState instance or None, default=None
-        Determines the reservoir and the perturbations.
+        Seed of the reservoir and the perturbations.
     verbose : bool or int, default=False
-        Whether to print one line an epoch.
+        Whether to print one line per epoch.
 
     Attributes
     ----------
     gains_ : dict of str to float
         The gains in use.
     base_ : str
-        The simple forecast that the readout adds to and that its penalties shrink it to: "mean", "last value", "drift",
-        "seasonal naive", or "seasonal naive and last change".
+        The simple forecast that the readout adds to, and that its penalties shrink it to: "mean", "last value",
+        "drift", "seasonal naive", or "seasonal naive and last change".
     readout_ : ndarray of shape (n_features_out, n_outputs_)
-        Weights for units, past rows (each lag's channels together), products of two and three channels of the last row
-        where they help, and the constant, in standardised units. Those of several reservoirs stand one below the other.
+        Weights of the readout, in standardised units: for units, for past rows (each lag's channels together), for
+        products of channels, and for the constant. Products are of two and three channels of the last row, where these
+        help. The weights of several reservoirs stand one below the other.
     n_reservoirs_ : int
-        Reservoirs whose predictions, and paths that each feeds back by itself, are averaged: 1, or 5 where that pays.
+        Number of reservoirs whose predictions are averaged: 1, or 5 where that pays. In forecasts each reservoir feeds
+        its own path back, and the paths are averaged.
     lags_ : ndarray of int
-        Which past rows the readout sees, 0 being the last.
+        Past rows that the readout sees, 0 being the last.
     fitted_values_ : ndarray of shape (n_samples,) or (n_samples, n_outputs_), list or dict of them
-        With ``stateful=True``, what the fitted model predicts for each row of `fit` from the rows before, nan where
-        nothing is before; of targets of your own, for each target. `fit` has learnt from these rows: errors on later
-        ones are larger.
+        Predictions for each row of `fit` from the rows before, with ``stateful=True``; nan where nothing is before.
+        With targets of your own, predictions of each target. `fit` has learnt from these rows: errors on later rows are
+        larger.
     n_features_in_ : int
         Number of columns seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X had string names.
+        Names of the columns, if X has string names.
     n_outputs_ : int
         Number of target columns.
     n_iter_ : int
-        Epochs run by the last `fit`, at least 1.
+        Number of epochs of the last `fit`, at least 1.
     loss_ : float
-        Training loss of the last epoch: of gains the mean logarithm of the error, of weights the loss in units of that
-        of the ridge readout.
+        Training loss of the last epoch. For gains it is the mean logarithm of the error (of a callable the loss
+        itself). For weights it is the loss relative to the loss of the ridge readout.
     best_loss_ : float
-        Lowest loss of an epoch, of what was trained last.
+        Lowest loss of an epoch, in the stage that was trained last.
     loss_curve_ : list of float
         Loss of each epoch.
     learning_rate_ : float
-        Rate at the end.
+        Learning rate at the end.
     learning_rate_curve_ : list of float
-        Rate at the end of each epoch.
+        Learning rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
         Mean reward prediction error of each epoch: by how much the last update lowered the loss.
     n_evaluations_ : int
-        Loss evaluations spent, windows times perturbed or unperturbed reservoirs.
+        Loss evaluations spent: windows times perturbed or unperturbed reservoirs.
 
     See Also
     --------
@@ -171,56 +205,59 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     Notes
     -----
-    With ``stateful=False`` every row is read from the zero state, so that rows are independent. With ``stateful=True``
-    the state is carried from row to row; `predict` reads X as the rows that follow those of `fit`, and changes nothing.
-    With y the rows after those of X, or None, predictions can be fed back: see `forecast`.
+    **Windows or series.** With ``stateful=False`` the reservoir reads every row from the zero state, so rows are
+    independent. With ``stateful=True`` the state is carried from row to row. `predict` then reads X as the rows that
+    follow those of `fit`, and changes nothing. Predictions can be fed back if y is None, or holds the next row of each
+    row of X; see `forecast`.
 
-    Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held near the range of the
-    training rows, so that the loop cannot run away: they may leave it by .02 of its size and twice what later rows have
-    left the range of the first quarter by, at most by half of it; `forecast` warns where that was needed. Where the
-    network predicts differences, that range is of the differences. `bounds` are of the rows in any case: a forecast
-    from differences is cut to them in the end.
+    **Units and limits.** Inputs and targets are standardised inside, in a copy. Predictions that are fed back are held
+    near the range of the training rows, so that the loop cannot run away. They may leave the range by .02 of its size,
+    plus twice what later rows have left the range of the first quarter by. The most is half the range. `forecast` warns
+    where the limit was needed. Where the network predicts differences, the range is the range of the differences.
+    `bounds` are always limits of the rows: a forecast from differences is cut to them in the end.
 
-    On noisy series the readout has to shrink, and to what matters more than the network: of rows, to their mean or the
-    last one; of differences, to a drift, to the season before, or to that and the last change. Readouts of the rows
-    before several splits forecast the rows after each, and the base with the least root mean square error is taken,
-    whatever `loss` is, with gains as they are. In fewer than six seasons such loops can hardly tell, and the last base
-    named is taken, unless another halves the error. Tuned gains, which are those of rows or, with ``difference=1``, of
-    differences, have to do better on the same loops by more than a standard error.
+    **Simple forecast.** The readout adds to a simple forecast, its base (`base_`), and its penalties shrink it to the
+    base. On noisy series the choice of the base matters more than the network. For rows the base is their mean or the
+    last row. For differences it is a drift, the season before, or the season before and the last change. Readouts of
+    the rows before several splits forecast the rows after each split, with untuned gains. `fit` takes the base with the
+    smallest root mean square error, whatever `loss` is. With fewer than six seasons such loops can hardly tell. `fit`
+    then takes the season before and the last change, unless another base halves the error. Tuned gains must do better
+    on the same loops by more than a standard error. Tuning itself reads rows or, with ``difference=1``, differences.
 
-    Series without noise are followed as closely as rounding allows: where the error one step ahead is below 1e-4 of the
-    deviation, closed loops over rows held back choose how far to lower or raise both penalties, as `gains_` shows, and
-    whether the readout also sees products of channels of the last row; rows a season back, which make such loops
-    unstable, are left out unless `readout_lags` is given. Half of the loops choose, the others have to
-    agree by more than a standard error, and loops of the readout of all rows, too. It is then solved by the root of
-    the normal equations.
+    **Series without noise.** The readout follows them as closely as rounding allows. This applies if the error one step
+    ahead is below 1e-4 of the deviation. Closed loops over rows held back then choose how far to lower or raise both
+    penalties (see `gains_`). They also choose whether the readout sees products of channels of the last row. Rows a
+    season back make such loops unstable and are left out, unless `readout_lags` is given. Half of the loops choose. The
+    other half has to agree by more than a standard error, and so do loops of the readout of all rows. The readout is
+    then solved by the root of the normal equations.
 
-    Tuned gains make reservoirs far from linear, and their forecasts depend on what was drawn. So where such gains are
-    kept for one series with noise, four more reservoirs are drawn, and the mean of all five paths is forecast if it
-    does better on the loops held back than one path does on average, by more than a standard error and by 3 %, and no
-    worse than the first (`n_reservoirs_`). What follows `fit` then takes three to five times as long.
+    **Several reservoirs.** Tuned gains make reservoirs far from linear, and the forecasts then depend on the random
+    draw. So if tuned gains are kept for one series with noise, `fit` draws four more reservoirs. It forecasts the mean
+    of all five paths on two conditions. On the loops held back, the mean must beat the average path by more than a
+    standard error and by 3 %. It must also not be worse than the first reservoir alone by 3 % or more
+    (`n_reservoirs_`). Everything after `fit` then takes three to five times as long.
 
-    With ``loss="absolute_error"`` and "huber" rows weigh less the larger their errors are, by least squares again and
-    again: one over the error or, beyond 1.345 deviations, that over it, a deviation being that of the median of the
-    errors. Rows of `partial_fit` weigh by their errors before they are learnt from. Outliers are still read as inputs.
+    **Outliers.** With ``loss="absolute_error"`` and "huber", rows weigh less the larger their errors are, by repeated
+    least squares. With "absolute_error" the weight is one over the error. With "huber" this holds beyond 1.345
+    deviations only. The deviation is estimated from the median of the errors. Rows of `partial_fit` are weighed by
+    their errors before they are learnt from. Outliers are still read as inputs. A few values, at most one in fifty, may
+    be so far from all others that they alone would set the units. This is so if the deviation of all values is more
+    than thirty times the deviation of the others. `fit`, and a first `partial_fit`, read such values as the nearest of
+    the others, and warn.
 
-    A few values so far from all others that they alone would set the units (a deviation thirty times that of the rest,
-    which one in fifty at most are left out of) are read by `fit`, and by a first `partial_fit`, as the nearest of the
-    others, and warned of.
+    **Missing rows.** A missing row of a series is not learnt from, and the forecaster reads its own forecast in place
+    of the row. Before the first row it reads the mean. Rows that a regular index of pandas leaves out are missing, too,
+    also between `fit` and the rows that follow, up to 10,000. Weekdays that never occur in three weeks or more are not
+    missing. Targets of your own may be nan; if these are not the next rows, a missing row is read as the row before.
 
-    A missing row of a series is not learnt from, and the forecaster reads its own forecast in place of the row; before
-    the first row it reads the mean. Rows that a regular index of pandas leaves out are missing, also between `fit`
-    and the rows that follow, 10,000 at most; weekdays that never occur in three weeks or more are not. Targets of your
-    own may be nan too; where these are not the next rows, a missing row is read as the one before.
+    **Many series.** They share the reservoir and the readout. States and units are separate: each series is
+    standardised by itself. Gains, base and season are chosen on some of the series, 6,000 rows in all.
 
-    Many series share the reservoir and the readout. States are apart, and so are units: each series is standardised by
-    itself. Gains, base and season are chosen on some of them, 6,000 rows in all.
+    **Covariates.** The readout also sees the covariates of the row that it predicts, of the row before, and of the row
+    one season before. Covariates add to the forecast. Where they rather multiply, take logarithms of the series.
 
-    The readout also sees covariates: those of the row that it predicts, of the row before, and of the row one season
-    before. They add to the forecast; where they rather multiply, take logarithms of the series.
-
-    Gains are tuned on the last 6,000 rows at most, and states are not stored, so that the memory of a fit beyond the
-    data does not depend on the length of the series.
+    **Memory.** Gains are tuned on the last 6,000 rows at most, and states are not stored. So the memory of a fit beyond
+    the data does not depend on the length of the series.
 
     References
     ----------
@@ -342,21 +379,26 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_channels) or (n_samples, n_lags * n_channels), Series, frame, list or dict
-            With ``stateful=True`` the rows of one series in time order, of one channel without an axis for it if you
-            like; otherwise one window a row, oldest value first. Many series, for one model of all, are a list of
-            arrays, Series or frames, or a dict of such, of any lengths, or one frame: of pandas with an index of two
-            levels, which series and when, or of pandas or polars with columns "unique_id" and "ds". Nested lists of
-            numbers are one array. With ``stateful=True``, nan are gaps (Notes).
+            With ``stateful=True``, the rows of one series in time order; a series of one channel may be
+            one-dimensional. nan are gaps (Notes). With ``stateful=False``, one window per row, the oldest value first.
+
+            Many series, for one model of all, may have any lengths. Pass
+
+            * a list of arrays, Series or frames, or a dict of them. Nested lists of numbers are one array.
+            * a pandas frame with an index of two levels: which series, and when.
+            * a pandas or polars frame with columns "unique_id" and "ds".
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Targets, for example the next row, or several next rows side by side. None, with ``stateful=True`` only, is
-            the next row of X.
+            Targets, for example the next row, or several next rows side by side. None is the next row of X, with
+            ``stateful=True`` only.
         exog : array-like of shape (n_samples, n_covariates), list or dict, default=None
-            Covariates that are known ahead, such as holidays and prices, of each row of X or, of windows, of each
-            target. With ``stateful=True``, y has to be None. Where X and exog have an index of pandas (times, periods,
-            numbers), rows go by label, whatever their order, and more of them do no harm; all else goes by position,
-            one row for each of X as it was given. Where a whole row of X is missing, its covariates may be, too: they
-            count as their mean. Of many series these are in such a container, or one table for all, of which shorter
-            series have the last rows if it goes by position.
+            Covariates that are known ahead, such as holidays and prices, for each row of X. For windows, covariates of
+            each target. With ``stateful=True``, y has to be None.
+
+            If X and exog have an index of pandas (times, periods, numbers), rows are matched by label. They may come in
+            any order, and further rows do no harm. Otherwise they are matched by position, one row for each given row
+            of X. Covariates may be missing where a whole row of X is missing; they then count as their mean. For many
+            series pass a container like X, or one table for all. Shorter series take the last rows of a table that is
+            matched by position.
 
         Returns
         -------
@@ -366,7 +408,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Raises
         ------
         ValueError
-            If a parameter, X or y is not valid, or there are too few rows. The estimator is then as it was before.
+            If a parameter or argument is not valid, or there are too few rows. The estimator is then as it was before.
         """
         with _ending.interruptible(self):
             with _validation.restored_on_error(self), journaled(self):
@@ -403,15 +445,17 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
-            Windows or, with ``stateful=True``, the rows directly after those of `fit` and `partial_fit`, of many series
-            the same ones, with as many rows of each. Rows that a regular index leaves out between are bridged.
+            Windows or, with ``stateful=True``, the rows directly after those of `fit` and `partial_fit`. For many
+            series, pass the same series with equally many rows of each. Rows that a regular index leaves out in between
+            are bridged.
         exog : array-like of shape (n_samples + 1, n_covariates), default=None
-            Covariates of these rows and of the row after them, where `fit` had any; of windows, of their targets.
+            Covariates of these rows and of the row after them, if `fit` had covariates. For windows, covariates of
+            their targets.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
-            Predicted targets, of many series a list or dict of them.
+            Predicted targets; for many series a list or dict of them.
         """
         check_is_fitted(self)
         following = self._following(X, exog, n_more=1)
@@ -454,23 +498,23 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         return self._model.within(ends)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, *, exog: Any = None) -> float:
-        """Coefficient of determination of the predictions.
+        """Compute the coefficient of determination of the predictions.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
             Rows, as for `predict`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
-            True targets; None, with ``stateful=True`` only, is the next row of X.
+            True targets. None is the next row of X, with ``stateful=True`` only.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         exog : array-like of shape (n_samples, n_covariates), default=None
-            Covariates of the rows or, of windows, of their targets, where `fit` had any.
+            Covariates of the rows or, for windows, of their targets, if `fit` had covariates.
 
         Returns
         -------
         score : float
-            R2, 1 at best, the mean over channels and series.
+            R2, at best 1: the mean over channels and series.
         """
         check_is_fitted(self)
         if y is None and self._model.form.is_series:
@@ -487,30 +531,33 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     def predict_interval(self, X: Any, coverage: Any = 0.9, *, exog: Any = None) -> Any:
         """Predict intervals that hold the targets with a given probability.
 
-        Split-conformal: as wide as the quantile of the absolute errors on rows that the readout has not learnt from,
-        the last rows of `fit` (`validation_fraction`) and those of `partial_fit` when they came [1]_. With
-        ``stateful=True`` the errors on the rows of X read so far count too, the last 250 in all, so that the intervals
-        follow a series that changes; while fewer are known, they are counted in units of the spread of the 24 rows
-        before. Gains have been chosen on the last rows of `fit`, which these errors do not show.
+        An interval is as wide as the errors were on rows that the readout has not learnt from. These are the last rows
+        of `fit` (`validation_fraction`), and the rows of `partial_fit` when they came. The width is the quantile of the
+        absolute errors: the method is split-conformal [1]_.
+
+        For one series with ``stateful=True``, the errors on the rows of X count as soon as they are read. The last 250
+        errors are used. So the intervals follow a series that changes. While fewer errors are known, they are counted
+        in units of the spread of the 24 rows before. The last rows of `fit` have also chosen the gains, and the errors
+        do not show that.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
             Rows, as for `predict`.
         coverage : float or list of float, default=0.9
-            Share of the targets that an interval is to hold, in (0, 1); several for several intervals.
+            Share of the targets that an interval is to hold, in (0, 1). A list gives several intervals.
         exog : array-like of shape (n_samples + 1, n_covariates), default=None
             Covariates, as for `predict`.
 
         Returns
         -------
         lower, upper : ndarray of shape (n_samples,) or (n_samples, n_outputs_)
-            Ends of the intervals, with a last axis for several coverages; of many series a list or dict of such pairs.
+            Ends of the intervals, with a last axis for several coverages. For many series a list or dict of such pairs.
 
         Raises
         ------
         ValueError
-            If `coverage` or X is not valid, or too few errors are known for such a coverage.
+            If `coverage` or X is not valid, or too few errors are known for the coverage.
 
         References
         ----------
@@ -549,17 +596,19 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
     def partial_fit(self, X: Any, y: Any = None, *, exog: Any = None) -> Self:
         """Learn from further rows; the readout is then the ridge solution of all rows so far.
 
-        The normal equations are accumulated and solved again, so that the cost does not depend on how many rows came
-        before. Gains, season, base and scales stay those of `fit` or, if there was none, the parameters and what the
-        first rows show. Intervals also learn from the new rows: from the errors on them before the readout does.
+        The normal equations are accumulated and solved again, so the cost does not depend on the number of earlier
+        rows. Gains, season, base and scales stay those of `fit`. Without a `fit`, they are the parameters and what the
+        first rows show. Intervals learn from the new rows, too: from their errors before the readout has learnt from
+        them.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_in_)
-            Windows or, with ``stateful=True``, the rows that follow those seen so far; those that a regular index of
-            pandas leaves out between are gaps.
+            Windows or, with ``stateful=True``, the rows that follow those seen so far. Rows that a regular index of
+            pandas leaves out in between are gaps.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_), default=None
-            Targets; None, with ``stateful=True`` only, is the next row of X, and of the last row seen before.
+            Targets. None is the next row of X, with ``stateful=True`` only. The first row of X is then also the target
+            of the last row seen before.
         exog : array-like of shape (n_samples, n_covariates), default=None
             Covariates, as for `fit`.
 

@@ -201,8 +201,8 @@ class OutlookESN(DopamineESN):
         if held:
             changes = "' changes" if model.base.lag else ""
             self._warn(
-                f"The forecast left the range of the training rows{changes} by more than twice what later ones of them "
-                f"have left that of earlier ones by, and was clipped in {held} of {len(path)} steps."
+                f"The forecast left the range of the training rows{changes} too far, and was clipped in {held} of "
+                f"{len(path)} steps: the limit is about twice as far as later training rows left that of earlier rows."
             )
 
     def _warn_of_few(self, n_steps: int, loops: Loops) -> None:
@@ -210,7 +210,7 @@ class OutlookESN(DopamineESN):
         if n_rows < FEWEST_LOOPS * n_steps:
             self._warn(
                 f"An interval {n_steps} steps ahead rests on {n_rows} rows held back, in which fewer than "
-                f"{FEWEST_LOOPS} such forecasts have room side by side: it may be too narrow or too wide."
+                f"{FEWEST_LOOPS} forecasts of this length fit side by side: it may be too narrow or too wide."
             )
 
     def _warn(self, message: str | None) -> None:
@@ -223,7 +223,7 @@ class OutlookESN(DopamineESN):
             return
         faults = [calendar.fault(index) for calendar, index in zip(calendars, indexes, strict=True)]
         for fault in dict.fromkeys(fault for fault in faults if fault is not None):
-            self._warn(f"X is read as rows that follow each other, and those of fit, without a gap, but {fault}.")
+            self._warn(f"X is read as rows that follow each other and the rows of fit without a gap, but {fault}.")
 
     def _known(self) -> Record:
         if self._stream.record is None:

@@ -166,7 +166,7 @@ class Reading(CallbackSupportMixin, DopamineEstimator):
             raise ValueError(f"X must hold the series of fit, in that order, {known.keys}, got {frame.keys}.")
         fewest, most = min(taken.lengths), max(taken.lengths)
         if fewest < most:
-            raise ValueError(f"X must have as many rows of each series, got {fewest} to {most}.")
+            raise ValueError(f"X must have equally many rows of each series, got {fewest} to {most}.")
 
     def _check_further(self, rows: Rows, *, alone: bool) -> None:
         """Whether these rows can follow those of `fit`; `alone`: without targets of their own."""
@@ -244,7 +244,9 @@ def _together(parts: Sequence[Any]) -> Any:
             raise ValueError(f"X must have the same columns in each series, got {sorted(map(str, columns))}.")
     arrays = [np.asarray(part, dtype=np.float64) for part in parts]
     if len({array.shape[1:] for array in arrays}) > 1:
-        raise ValueError(f"X must have as many columns in each series, got {sorted({a.shape[1] for a in arrays})}.")
+        raise ValueError(
+            f"X must have equally many columns in each series, got {sorted({a.shape[1] for a in arrays})}."
+        )
     return np.concatenate(arrays)
 
 

@@ -9,14 +9,14 @@ class Callback:
     """What scikit-learn asks of every callback; those of this package need no more of a task than its name."""
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Refuse estimators of others: called by scikit-learn before a fit.
+        """Refuse estimators of other packages. scikit-learn calls this before a fit.
 
         Parameters
         ----------
         estimator : object
-            The estimator.
+            The estimator that is fitted.
         context : object
-            Its task.
+            The task: the fit.
 
         Raises
         ------
@@ -28,36 +28,36 @@ class Callback:
             raise TypeError(f"{own} must be set on an estimator of skdopamine itself, got {other}.")
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Do nothing: called by scikit-learn after a fit.
+        """Do nothing. scikit-learn calls this after a fit.
 
         Parameters
         ----------
         estimator : object
-            The estimator.
+            The estimator that is fitted.
         context : object
-            Its task.
+            The task: the fit.
         """
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Do nothing: called where a fit or an epoch begins.
+        """Do nothing. scikit-learn calls this when a fit or an epoch begins.
 
         Parameters
         ----------
         estimator : object
-            The estimator.
+            The estimator that is fitted.
         context : object
-            Its task.
+            The task that begins: the fit or an epoch.
         """
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
-        """Ask for no stop: called where a fit or an epoch has ended.
+        """Do not ask for a stop. scikit-learn calls this when a fit or an epoch has ended.
 
         Parameters
         ----------
         estimator : object
-            The estimator.
+            The estimator that is fitted.
         context : object
-            Its task.
+            The task that has ended: the fit or an epoch.
 
         Returns
         -------

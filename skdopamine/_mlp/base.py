@@ -119,7 +119,9 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         return str(super(DopamineMLP, shown).__repr__(N_CHAR_MAX))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters; those of `init` are not among them, as it is where training starts, and no part.
+        """Get the parameters of this estimator, without those of `init`.
+
+        `init` is where training starts, and not a part of the estimator.
 
         Parameters
         ----------
@@ -129,7 +131,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         Returns
         -------
         params : dict
-            Names and values.
+            Names and values of the parameters.
         """
         params: dict[str, Any] = super().get_params(deep=False)
         return params
@@ -141,20 +143,20 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def to_sklearn(self) -> Any:
         """Build the fitted scikit-learn network that predicts the same.
 
-        For exporters, explainers and whatever else knows scikit-learn's networks. Its parameters are those of this
-        estimator where it has them, so that its `partial_fit` would go on by backpropagation.
+        Use it for exporters, explainers and other tools that know scikit-learn's networks. The network has the
+        parameters of this estimator where scikit-learn has them. Its own `partial_fit` trains by backpropagation.
 
         Returns
         -------
         model : MLPClassifier or MLPRegressor
-            With copies of the weights.
+            The network, with copies of the weights.
 
         Raises
         ------
         ValueError
-            If scikit-learn does not offer the activation or the function of the outputs.
+            If scikit-learn does not offer the activation or the output function.
         NotFittedError
-            If there are no weights yet.
+            If this estimator is not fitted yet.
         """
         check_is_fitted(self)
         return _bridge.to_sklearn(self)

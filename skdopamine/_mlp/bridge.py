@@ -64,7 +64,7 @@ def start_weights(
     for what, (got, expected, same) in compared.items():
         if not same(got, expected):
             raise ValueError(
-                f"{name} must have the same {what} as what is trained, {plain(expected)!r}, got {plain(got)!r} in "
+                f"{name} must have the same {what} as this estimator, {plain(expected)!r}, got {plain(got)!r} in "
                 f"{init!r}."
             )
     if not all(np.isfinite(array).all() for array in (*init.coefs_, *init.intercepts_)):

@@ -26,106 +26,151 @@ __all__ = ["DopamineMLPClassifier", "DopamineMLPRegressor"]
 class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     """Multi-layer perceptron classifier, trained by perturbation, without backpropagation.
 
-    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
-    assigns credit to the synapses, and the reward prediction error of past updates adapts the learning rate. This is
-    our formalisation of [1]_, with node perturbation and a critic [2]_ where the loss is a sum over samples. No
-    derivative of the loss or of the activation is used.
+    Training perturbs the network at random and measures how the loss changes. This change is the regret. The regret
+    assigns credit: how far each weight should move, and in which direction. The reward prediction error (RPE), by how
+    much an update turned out better or worse than expected, adapts the learning rate. Training needs no derivative of
+    the loss or of the activation.
+
+    The method is our formalisation of [1]_. Where the loss is a sum over samples, the default is node perturbation:
+    noise on the inputs of the units. A critic predicts the regret and so reduces the noise of the credit [2]_.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer; an int is one layer, () a linear model.
+        Number of units in each hidden layer. An int means one hidden layer; () means none, a linear model.
     activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
             default="relu"
-        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
-        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
-        same shape.
+        Activation function of the hidden units. A list has one function for each hidden layer. "step" (0 or 1) and
+        "sign" (-1 or 1) are trained as they are, without a smooth surrogate. A callable maps an array elementwise to an
+        array of the same shape; it may have steps, too.
     loss : str or callable, default="log_loss"
-        What is minimised: "log_loss" (of a softmax, or of independent logistic outputs for two classes and for labels),
-        "hinge" (Crammer and Singer's for several classes) or "zero_one"; or what is maximised: the name of a
-        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)`` of labels
-        and probabilities (as from `predict_proba`) that returns one value per row, or one number. See Notes, also for
-        the positive class of "f1".
+        Loss to minimise, or metric to maximise:
+
+        * "log_loss": cross-entropy of a softmax over the classes. For two classes and for labels, of independent
+          logistic outputs.
+        * "hinge": hinge loss; with several classes the one of Crammer and Singer.
+        * "zero_one": share of rows with a wrong prediction.
+        * The name of a scikit-learn scorer, such as "f1", or a scorer ``scorer(estimator, X, y)``: this metric,
+          maximised. See Notes, also for the positive class of "f1".
+        * A callable ``loss(y_true, y_pred)`` of labels and probabilities (as from `predict_proba`), minimised. It
+          returns one value per row, or one number; with one number it is treated like a metric.
     perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
-        What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
-        whole minibatch ("weight", the method of [1]_: for small networks and few rows, see Notes). "feedback"
-        perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
-        judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
+        Where training adds noise:
+
+        * "auto": "node".
+        * "node": to the inputs of the units, with separate noise for every sample.
+        * "weight": to all weights at once, with the same noise for the whole minibatch. This is the method of [1]_, for
+          small networks and few rows (Notes).
+        * "feedback": to the units, but only to teach the critics. Hidden layers learn from what the critics expect, and
+          no loss judges it. The critics approach the transposed weights, so "feedback" is close to a backward pass, and
+          biased.
     perturbation_scale : float or "auto", default="auto"
-        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01 (or
-        as in Notes), and 0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the
-        larger for all; else from 1e-8 to 100.
-        With a metric as loss, "node" perturbs the outputs by sigma, "auto" being 1, and "weight" has 0.1.
+        Size of the noise, from 1e-8 to 100: on the inputs of the units ("node") or on the weights ("weight"). "auto" is
+
+        * 0.01 in general.
+        * 0.5 for units with steps, which do not notice small noise. "node" decides layer by layer; "weight" takes the
+          larger size for all weights.
+        * With a metric as loss, 1 for the outputs with "node". With "weight" it is 0.1 (also for "zero_one"), or 0.5
+          with steps.
+        * 1e-4 (1e-3 in single precision) with "weight" and all rows in one minibatch (Notes).
+
+        A number holds for all units; with a metric and "node" it holds for the outputs only.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
-        "auto" is 1, and 16 for "weight" (or as in Notes); of a metric with "node" or "feedback" it is 64, or 16 where
-        each pair costs calls of a scorer or callable.
+        Number of perturbations that an update averages over. More of them mean less noise in the credit, and more work.
+        They are antithetic pairs: the same noise, once added and once subtracted. With "feedback" the number counts
+        draws of noise to learn from. "auto" is
+
+        * 1 with "node" and "feedback".
+        * 16 with "weight", unless all rows are in one minibatch (Notes).
+        * 64 for a metric with "node" or "feedback", or 16 where each pair costs calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
-        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
-        as ``learning_rate_init / update ** power_t``.
+        How the learning rate changes:
+
+        * "dopamine": the reward prediction error raises and lowers the rate, while a schedule anneals it.
+        * "constant": the rate stays at `learning_rate_init`.
+        * "invscaling": the rate falls as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
-        Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
-        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight",
-        which needs no ceiling where all rows are in one minibatch, see Notes).
+        Learning rate at the start. With "dopamine" any value from 1e-4 on works, because a ceiling holds the rate below
+        0.01 ("node") or 0.02 ("weight"). There is no ceiling with "weight" and all rows in one minibatch (Notes). Steps
+        are scaled by the range of a layer's initial weights; the rate counts for a layer that starts within -0.2 and
+        0.2.
     power_t : float, default=0.5
-        Exponent of "invscaling".
+        Exponent of learning_rate="invscaling".
     momentum : float, default=0.9
-        Decay of the running mean of the credit, in [0, 1).
+        Decay of the running mean of the credit, in [0, 1). A larger value averages over more updates.
     alpha : float, default=0.0001
-        Strength of the L2 penalty, divided by the sum of the sample weights of the minibatch.
+        Strength of the L2 penalty. The penalty is divided by the sum of the sample weights of the minibatch.
     batch_size : int or "auto", default="auto"
-        Rows of a minibatch, at most all; "auto" is 200.
+        Number of rows in a minibatch, at most all. "auto" is 200, or 1,000 with a metric as loss.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, with two and
-        more hidden layers over half of that, but no less than ``200 / b`` (not with "weight"), or over `max_iter` if
-        that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
+        Maximum number of epochs. With learning_rate="dopamine" the rate is annealed over a schedule, which may be
+        shorter. For b minibatches per epoch the schedule has ``200 / b ** 0.4`` epochs. With two and more hidden layers
+        it has half of that, but at least ``200 / b`` (not with "weight"). A smaller `max_iter` cuts the schedule to
+        `max_iter` epochs. A `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
-        Whether the rows are put in a new order in each epoch.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to
-        the bit.
+        Seed of initial weights, perturbations, shuffling and the choice of rows to hold back. An int makes fits
+        reproducible to the bit.
     tol : float, default=1e-4
-        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score
-        that counts.
+        Smallest improvement that counts, of the loss or of the validation score.
     verbose : bool or int, default=False
-        Whether to print one line an epoch.
+        Whether to print one line per epoch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit; y must have the same classes.
+        Whether `fit` continues from the weights of the last fit. y must then have the same classes.
     early_stopping : bool or "auto", default="auto"
-        How the length of training is chosen. "auto": by up to five folds where 100 to 2,000 rows are distinct; then
-        all rows are trained for the length that suits rows that are not learnt from, see Notes. True: hold back rows,
-        stop when their score no longer improves, and keep the weights that scored best. False: the whole schedule.
+        How to choose the length of training:
+
+        * "auto": find a length on up to five folds, then train on all rows for that length (Notes). With fewer than 100
+          or more than 2,000 distinct rows, run the whole schedule.
+        * True: hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+        * False: run the whole schedule.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping=True only. Each class has
-        that share held back; its only row is trained on, and so is one row of each where there are more classes than
-        rows to hold back.
+        Share of the rows to hold back, in (0, 1), and at least two rows. Used with early_stopping=True only. The share
+        is held back from each class, but the only row of a class is trained on. Where there are more classes than rows
+        to hold back, one row of each class is trained on.
     n_iter_no_change : int or np.inf, default=10
-        Epochs without improvement by `tol` after which training stops; np.inf for never. With "weight" and all rows in
-        one minibatch it counts times in which all directions could have been tried: parameters over `n_perturbations`.
+        Number of epochs without improvement by `tol` after which training stops; np.inf for never. With "weight" and
+        all rows in one minibatch, one count is as many epochs as trying all directions takes: parameters over
+        `n_perturbations`.
     scoring : str, callable or None, default=None
-        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss, and
-        out of fold for loss and accuracy. Sample weights count in None only. `fit` warns where nothing is judged by it:
-        with early_stopping=False, or with "auto" where there are no folds.
+        Metric that judges rows which training does not learn from: a scorer name or a callable
+        ``scorer(estimator, X, y)``. None is minus the loss with early_stopping=True, and both loss and accuracy with
+        "auto". Sample weights count with None only. `fit` warns if the metric judges nothing: with
+        early_stopping=False, or with "auto" without folds.
     class_weight : dict, list of dicts, "balanced" or None, default=None
-        Weights of the classes, above zero, by which `sample_weight` is multiplied; a class that is not named has weight
-        one. For multi-label targets a list with a dict for each label, ``{0: ..., 1: ...}``, whose weights are
-        multiplied. "balanced" gives all classes the same total (not in `partial_fit`).
+        Weights of the classes, above zero. `sample_weight` is multiplied by them.
+
+        * A dict from classes to weights: a class that is missing has weight one.
+        * A list of dicts ``{0: ..., 1: ...}``, one for each label, for multi-label targets. The weights of a row's
+          labels are multiplied.
+        * "balanced": all classes get the same total weight. Not for `partial_fit`.
+        * None: all classes have weight one.
     init : MLPClassifier or DopamineMLPClassifier, default=None
-        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
-        layers, activation, classes and outputs must be the same. Clones of this estimator keep it fitted; as a value
-        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
-        1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
-        memory, unless each is let go: ``init=model.set_params(init=None)``.
+        Fitted network to start from:
+
+        * None: `fit` starts from random weights.
+        * A fitted network: `fit`, or the first `partial_fit`, starts from a copy of its weights. The network must have
+          the same layers, activation, classes and outputs. It is not changed.
+
+        A `learning_rate_init` of 1e-4 keeps the first steps near the start. Clones of this estimator keep `init`
+        fitted; in a parameter grid, wrap the network in :class:`~sklearn.frozen.FrozenEstimator`. If you refresh a
+        model again and again, all earlier models stay in memory, unless you let each go:
+        ``init=model.set_params(init=None)``.
     monotonic_cst : array-like of int of shape (n_features,) or dict, default=None
-        Constraints of the features: 1 where predictions must not fall as the feature rises, -1 where they must not
-        rise, 0 for none; or a dict from names of features, where X has names, to these. They hold for all values of
-        the features, and for all weights: the signs of the weights see to it. For two classes
-        only, and about the probability of ``classes_[1]``.
-        A callable as activation must not fall anywhere. See the :ref:`User Guide <constraints>`.
+        Features in which predictions must be monotone. A dict maps names of features to constraints, where X has names:
+
+        * 1: predictions must not fall as the feature rises.
+        * -1: predictions must not rise as the feature rises.
+        * 0: no constraint.
+
+        The constraints hold for all values of the features, because they fix the signs of the weights. They are for two
+        classes only, and about the probability of ``classes_[1]``. A callable as activation must not fall anywhere. See
+        the :ref:`User Guide <constraints>`.
     dale : bool, default=False
-        Whether each hidden unit excites or inhibits all that it feeds (Dale's law): the weights of a unit to the layer
-        above have one sign, half of the units +1 and half -1. With `monotonic_cst`, units from the second hidden layer
-        on only excite.
+        Whether each hidden unit either excites or inhibits everything it feeds (Dale's law). All weights from a unit to
+        the layer above then have one sign: +1 for half of the units, -1 for the other half. With `monotonic_cst`, units
+        from the second hidden layer on only excite.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
@@ -138,22 +183,22 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     coefs_ : list of ndarray of shape (units below, units above)
         Weights, one matrix per layer, in the dtype of X.
     intercepts_ : list of ndarray of shape (units above,)
-        Biases.
+        Biases, one vector per layer.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X had string names.
+        Names of the features, if X has string names.
     n_layers_ : int
         Number of layers, inputs and outputs included.
     n_outputs_ : int
         Number of outputs.
     out_activation_ : str
-        Function of the outputs.
+        Name of the output function: "softmax" for several classes, else "logistic".
     n_iter_ : int
-        Epochs run by the last `fit`; after `partial_fit` those of all calls and of the fits before them. Epochs of the
-        natural loss before a metric are not counted.
+        Number of epochs of the last `fit`, without the epochs on "log_loss" that precede a metric (Notes). After
+        `partial_fit`, the number over all calls and the fits before them.
     t_ : int
-        Training rows seen, each time counted.
+        Number of training rows seen; a row counts each time.
     loss_ : float
         Training loss of the last epoch.
     best_loss_ : float or None
@@ -161,23 +206,25 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     loss_curve_ : list of float
         Training loss of each epoch.
     validation_scores_ : list of float or None
-        Score of each epoch on the rows held back or, with "auto", out of fold, which is the accuracy unless
-        `scoring` says otherwise; None where no row was held back.
+        Score of each epoch on the rows held back or, with early_stopping="auto", out of fold. `scoring` gives the
+        score; without `scoring` it is minus the loss on rows held back, and the accuracy out of fold. None where no row
+        was held back.
     validation_loss_curve_ : list of float or None
-        Loss of each epoch on the rows held back or, with "auto", out of fold; None where no row was held back.
+        Loss of each epoch on the rows held back or, with early_stopping="auto", out of fold. None where no row was held
+        back.
     best_validation_score_ : float or None
         Highest of `validation_scores_`.
     learning_rate_ : float
-        Rate at the end.
+        Learning rate at the end.
     learning_rate_curve_ : list of float
-        Rate at the end of each epoch.
+        Learning rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
-        Mean reward prediction error of each epoch: by how much the last update had lowered the loss on
-        the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
-        epoch without one has the value of the last.
+        Mean reward prediction error of each epoch: by how much the last update lowered the loss on the next minibatch.
+        Positive values are better than expected. The first 30 updates are judged, then every fourth; an epoch without a
+        judged update repeats the last value.
     n_evaluations_ : int
-        Loss evaluations spent on learning, by the networks of the folds, too: rows times perturbed or unperturbed
-        networks. Where rows that are not learnt from are judged, that is not counted.
+        Loss evaluations spent on learning: rows times perturbed or unperturbed networks. The networks of the folds
+        count, too; judging rows that are not learnt from does not.
 
     See Also
     --------
@@ -186,53 +233,69 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks (of more than 400 distinct rows ``2000 // rows``, at least one) are
-    trained at once, each without the fifth of the rows that is its fold. Equal rows share a fold, and each class has as
-    many rows in each; several labels at once are not balanced so. Training stops where the loss or the accuracy (or the
-    metric of `scoring`) on the rows of the folds has long been at its best, or improves for so long that the whole
-    schedule is wanted. Then all rows are trained for 1.6 times the best epoch of the two (the geometric mean), with the
-    rate annealed within; `tol` and `n_iter_no_change` can only end that last training. The whole schedule is run, and
-    no folds are made, for fewer than 100 or more than 2,000 distinct rows, fewer than 50 that share their class with
-    another, schedules below 20 epochs, other rates than "dopamine", perturbation="weight",
-    ``n_iter_no_change=np.inf``, `init`, `warm_start` of a fitted estimator, and losses that stand still (see below).
+    **Length of training.** With early_stopping="auto", `fit` first trains five networks at once. Each leaves out a
+    fifth of the rows, its fold. With more than 400 distinct rows there are only ``2000 // rows`` networks, at least
+    one. Equal rows share a fold, and each class has equally many rows in every fold; several labels at once are not
+    balanced. After each epoch the folds judge the networks by loss and by accuracy (or `scoring`). Judging ends when
+    both have long been past their best, or when they improve for so long that the whole schedule is needed. Then `fit`
+    trains on all rows for 1.6 times the best epoch, with the rate annealed within. The best epoch is the geometric mean
+    of those by loss and by score. `tol` and `n_iter_no_change` can only end this last training.
 
-    With perturbation="weight", all rows in one minibatch (200 or fewer at the defaults), units and a loss with a slope,
-    and learning_rate="dopamine", an update is that of [1]_: each of `n_perturbations` directions (one for 40
-    parameters, 64 at most) is judged against the unperturbed network, which promises a gain of the loss; the next
-    unperturbed loss tells the gain that came; and the rate follows their ratio, up where more than a tenth of the
-    promise is kept and down where less is. A step that raises the loss by 30 % is undone. There is no ceiling, no
-    schedule and no momentum; `perturbation_scale` is 1e-4 (1e-3 in single precision), and can be up to 1e-3.
-    Minibatches, metrics, steps, signs of weights, larger scales, other rates and `partial_fit` have antithetic pairs
-    and the rate of node perturbation.
+    `fit` makes no folds, and runs the whole schedule, with
 
-    A scorer that is best where a loss is least is trained as that loss ("accuracy" as "zero_one", "neg_log_loss"
-    as "log_loss"). Any other stands still under small perturbations of a batch ("zero_one", too), so a third of the
-    epochs goes to "log_loss" first, unless there is `init`. Then the decision threshold, for two classes and for
-    labels, is put where the metric is best on the training rows, and then the metric itself is maximised: the outputs
-    of a minibatch (1,000 rows) are perturbed together, the change of the metric assigns credit to each output, and
-    node perturbation passes it on to the layers below. The curves and `loss_` hold minus the metric, and begin there.
-    The common metrics are computed for all perturbations at once; other scorers and callables are called for each and
-    are slow. `partial_fit` trains on the metric from the start.
+    * fewer than 100 or more than 2,000 distinct rows, or fewer than 50 rows that share their class with another row.
+    * a schedule below 20 epochs, or ``n_iter_no_change=np.inf``.
+    * a `learning_rate` other than "dopamine", or perturbation="weight".
+    * `init`, or `warm_start` of a fitted estimator.
+    * a loss that stands still under small perturbations (see below).
+    * `scoring`, if a fold lacks a class.
 
-    Of two classes, the positive one of "f1", "precision", "recall", "jaccard" and "average_precision" is the label 1,
-    as for scikit-learn's scorers. Without that label it is ``classes_[1]``, and a warning says so;
-    ``make_scorer(f1_score, pos_label="yes")`` chooses another, without a warning.
+    **Weight perturbation.** perturbation="weight" updates the network as in [1]_ under three conditions. All rows are
+    in one minibatch (200 or fewer at the defaults), units and loss have a slope, and learning_rate="dopamine". An
+    update then tries `n_perturbations` directions, by default one for 40 parameters and at most 64. Each direction is
+    compared with the unperturbed network, and the comparisons promise a gain of the loss. The next unperturbed loss
+    shows the gain that came. The rate rises if more than a tenth of the promise is kept, and falls otherwise. A step
+    that raises the loss by 30 % is undone. There is no ceiling, no schedule and no momentum. `perturbation_scale` is
+    1e-4 (1e-3 in single precision), and can be up to 1e-3. In all other cases "weight" uses antithetic pairs and the
+    rate of node perturbation. Such cases are several minibatches, metrics, steps, signs of weights, larger scales,
+    other rates and `partial_fit`.
 
-    A minibatch on which a metric or callable is not defined counts for nothing: for the names above where it lacks
-    positives, for others where scikit-learn raises an error or gives nan, and for a callable or scorer where it returns
-    nan. What a callable or scorer raises is passed on. `fit` raises an error, and `partial_fit` warns, where no
-    minibatch of an epoch has a loss; a larger `batch_size` helps.
+    **Metrics.** A scorer that is best where a loss is least is trained as that loss: "accuracy" as "zero_one",
+    "neg_log_loss" as "log_loss". Every other metric, and "zero_one", stands still under small perturbations of a batch.
+    `fit` therefore trains in steps:
 
-    Probabilities are shifted so that the threshold is 0.5; after a metric or "hinge" they are not calibrated: in
-    `benchmarks/calibration.py` they are off by .05 to .07 on average, after "log_loss" by .04, and in a
-    :class:`~sklearn.calibration.CalibratedClassifierCV` by .02.
+    1. A third of the epochs minimises "log_loss", unless `init` is given.
+    2. For two classes and for labels, the decision threshold moves to where a metric of predicted labels is best on the
+       training rows.
+    3. The outputs of a minibatch (1,000 rows) are perturbed together. The change of the metric assigns credit to each
+       output, and node perturbation passes the credit on to the layers below.
 
-    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
-    diverging fit keeps them too, and warns; before the first epoch has ended, an interruption leaves the estimator as
-    it was, and goes on to the caller if it was not fitted. Where losses are compared, a row counts for at most some
-    twenty times the mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is
-    a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
-    matters.
+    `loss_` and the curves hold minus the metric, and begin with the third step. The common metrics are computed for all
+    perturbations at once. Other scorers and callables are called for each perturbation and are slow. `partial_fit`
+    trains on the metric from the start.
+
+    **Positive class.** Of two classes, the positive one of "f1", "precision", "recall", "jaccard" and
+    "average_precision" is the label 1, as for scikit-learn's scorers. Without that label it is ``classes_[1]``, and a
+    warning says so. ``make_scorer(f1_score, pos_label="yes")`` chooses another class, without a warning.
+
+    **Undefined minibatches.** A minibatch on which a metric or callable is not defined counts for nothing. The metrics
+    of a positive class (above) are not defined where the minibatch has no positives. Others are not defined where
+    scikit-learn raises an error or gives nan, a callable or scorer where it returns nan. Errors that a callable or
+    scorer raises are passed on. Where no minibatch of an epoch has a loss, `fit` raises an error and `partial_fit`
+    warns; a larger `batch_size` helps.
+
+    **Probabilities.** Probabilities are shifted so that the decision threshold is 0.5. After a metric or "hinge" they
+    are not calibrated. In `benchmarks/calibration.py` they are then off by .05 to .07 on average. After "log_loss" they
+    are off by .04, and in a :class:`~sklearn.calibration.CalibratedClassifierCV` by .02.
+
+    **Weights that are kept.** `fit` keeps the weights of the epoch with the lowest loss, or the highest validation
+    score. It keeps them and warns if training is interrupted or diverges. An interruption before the first epoch has
+    ended leaves the estimator unchanged; if it was not fitted, the interruption reaches the caller. Where losses are
+    compared, a row counts for at most some twenty times the mean loss at the start. So a few absurd rows neither end a
+    fit nor choose its epoch.
+
+    **Reproducibility.** Noise is a function of `random_state` and of a row's content. So neither the order of the rows
+    in a minibatch nor `n_jobs` matters.
 
     References
     ----------
@@ -254,7 +317,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
     True
 
-    Trained on the metric that counts, here where one class is rare:
+    Train on the metric that counts, here with a rare class:
 
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.metrics import balanced_accuracy_score
@@ -267,7 +330,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     >>> bool(scores[1] > scores[0] + 0.03)
     True
 
-    With probabilities that can be relied on:
+    Calibrate the probabilities:
 
     >>> from sklearn.calibration import CalibratedClassifierCV
     >>> from sklearn.metrics import brier_score_loss
@@ -278,7 +341,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     >>> bool(scores[1] < scores[0])
     True
 
-    On a loss of one's own, with a value for each row, and with weights of the classes:
+    Minimise your own loss, which gives a value for each row, with weights of the classes:
 
     >>> def brier(y_true, y_pred):
     ...     return (y_true - y_pred[:, 1]) ** 2
@@ -286,7 +349,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     >>> bool(model.fit(X, y).score(X, y) > 0.85)
     True
 
-    And from and to scikit-learn's network:
+    Start from scikit-learn's network, and go back to it:
 
     >>> from sklearn.neural_network import MLPClassifier
     >>> start = MLPClassifier(early_stopping=True, random_state=0).fit(X, y)
@@ -378,19 +441,20 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows, float32 or float64; scale them first.
+            Training rows, float32 or float64. Scale the features first.
         y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape (n_samples, n_outputs)
             Class labels, or an indicator matrix of 0 and 1 for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none. A class
-            whose rows all have weight zero is one of `classes_`.
+            Non-negative weights of the rows. A row of weight two counts as two equal rows, and a row of weight zero as
+            none. A callable loss of one number does not see the weights. A class whose rows all have weight zero is
+            still one of `classes_`.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Rows of your own that are not learnt from: training stops when their score no longer improves, and the
-            weights that scored best are kept. Not with early_stopping=False.
+            Your own validation rows, which training does not learn from. Training stops when their score no longer
+            improves, and keeps the weights that scored best. Not with early_stopping=False.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
-            Their targets; needed with `X_val`.
+            Targets of the validation rows; needed with `X_val`.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Their weights.
+            Weights of the validation rows.
 
         Returns
         -------
@@ -400,8 +464,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid, y has a single class and `loss` is a metric or a
-            callable, or `loss` is not defined on any minibatch of an epoch. The estimator is then as it was before.
+            If a parameter or argument is not valid. If y has a single class and `loss` is a metric or a callable. If
+            `loss` is not defined on any minibatch of an epoch. The estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
@@ -409,10 +473,10 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
 
-        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
-        without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
-        weights are kept unless they have made the loss of the batch jump. The calls over the minibatches of one epoch
-        do the same, bit for bit, as one epoch of `fit` with ``shuffle=False``.
+        Training goes through the rows in minibatches of `batch_size`, at the learning rate that earlier calls have
+        reached. There is no annealing and no early stop, and no rows are held back, whatever `early_stopping` says. The
+        latest weights are kept, unless they made the loss of the batch jump. Calls over the minibatches of one epoch do
+        the same, bit for bit, as one epoch of `fit` with ``shuffle=False``.
 
         Parameters
         ----------
@@ -421,9 +485,9 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         y : array-like of shape (n_samples,) or {array-like, sparse matrix} of shape (n_samples, n_outputs)
             Class labels, all among `classes`, or an indicator matrix of 0 and 1 for multi-label targets.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever come; needed in the first call, except for multi-label targets.
+            All classes that can ever occur. Needed in the first call, except for multi-label targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
+            Non-negative weights of the rows.
 
         Returns
         -------
@@ -433,13 +497,13 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         Raises
         ------
         ValueError
-            If an argument is not valid, `classes` is missing in the first call or differs later, or y has a
-            class that `classes` lacks.
+            If an argument is not valid. If `classes` is missing in the first call or differs later. If y has a class
+            that `classes` lacks.
         """
         if self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, as "
-                "sklearn.utils.class_weight.compute_class_weight gives the weights."
+                "class_weight='balanced' needs all of y and cannot be used with partial_fit: pass a dict, for "
+                "example of the weights from sklearn.utils.class_weight.compute_class_weight."
             )
         if classes is None and not hasattr(self, "coefs_") and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
@@ -451,13 +515,13 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+            Rows to predict.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or {ndarray, sparse matrix} of shape (n_samples, n_outputs)
-            The most probable class, or an indicator matrix of the labels that are more probable than not, which is
-            sparse if the first y of training was.
+            The most probable class of each row. For multi-label targets, an indicator matrix of the labels that are
+            more probable than not. The matrix is sparse if the first y of training was.
         """
         probabilities = self._outputs(X)
         if probabilities.shape[1] == 1:
@@ -470,13 +534,13 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+            Rows to predict.
 
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`. Rows sum to one, except for multi-label targets, where each column is a
-            probability of its own.
+            Probabilities, in the order of `classes_`. Rows sum to one, except for multi-label targets: there each
+            column is the probability of one label.
         """
         probabilities = self._outputs(X)
         if len(self.classes_) == 1:
@@ -491,7 +555,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+            Rows to predict.
 
         Returns
         -------
@@ -560,7 +624,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         if self._task() == "binary" and takes_positives(self.loss) and 1 not in self.classes_.tolist():
             yield (
                 f"loss={self.loss!r} takes {self.classes_.tolist()[1]!r} for the positive class, the second of "
-                f"{self.classes_.tolist()}, as none is 1: sklearn.metrics.make_scorer(..., pos_label=...) chooses."
+                f"{self.classes_.tolist()}, as none is 1: choose by sklearn.metrics.make_scorer(..., pos_label=...)."
             )
 
     def _check_constraints(self) -> npt.NDArray[np.int8] | None:
@@ -590,102 +654,145 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
 class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     """Multi-layer perceptron regressor, trained by perturbation, without backpropagation.
 
-    The network is perturbed and its loss watched: the regret of the perturbed network against the unperturbed one
-    assigns credit to the synapses, and the reward prediction error of past updates adapts the learning rate. This is
-    our formalisation of [1]_, with node perturbation and a critic [2]_ where the loss is a sum over samples. No
-    derivative of the loss or of the activation is used.
+    Training perturbs the network at random and measures how the loss changes. This change is the regret. The regret
+    assigns credit: how far each weight should move, and in which direction. The reward prediction error (RPE), by how
+    much an update turned out better or worse than expected, adapts the learning rate. Training needs no derivative of
+    the loss or of the activation.
+
+    The method is our formalisation of [1]_. Where the loss is a sum over samples, the default is node perturbation:
+    noise on the inputs of the units. A critic predicts the regret and so reduces the noise of the credit [2]_.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer; an int is one layer, () a linear model.
+        Number of units in each hidden layer. An int means one hidden layer; () means none, a linear model.
     activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "step", "sign"}, callable or list of them, \
             default="relu"
-        Function of the hidden units, or a list with one for each hidden layer. "step" (0 or 1) and "sign" (-1 or 1) are
-        trained as they are, without a smooth surrogate; so is a callable, which maps an array elementwise to one of the
-        same shape.
+        Activation function of the hidden units. A list has one function for each hidden layer. "step" (0 or 1) and
+        "sign" (-1 or 1) are trained as they are, without a smooth surrogate. A callable maps an array elementwise to an
+        array of the same shape; it may have steps, too.
     loss : str or callable, default="squared_error"
-        What is minimised: "squared_error" (halved), "absolute_error", "huber" (linear beyond 1.35 times the normalised
-        median absolute deviation of each output's targets), "pinball" (of `quantile`) or "poisson" (half the deviance
-        of ``exp(output)``, for y of 0 and more), summed over outputs, each in its own unit; or what is maximised: the
-        name of a scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``; or a callable ``loss(y_true, y_pred)``
-        that returns one value per row, or one number. See Notes.
+        Loss to minimise, or metric to maximise:
+
+        * "squared_error": half the squared error.
+        * "absolute_error": absolute error; predicts the median.
+        * "huber": squared near zero and linear beyond 1.35 times the normalised median absolute deviation of each
+          output's targets.
+        * "pinball": predicts the quantile `quantile`.
+        * "poisson": half the Poisson deviance of ``exp(output)``, for y of 0 and more.
+        * The name of a scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``: this metric, maximised (Notes).
+        * A callable ``loss(y_true, y_pred)``, minimised. It returns one value per row, or one number; with one number
+          it is treated like a metric.
+
+        The named losses are summed over the outputs, each in its own unit.
     quantile : float, default=0.5
-        Quantile that loss="pinball" predicts, in (0, 1); `fit` warns of another with another loss.
+        Quantile that loss="pinball" predicts, in (0, 1). `fit` warns if it is set with another loss.
     perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
-        What is perturbed: the units, separately in every sample ("node", and "auto"), or all weights at once for the
-        whole minibatch ("weight", the method of [1]_: for small networks and few rows, see Notes). "feedback"
-        perturbs the units, only to teach the critics: what these expect is all the credit of hidden layers, and no loss
-        judges it. Its critics come to be the transposed weights, so it is close to a backward pass, and biased.
+        Where training adds noise:
+
+        * "auto": "node".
+        * "node": to the inputs of the units, with separate noise for every sample.
+        * "weight": to all weights at once, with the same noise for the whole minibatch. This is the method of [1]_, for
+          small networks and few rows (Notes).
+        * "feedback": to the units, but only to teach the critics. Hidden layers learn from what the critics expect, and
+          no loss judges it. The critics approach the transposed weights, so "feedback" is close to a backward pass, and
+          biased.
     perturbation_scale : float or "auto", default="auto"
-        Size sigma of the perturbation: of the units' inputs ("node") or of the weights ("weight"). "auto" is 0.01 (or
-        as in Notes), and 0.5 for units with steps, which do not notice small ones, layer by layer ("node") or the
-        larger for all; else from 1e-8 to 100. With a metric as loss, "node" perturbs the outputs by sigma, "auto" being
-        0.1 times the targets' spread, and "weight" has 0.1.
+        Size of the noise, from 1e-8 to 100: on the inputs of the units ("node") or on the weights ("weight"). "auto" is
+
+        * 0.01 in general.
+        * 0.5 for units with steps, which do not notice small noise. "node" decides layer by layer; "weight" takes the
+          larger size for all weights.
+        * With a metric as loss, 0.1 times the targets' spread for the outputs with "node". With "weight" it is 0.1, or
+          0.5 with steps.
+        * 1e-4 (1e-3 in single precision) with "weight" and all rows in one minibatch (Notes).
+
+        A number holds for all units; with a metric and "node" it holds for the outputs only.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over, or with "feedback" draws of noise to learn from.
-        "auto" is 1, and 16 for "weight" (or as in Notes); of a metric with "node" or "feedback" it is 64, or 16 where
-        each pair costs calls of a scorer or callable.
+        Number of perturbations that an update averages over. More of them mean less noise in the credit, and more work.
+        They are antithetic pairs: the same noise, once added and once subtracted. With "feedback" the number counts
+        draws of noise to learn from. "auto" is
+
+        * 1 with "node" and "feedback".
+        * 16 with "weight", unless all rows are in one minibatch (Notes).
+        * 64 for a metric with "node" or "feedback", or 16 where each pair costs calls of a scorer or callable.
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
-        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
-        as ``learning_rate_init / update ** power_t``.
+        How the learning rate changes:
+
+        * "dopamine": the reward prediction error raises and lowers the rate, while a schedule anneals it.
+        * "constant": the rate stays at `learning_rate_init`.
+        * "invscaling": the rate falls as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
-        Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
-        1e-4 on will do: the rate is held below a ceiling of 0.007 ("node") or 0.014 ("weight",
-        which needs no ceiling where all rows are in one minibatch, see Notes).
+        Learning rate at the start. With "dopamine" any value from 1e-4 on works, because a ceiling holds the rate below
+        0.007 ("node") or 0.014 ("weight"). There is no ceiling with "weight" and all rows in one minibatch (Notes).
+        Steps are scaled by the range of a layer's initial weights; the rate counts for a layer that starts within -0.2
+        and 0.2.
     power_t : float, default=0.5
-        Exponent of "invscaling".
+        Exponent of learning_rate="invscaling".
     momentum : float, default=0.9
-        Decay of the running mean of the credit, in [0, 1).
+        Decay of the running mean of the credit, in [0, 1). A larger value averages over more updates.
     alpha : float, default=0.0001
-        Strength of the L2 penalty, divided by the sum of the sample weights of the minibatch.
+        Strength of the L2 penalty. The penalty is divided by the sum of the sample weights of the minibatch.
     batch_size : int or "auto", default="auto"
-        Rows of a minibatch, at most all; "auto" is 200.
+        Number of rows in a minibatch, at most all. "auto" is 200, or 1,000 with a metric as loss.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, with two and
-        more hidden layers over half of that, but no less than ``200 / b`` (not with "weight"), or over `max_iter` if
-        that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
+        Maximum number of epochs. With learning_rate="dopamine" the rate is annealed over a schedule, which may be
+        shorter. For b minibatches per epoch the schedule has ``200 / b ** 0.4`` epochs. With two and more hidden layers
+        it has half of that, but at least ``200 / b`` (not with "weight"). A smaller `max_iter` cuts the schedule to
+        `max_iter` epochs. A `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
-        Whether the rows are put in a new order in each epoch.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, perturbations, shuffling and the rows held back. An int makes fits reproducible to
-        the bit.
+        Seed of initial weights, perturbations, shuffling and the choice of rows to hold back. An int makes fits
+        reproducible to the bit.
     tol : float, default=1e-4
-        Least improvement of the loss (of the regressor in units of the targets' variance) or of the validation score
-        that counts.
+        Smallest improvement that counts, of the loss (in units of the targets' variance) or of the validation score.
     verbose : bool or int, default=False
-        Whether to print one line an epoch.
+        Whether to print one line per epoch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` continues from the weights of the last fit.
     early_stopping : bool or "auto", default="auto"
-        How the length of training is chosen. "auto": by up to five folds where 100 to 2,000 rows are distinct; then
-        all rows are trained for the length that suits rows that are not learnt from, see Notes. True: hold back rows,
-        stop when their score no longer improves, and keep the weights that scored best. False: the whole schedule.
+        How to choose the length of training:
+
+        * "auto": find a length on up to five folds, then train on all rows for that length (Notes). With fewer than 100
+          or more than 2,000 distinct rows, run the whole schedule.
+        * True: hold back rows, stop when their score no longer improves, and keep the weights that scored best.
+        * False: run the whole schedule.
     validation_fraction : float, default=0.1
-        Share of the rows that is held back, in (0, 1), two at least; used with early_stopping=True only.
+        Share of the rows to hold back, in (0, 1), and at least two rows. Used with early_stopping=True only.
     n_iter_no_change : int or np.inf, default=10
-        Epochs without improvement by `tol` after which training stops; np.inf for never. With "weight" and all rows in
-        one minibatch it counts times in which all directions could have been tried: parameters over `n_perturbations`.
+        Number of epochs without improvement by `tol` after which training stops; np.inf for never. With "weight" and
+        all rows in one minibatch, one count is as many epochs as trying all directions takes: parameters over
+        `n_perturbations`.
     scoring : str, callable or None, default=None
-        Metric of early_stopping: a scorer name, a callable ``scorer(estimator, X, y)``, or None for minus the loss.
-        Sample weights count in None only. `fit` warns where nothing is judged by it: with early_stopping=False, or with
-        "auto" where there are no folds.
+        Metric that judges rows which training does not learn from: a scorer name or a callable
+        ``scorer(estimator, X, y)``. None is minus the loss. Sample weights count with None only. `fit` warns if the
+        metric judges nothing: with early_stopping=False, or with "auto" without folds.
     init : MLPRegressor or DopamineMLPRegressor, default=None
-        Fitted network whose weights `fit`, or the first `partial_fit`, starts from; it stays as it is. Its
-        layers, activation and outputs must be the same. Clones of this estimator keep it fitted; as a value
-        in a parameter grid it has to be wrapped in :class:`~sklearn.frozen.FrozenEstimator`. A `learning_rate_init` of
-        1e-4 keeps the first steps near the start. A model that is refreshed again and again keeps all models before in
-        memory, unless each is let go: ``init=model.set_params(init=None)``.
+        Fitted network to start from:
+
+        * None: `fit` starts from random weights.
+        * A fitted network: `fit`, or the first `partial_fit`, starts from a copy of its weights. The network must have
+          the same layers, activation and outputs. It is not changed.
+
+        A `learning_rate_init` of 1e-4 keeps the first steps near the start. Clones of this estimator keep `init`
+        fitted; in a parameter grid, wrap the network in :class:`~sklearn.frozen.FrozenEstimator`. If you refresh a
+        model again and again, all earlier models stay in memory, unless you let each go:
+        ``init=model.set_params(init=None)``.
     monotonic_cst : array-like of int of shape (n_features,) or dict, default=None
-        Constraints of the features: 1 where predictions must not fall as the feature rises, -1 where they must not
-        rise, 0 for none; or a dict from names of features, where X has names, to these. They hold for all values of
-        the features, and for all weights: the signs of the weights see to it. Of several outputs,
-        each is constrained.
-        A callable as activation must not fall anywhere. See the :ref:`User Guide <constraints>`.
+        Features in which predictions must be monotone. A dict maps names of features to constraints, where X has names:
+
+        * 1: predictions must not fall as the feature rises.
+        * -1: predictions must not rise as the feature rises.
+        * 0: no constraint.
+
+        The constraints hold for all values of the features, because they fix the signs of the weights. With several
+        outputs, each is constrained. A callable as activation must not fall anywhere. See the
+        :ref:`User Guide <constraints>`.
     dale : bool, default=False
-        Whether each hidden unit excites or inhibits all that it feeds (Dale's law): the weights of a unit to the layer
-        above have one sign, half of the units +1 and half -1. With `monotonic_cst`, units from the second hidden layer
-        on only excite.
+        Whether each hidden unit either excites or inhibits everything it feeds (Dale's law). All weights from a unit to
+        the layer above then have one sign: +1 for half of the units, -1 for the other half. With `monotonic_cst`, units
+        from the second hidden layer on only excite.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
         thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
@@ -696,22 +803,22 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     coefs_ : list of ndarray of shape (units below, units above)
         Weights, one matrix per layer, in the dtype of X.
     intercepts_ : list of ndarray of shape (units above,)
-        Biases.
+        Biases, one vector per layer.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X had string names.
+        Names of the features, if X has string names.
     n_layers_ : int
         Number of layers, inputs and outputs included.
     n_outputs_ : int
         Number of outputs.
     out_activation_ : str
-        Function of the outputs.
+        Name of the output function: "exp" with loss="poisson", else "identity".
     n_iter_ : int
-        Epochs run by the last `fit`; after `partial_fit` those of all calls and of the fits before them. Epochs of the
-        natural loss before a metric are not counted.
+        Number of epochs of the last `fit`, without the epochs on "squared_error" that precede a metric (Notes). After
+        `partial_fit`, the number over all calls and the fits before them.
     t_ : int
-        Training rows seen, each time counted.
+        Number of training rows seen; a row counts each time.
     loss_ : float
         Training loss of the last epoch in the units of y, summed over outputs, as in scikit-learn from version 1.10 on.
     best_loss_ : float or None
@@ -719,23 +826,25 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     loss_curve_ : list of float
         Training loss of each epoch.
     validation_scores_ : list of float or None
-        Score of each epoch on the rows held back or, with "auto", of `scoring` out of fold; None where no row was
-        held back, and with "auto" without `scoring`.
+        Score of each epoch on the rows held back or, with early_stopping="auto", out of fold. `scoring` gives the
+        score; without `scoring` it is minus the loss. None where no row was held back, and with "auto" without
+        `scoring`.
     validation_loss_curve_ : list of float or None
-        Loss of each epoch on the rows held back or, with "auto", out of fold; None where no row was held back.
+        Loss of each epoch on the rows held back or, with early_stopping="auto", out of fold. None where no row was held
+        back.
     best_validation_score_ : float or None
         Highest of `validation_scores_`.
     learning_rate_ : float
-        Rate at the end.
+        Learning rate at the end.
     learning_rate_curve_ : list of float
-        Rate at the end of each epoch.
+        Learning rate at the end of each epoch.
     reward_prediction_error_curve_ : list of float
-        Mean reward prediction error of each epoch: by how much the last update had lowered the loss on
-        the next minibatch (positive: better than expected). The first 30 updates are judged and then every fourth; an
-        epoch without one has the value of the last. Several outputs count in the mean of their units.
+        Mean reward prediction error of each epoch: by how much the last update lowered the loss on the next minibatch.
+        Positive values are better than expected. The first 30 updates are judged, then every fourth; an epoch without a
+        judged update repeats the last value. With several outputs, the loss is in the mean of their units.
     n_evaluations_ : int
-        Loss evaluations spent on learning, by the networks of the folds, too: rows times perturbed or unperturbed
-        networks. Where rows that are not learnt from are judged, that is not counted.
+        Loss evaluations spent on learning: rows times perturbed or unperturbed networks. The networks of the folds
+        count, too; judging rows that are not learnt from does not.
 
     See Also
     --------
@@ -744,49 +853,62 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
 
     Notes
     -----
-    With early_stopping="auto", five networks (of more than 400 distinct rows ``2000 // rows``, at least one) are
-    trained at once, each without the fifth of the rows that is its fold. Equal rows share a fold. Training stops where
-    the loss (or the metric of `scoring`) on the rows of the folds has long been at its best, or improves for so long
-    that the whole schedule is wanted. Then all rows are trained for 1.6 times the best epoch (with `scoring`, the
-    geometric mean of both best), with the rate annealed within; `tol` and `n_iter_no_change` can only end that last
-    training. The whole schedule is run, and no folds are made, for fewer than 100 or more than 2,000 distinct rows,
-    schedules below 20 epochs, other rates than "dopamine", perturbation="weight", ``n_iter_no_change=np.inf``, `init`,
-    `warm_start` of a fitted estimator, and losses that stand still (see below).
+    **Length of training.** With early_stopping="auto", `fit` first trains five networks at once. Each leaves out a
+    fifth of the rows, its fold. With more than 400 distinct rows there are only ``2000 // rows`` networks, at least
+    one. Equal rows share a fold. After each epoch the folds judge the networks by the loss and, if given, by `scoring`.
+    Judging ends when these have long been past their best, or when they improve for so long that the whole schedule is
+    needed. Then `fit` trains on all rows for 1.6 times the best epoch, with the rate annealed within. With `scoring`,
+    the best epoch is the geometric mean of those by loss and by score. `tol` and `n_iter_no_change` can only end this
+    last training.
 
-    With perturbation="weight", all rows in one minibatch (200 or fewer at the defaults), units and a loss with a slope,
-    and learning_rate="dopamine", an update is that of [1]_: each of `n_perturbations` directions (one for 40
-    parameters, 64 at most) is judged against the unperturbed network, which promises a gain of the loss; the next
-    unperturbed loss tells the gain that came; and the rate follows their ratio, up where more than a tenth of the
-    promise is kept and down where less is. A step that raises the loss by 30 % is undone. There is no ceiling, no
-    schedule and no momentum; `perturbation_scale` is 1e-4 (1e-3 in single precision), and can be up to 1e-3.
-    Minibatches, metrics, steps, signs of weights, larger scales, other rates and `partial_fit` have antithetic pairs
-    and the rate of node perturbation.
+    `fit` makes no folds, and runs the whole schedule, with
 
-    A scorer that is best where a loss is least is trained as that loss ("r2" and the mean squared errors as
-    "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson"). Any other
-    stands still under small perturbations of a batch, so a third of the epochs goes to "squared_error" first, unless
-    there is `init`. Then the metric itself is maximised: the outputs of a minibatch (1,000 rows) are perturbed
-    together, the change of the metric assigns credit to each output, and node perturbation passes it on to the layers
-    below. The curves and `loss_` hold minus the metric, and begin there. The common metrics are computed for all
-    perturbations at once; other scorers and callables are called for each and are slow. `partial_fit` trains on the
-    metric from the start.
+    * fewer than 100 or more than 2,000 distinct rows.
+    * a schedule below 20 epochs, or ``n_iter_no_change=np.inf``.
+    * a `learning_rate` other than "dopamine", or perturbation="weight".
+    * `init`, or `warm_start` of a fitted estimator.
+    * a loss that stands still under small perturbations (see below).
 
-    A minibatch on which a metric or callable is not defined, even for perfect predictions, counts for nothing; a
-    callable or scorer says so by nan, and what it raises is passed on. `fit` raises an error, and `partial_fit` warns,
-    where no minibatch of an epoch has a loss; a larger `batch_size` helps.
+    **Weight perturbation.** perturbation="weight" updates the network as in [1]_ under three conditions. All rows are
+    in one minibatch (200 or fewer at the defaults), units and loss have a slope, and learning_rate="dopamine". An
+    update then tries `n_perturbations` directions, by default one for 40 parameters and at most 64. Each direction is
+    compared with the unperturbed network, and the comparisons promise a gain of the loss. The next unperturbed loss
+    shows the gain that came. The rate rises if more than a tenth of the promise is kept, and falls otherwise. A step
+    that raises the loss by 30 % is undone. There is no ceiling, no schedule and no momentum. `perturbation_scale` is
+    1e-4 (1e-3 in single precision), and can be up to 1e-3. In all other cases "weight" uses antithetic pairs and the
+    rate of node perturbation. Such cases are several minibatches, metrics, steps, signs of weights, larger scales,
+    other rates and `partial_fit`.
 
-    Targets need no scaling: training works on the deviation of each output's targets from their mean, in units of their
-    spread, so that small outputs count as much as large ones. By that sum the best weights are chosen; losses and
+    **Metrics.** A scorer that is best where a loss is least is trained as that loss: "r2" and the mean squared errors
+    as "squared_error", "neg_mean_absolute_error" as "absolute_error", "neg_mean_poisson_deviance" as "poisson". Every
+    other metric stands still under small perturbations of a batch. `fit` therefore trains in steps:
+
+    1. A third of the epochs minimises "squared_error", unless `init` is given.
+    2. The outputs of a minibatch (1,000 rows) are perturbed together. The change of the metric assigns credit to each
+       output, and node perturbation passes the credit on to the layers below.
+
+    `loss_` and the curves hold minus the metric, and begin with the second step. The common metrics are computed for
+    all perturbations at once. Other scorers and callables are called for each perturbation and are slow. `partial_fit`
+    trains on the metric from the start.
+
+    **Undefined minibatches.** A minibatch on which a metric or callable is not defined, even for perfect predictions,
+    counts for nothing. A callable or scorer says so by returning nan; errors that it raises are passed on. Where no
+    minibatch of an epoch has a loss, `fit` raises an error and `partial_fit` warns; a larger `batch_size` helps.
+
+    **Units of the targets.** Targets need no scaling. Training counts each output's targets from their mean and in
+    units of their spread, so all outputs count alike. The sum in these units chooses the best weights. Losses and
     scores are reported in the units of y, where large outputs outweigh small ones. A metric, scorer or callable sees
     the units of y. An output whose targets are all the same is predicted exactly (with "poisson" up to rounding),
-    unless there is `init`.
+    unless `init` is given.
 
-    The weights of the epoch with the lowest loss, or the highest validation score, are kept. An interrupted or
-    diverging fit keeps them too, and warns; before the first epoch has ended, an interruption leaves the estimator as
-    it was, and goes on to the caller if it was not fitted. Where losses are compared, a row counts for at most some
-    twenty times the mean loss at the start, so that a few absurd rows neither end a fit nor choose its epoch. Noise is
-    a function of `random_state` and of a row's content, so neither the order of the rows in a minibatch nor `n_jobs`
-    matters.
+    **Weights that are kept.** `fit` keeps the weights of the epoch with the lowest loss, or the highest validation
+    score. It keeps them and warns if training is interrupted or diverges. An interruption before the first epoch has
+    ended leaves the estimator unchanged; if it was not fitted, the interruption reaches the caller. Where losses are
+    compared, a row counts for at most some twenty times the mean loss at the start. So a few absurd rows neither end a
+    fit nor choose its epoch.
+
+    **Reproducibility.** Noise is a function of `random_state` and of a row's content. So neither the order of the rows
+    in a minibatch nor `n_jobs` matters.
 
     References
     ----------
@@ -808,7 +930,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
     True
 
-    A high quantile instead of the mean:
+    Predict a high quantile instead of the mean:
 
     >>> high = make_pipeline(StandardScaler(), DopamineMLPRegressor(loss="pinball", quantile=0.9, random_state=0))
     >>> bool((high.fit(X_train, y_train).predict(X_train) > y_train).mean() > 0.7)
@@ -898,18 +1020,19 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows, float32 or float64; scale them first.
+            Training rows, float32 or float64. Scale the features first.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Target values, in any unit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; a row of weight two counts as two equal rows, one of weight zero as none.
+            Non-negative weights of the rows. A row of weight two counts as two equal rows, and a row of weight zero as
+            none. A callable loss of one number does not see the weights.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Rows of your own that are not learnt from: training stops when their score no longer improves, and the
-            weights that scored best are kept. Not with early_stopping=False.
+            Your own validation rows, which training does not learn from. Training stops when their score no longer
+            improves, and keeps the weights that scored best. Not with early_stopping=False.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
-            Their targets; needed with `X_val`.
+            Targets of the validation rows; needed with `X_val`.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Their weights.
+            Weights of the validation rows.
 
         Returns
         -------
@@ -919,8 +1042,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not valid, or `loss` is not defined on any minibatch of an epoch.
-            The estimator is then as it was before.
+            If a parameter or argument is not valid, or if `loss` is not defined on any minibatch of an epoch. The
+            estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
@@ -928,13 +1051,16 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
 
-        The rows are trained on in minibatches of `batch_size`, at the learning rate that earlier calls have arrived at,
-        without annealing and without a stop: nothing is held back, whatever `early_stopping` says, and the latest
-        weights are kept unless they have made the loss of the batch jump. The unit and the start of the outputs are
-        those of the first batch's targets; otherwise the calls over the minibatches of one epoch do the same as one
-        epoch of `fit` with ``shuffle=False``. Where the latest 500 targets of an output have another mean or spread by
-        a factor of four or more, its unit follows them, and predictions stay what they are; an output that fits the new
-        targets far better if it is only read in the new unit is read so. A few outliers move no unit.
+        Training goes through the rows in minibatches of `batch_size`, at the learning rate that earlier calls have
+        reached. There is no annealing and no early stop, and no rows are held back, whatever `early_stopping` says. The
+        latest weights are kept, unless they made the loss of the batch jump. The first batch sets the unit and the
+        start of the outputs. Apart from these, calls over the minibatches of one epoch do the same as one epoch of
+        `fit` with ``shuffle=False``.
+
+        The unit of an output follows a stream. The unit changes where the mean or the spread of the latest 500 targets
+        differs by a factor of four or more. A few outliers move no unit. Predictions stay the same when the unit
+        changes. There is one exception: if the output fits the new targets far better when read in the new unit, it is
+        read in that unit.
 
         Parameters
         ----------
@@ -943,7 +1069,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
+            Non-negative weights of the rows.
 
         Returns
         -------
@@ -963,7 +1089,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+            Rows to predict.
 
         Returns
         -------

@@ -92,8 +92,8 @@ class TrainedMLP(PreparedMLP):
         result = self._train(problem, settings, held, callbacks, found=found)
         if result.reason is Ending.UNDEFINED:
             raise ValueError(
-                f"{self._learnt()} must be defined on one minibatch of each epoch at least, got none in epoch "
-                f"{len(result.epochs) + 1}: they may be too small, see batch_size, or lack a class."
+                f"{self._learnt()} must be defined on one minibatch of each epoch or more, got none in epoch "
+                f"{len(result.epochs) + 1}: minibatches may be too small (see batch_size), or lack a class."
             )
         if interrupted:
             result = result._replace(reason=Ending.INTERRUPTED)

@@ -25,84 +25,109 @@ OF_OTHERS = {"early_stopping", "scoring", "validation_fraction"}  # parameters o
 class DopamineMLPPolicy(ActingMLP):
     """Multi-layer perceptron that learns which action to take from the rewards of actions that were taken.
 
-    Of each row one sees what the chosen action has brought (a click, a sale, a cured patient), and never what the
-    others would have: a contextual bandit. The reward prediction error, reward minus what was expected, is what
-    dopamine is taken to signal. Noise-based reward-modulated learning [1]_ is node perturbation of that error times the
-    log-probability of the action; the network here is trained by the node perturbation of
-    :class:`DopamineMLPClassifier`, without backpropagation.
+    This is a contextual bandit. Each row shows the reward of the chosen action (a click, a sale, a cured patient), and
+    never the rewards of the other actions. Learning uses the reward prediction error (RPE), the reward minus the
+    expected reward, which dopamine is taken to signal. Noise-based reward-modulated learning [1]_ multiplies this error
+    by the log-probability of the action and trains by node perturbation, noise on the inputs of the units. The network
+    here is trained by the node perturbation of :class:`DopamineMLPClassifier`, without backpropagation.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer; an int is one layer, () a linear model.
+        Number of units in each hidden layer. An int means one hidden layer; () means none, a linear model.
     activation : str, callable or list of them, default="relu"
-        Function of the hidden units, as in :class:`DopamineMLPClassifier`.
+        Activation function of the hidden units, as in :class:`DopamineMLPClassifier`.
     objective : {"reward", "policy", "ips", "snips", "dr", "switch_dr"} or callable, default="reward"
-        What the network learns. "reward": the reward of each action, of which only that of the taken action is known.
-        "policy": to make actions likelier that bring more than expected (reward prediction error times
-        log-probability). All others maximise an estimate of what a softmax policy would bring [3]_, from the
-        propensities of logged actions: by inverse propensity, the same self-normalised, doubly robust, or with the
-        model alone where propensities are small. A callable ``objective(y, reward, propensity, proba)`` gets actions,
-        rewards and propensities (n,) and the policy's probabilities (n, n_actions), in the order of `classes_`, and
-        returns one number. See Notes.
+        What the network learns:
+
+        * "reward": the reward of each action. Only the reward of the action that was taken is known.
+        * "policy": to take actions more often that bring more than expected (reward prediction error times
+          log-probability).
+        * "ips", "snips", "dr", "switch_dr": a softmax policy that maximises an estimate of its reward from a log of
+          actions [3]_. The estimate needs propensities, the probabilities with which the logged actions were taken.
+          "ips" weighs rewards by inverse propensity, and "snips" does the same, self-normalised. "dr" is doubly robust:
+          a model of the rewards, corrected by inverse propensity. "switch_dr" uses the model alone where propensities
+          are small.
+        * A callable ``objective(y, reward, propensity, proba)``: the same with your own estimate. The callable gets
+          actions, rewards and propensities (n,) and the policy's probabilities (n, n_actions), in the order of
+          `classes_`. It returns one number, to be maximised.
     exploration : {"auto", "optimism", "inverse_gap", "softmax"}, default="auto"
-        How `sample` chooses. "optimism": the action whose reward may be highest, by the upper bound of a ridge
-        regression [2]_. "inverse_gap": the best action most often, the others the more rarely the worse they are
-        expected to be. "softmax": with probabilities that grow exponentially with the expected reward and sharpen with
-        the rows seen or, of a policy, its own. "auto" is "optimism" with objective="reward", else "softmax".
+        How `sample` chooses actions:
+
+        * "auto": "optimism" with objective="reward", else "softmax".
+        * "optimism": the action whose reward may be highest, by the upper bound of a ridge regression [2]_.
+        * "inverse_gap": the best action most often. Others are rarer, the worse their expected reward is.
+        * "softmax": with probabilities that grow exponentially with the expected reward, and sharpen with the number of
+          rows seen. With any objective but "reward", the policy gives the probabilities. Every objective but "policy"
+          then spreads 5 % evenly over all actions.
     exploration_rate : float, default=1.0
-        How much is explored: factor of the width of the bound, of the gap, or of the temperature.
+        How much to explore. A larger rate widens the bound, shrinks the gap, or raises the temperature.
     entropy : float, default=0.2
-        Bonus for the entropy of the policy, in units of the rewards' spread, with any objective but "reward". With
-        "policy" the reward prediction error steers it between .3 and 3 times that: curiosity rises where rewards
-        disappoint.
+        Bonus for the entropy of the policy, in units of the rewards' spread. It keeps the policy from settling too
+        early, with every objective but "reward". With "policy" the reward prediction error moves the bonus between .3
+        and 3 times `entropy`: curiosity rises where rewards disappoint.
     replay : int, default=4
-        Rows of the past that each new row of `partial_fit` is learnt with, at least a minibatch in each call; 0 for
-        none. With "policy" there is none.
+        Number of past rows that each new row of `partial_fit` is learnt with, at least a minibatch in each call. 0
+        means none; with "policy" there are none.
     memory_size : int, default=10000
-        Rows that are remembered, the latest, for `replay` and for the ridge regressions, so that old rewards are
-        forgotten; 0 for none, and then the ridge regressions forget nothing.
+        Number of latest rows to remember, for `replay` and for the ridge regressions, so that old rewards are
+        forgotten. 0 means none, and the ridge regressions then forget nothing.
     perturbation : {"auto", "node", "feedback", "weight"}, default="auto"
-        What is perturbed, as in :class:`DopamineMLPClassifier`.
+        Where training adds noise, as in :class:`DopamineMLPClassifier`.
     perturbation_scale : float or "auto", default="auto"
-        Size of the perturbation, as in :class:`DopamineMLPClassifier`; "snips" and a callable are metrics there.
+        Size of the noise, as in :class:`DopamineMLPClassifier`, where "snips" and a callable count as metrics.
     n_perturbations : int or "auto", default="auto"
-        Antithetic pairs of perturbations an update averages over; "auto" is 1, for "weight" as in
-        :class:`DopamineMLPClassifier`; of "snips" it is 64, of a callable 16.
+        Number of antithetic pairs that an update averages over: the same noise, once added and once subtracted. "auto"
+        is
+
+        * 1 in general.
+        * 64 for "snips" and 16 for a callable.
+        * the number of :class:`DopamineMLPClassifier` for perturbation="weight".
     learning_rate : {"dopamine", "constant", "invscaling"}, default="dopamine"
-        Whether the reward prediction error moves the rate while a schedule anneals it, or it stays constant, or falls
-        as ``learning_rate_init / update ** power_t``.
+        How the learning rate changes:
+
+        * "dopamine": the reward prediction error raises and lowers the rate, while a schedule anneals it.
+        * "constant": the rate stays at `learning_rate_init`.
+        * "invscaling": the rate falls as ``learning_rate_init / update ** power_t``.
     learning_rate_init : float, default=0.003
-        Start of the learning rate, in units of a layer whose weights start within 0.2. With "dopamine" anything from
-        1e-4 on will do: the rate is held below a ceiling of 0.01 ("node") or 0.02 ("weight").
+        Learning rate at the start. With "dopamine" any value from 1e-4 on works, because a ceiling holds the rate below
+        0.01 ("node") or 0.02 ("weight"). Steps are scaled by the range of a layer's initial weights; the rate counts
+        for a layer that starts within -0.2 and 0.2.
     power_t : float, default=0.5
-        Exponent of "invscaling".
+        Exponent of learning_rate="invscaling".
     momentum : float, default=0.9
-        Decay of the running mean of the credit, in [0, 1).
+        Decay of the running mean of the credit, in [0, 1). A larger value averages over more updates. The credit tells
+        how far each weight should move.
     alpha : float, default=0.0001
-        Strength of the L2 penalty, divided by the sum of the sample weights of the minibatch.
+        Strength of the L2 penalty. The penalty is divided by the sum of the sample weights of the minibatch.
     batch_size : int or "auto", default="auto"
-        Rows of a minibatch, at most all; "auto" is 200.
+        Number of rows in a minibatch, at most all. "auto" is 200, or 1,000 with "snips" or a callable.
     max_iter : int, default=200
-        Most epochs. With "dopamine" the rate is annealed over ``200 / b ** 0.4`` epochs of b minibatches, with two and
-        more hidden layers over half of that, but no less than ``200 / b`` (not with "weight"), or over `max_iter` if
-        that is fewer; a `max_iter` above 200 stretches the schedule in proportion.
+        Maximum number of epochs. With learning_rate="dopamine" it also sets the schedule, over which the rate is
+        annealed. For b minibatches per epoch the schedule has ``200 / b ** 0.4`` epochs. With two and more hidden
+        layers it has half of that, but at least ``200 / b`` (not with "weight"). A smaller `max_iter` cuts the schedule
+        to `max_iter` epochs. A `max_iter` above 200 stretches the schedule in proportion.
     shuffle : bool, default=True
-        Whether the rows are put in a new order in each epoch.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, perturbations, shuffling, the rows that are replayed and what `sample` draws. An int
+        Seed of initial weights, perturbations, shuffling, the rows that are replayed and the draws of `sample`. An int
         makes all of that reproducible to the bit.
     tol : float, default=1e-4
-        Least improvement of the loss that counts.
+        Smallest improvement of the loss that counts.
     verbose : bool or int, default=False
-        Whether to print one line an epoch.
+        Whether to print one line per epoch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights and the experience of the last fit; y must have no other actions.
+        Whether `fit` continues from the weights and the experience of the last fit. y must then have no other actions.
     n_iter_no_change : int or np.inf, default=10
-        Epochs without improvement by `tol` after which training stops; np.inf for never.
+        Number of epochs without improvement by `tol` after which training stops; np.inf for never.
     init : DopamineMLPPolicy, DopamineMLPClassifier or MLPClassifier, default=None
-        Fitted network whose weights `fit`, or the first `partial_fit`, starts from: a policy with the same kind of
-        outputs or, with any objective but "reward", a classifier. Its layers, activation and classes must be the same.
+        Fitted network whose weights `fit`, or the first `partial_fit`, starts from:
+
+        * None: random weights.
+        * A policy with the same kind of outputs.
+        * A classifier, with any objective but "reward".
+
+        Its layers, activation and classes must be the same.
     n_jobs : int or None, default=None
         Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
 
@@ -111,72 +136,72 @@ class DopamineMLPPolicy(ActingMLP):
     classes_ : ndarray of shape (n_actions,)
         The actions.
     mean_reward_ : float
-        Slow mean of the rewards, over the latest thousand: the tonic level, which an action that is not known is
-        expected to bring.
+        Slow mean of the rewards, over the latest thousand: the tonic level. It is the expected reward of an action
+        about which nothing is known.
     reward_prediction_errors_ : ndarray of shape (n_samples,)
-        Reward of each row of the last call minus what was expected before it was learnt from: the phasic response. By
-        `fit` the mean was expected; later, the predicted reward of the action or, with "policy", of the policy.
+        Reward prediction error of each row of the last call, before learning from the row: the phasic response. `fit`
+        expects the mean reward. Later calls expect the predicted reward of the action or, with "policy", of the policy.
     reward_prediction_error_curve_ : list of float
-        Mean of these in each call of `fit` and `partial_fit`.
+        Mean of `reward_prediction_errors_` in each call of `fit` and `partial_fit`.
     coefs_ : list of ndarray of shape (units below, units above)
         Weights, one matrix per layer, in the dtype of X.
     intercepts_ : list of ndarray of shape (units above,)
-        Biases.
+        Biases, one vector per layer.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X had string names.
+        Names of the features, if X has string names.
     n_layers_ : int
         Number of layers, inputs and outputs included.
     n_outputs_ : int
         Number of actions.
     out_activation_ : str
-        Function of the outputs: "identity" with objective="reward", else "softmax".
+        Name of the output function: "identity" with objective="reward", else "softmax".
     n_iter_ : int
-        Epochs run by the last `fit`; after `partial_fit` those of all calls and of the fits before them.
+        Number of epochs of the last `fit`. After `partial_fit`, the number over all calls and the fits before them.
     t_ : int
-        Training rows seen, each time counted, replayed ones too.
+        Number of training rows seen; a row counts each time, replayed rows too.
     loss_ : float
         Training loss of the last epoch.
     best_loss_ : float
         Lowest training loss.
     loss_curve_ : list of float
-        Training loss of each epoch: half the squared error of the known rewards with objective="reward".
+        Training loss of each epoch. With objective="reward" it is half the squared error of the known rewards.
     learning_rate_ : float
-        Rate at the end.
+        Learning rate at the end.
     learning_rate_curve_ : list of float
-        Rate at the end of each epoch.
+        Learning rate at the end of each epoch.
     n_evaluations_ : int
-        Loss evaluations spent, rows times perturbed or unperturbed networks.
+        Loss evaluations spent: rows times perturbed or unperturbed networks.
 
     See Also
     --------
-    DopamineMLPClassifier : The same network, which is told the right class of each row.
+    DopamineMLPClassifier : The same network, for rows whose right class is known.
 
     Notes
     -----
-    A ridge regression per action, in closed form, predicts the reward from the inputs and the last hidden layer; it
-    knows at once what the network takes thousands of rows to learn, and the network gives it the features that a linear
-    model lacks. `predict_reward` is its prediction. From time to time it is made anew on the hidden layer of now, from
-    the rows that are remembered. Scale the features first, as its penalty is one for all; only hidden units that have
-    learnt from few rows are counted at half their size. More than 1,023 inputs and units are mixed into as many by a
-    fixed random projection.
+    **Ridge regressions.** Rewards are predicted by a ridge regression per action, in closed form, on the inputs and the
+    last hidden layer (`predict_reward`). The regression knows at once what the network takes thousands of rows to
+    learn. The network adds features that a linear model lacks. From time to time the regressions are made anew on the
+    present hidden layer, from the rows that are remembered. Scale the features first, as one penalty holds for all.
+    Hidden units that have learnt from few rows count at half their size. If there are more than 1,023 inputs and units,
+    a fixed random projection mixes them into 1,023 features.
 
-    Rewards may have any size and sign: they are counted in units of their spread, which follow a stream. An action
-    without any known reward is expected to bring the mean reward. It is never predicted while another is known, and
-    "optimism" tries it.
+    **Units of the rewards.** Rewards may have any size and sign. Training counts them in units of their spread, which
+    follow a stream. An action without any known reward is expected to bring the mean reward. It is never predicted
+    while the reward of another action is known, and "optimism" tries it.
 
-    "optimism" always takes the action with the highest bound, so its propensity is 1, and no other policy can be judged
-    by what it has done; use "inverse_gap" or "softmax" where a log is to serve later.
+    **Logs that serve later.** "optimism" always takes the action with the highest bound, so the propensity of this
+    action is 1. No other policy can be judged by such a log. Use "inverse_gap" or "softmax" where a log is to serve
+    later.
 
-    With a log, objective="reward" is the one to begin with; where rewards are noisy, "policy" and "dr" may do better,
-    which `score` tells on rows held out (see the user guide). The objectives that maximise an estimate of the value are
-    for logs whose propensities are known; in streams they learn slowly and may settle on few actions. "snips" and
-    callables stand still where no reward is near, so a third of the epochs of `fit` goes to the estimate by inverse
-    propensity first.
+    **Learning from a log.** Begin with objective="reward". Where rewards are noisy, "policy" and "dr" may do better;
+    `score` on rows held out tells (see the user guide). The objectives that maximise an estimate are for logs whose
+    propensities are known. In streams they learn slowly and may settle on few actions. "snips" and callables stand
+    still where no reward is near. So a third of the epochs of `fit` first goes to the estimate by inverse propensity.
 
-    For thousands of actions that are described by features of their own, and for continuous actions, this estimator is
-    not made: it has an output for each action.
+    **When not to.** The network has one output per action. So this estimator is not for continuous actions, nor for
+    thousands of actions that are described by features of their own.
 
     References
     ----------
@@ -189,7 +214,7 @@ class DopamineMLPPolicy(ActingMLP):
 
     Examples
     --------
-    Acting and learning, where an action is right or wrong and one never hears which would have been right:
+    Act and learn, where an action is right or wrong and the right action is never told:
 
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
@@ -207,7 +232,7 @@ class DopamineMLPPolicy(ActingMLP):
     >>> bool(np.mean(earned) > 0.7)
     True
 
-    A log of random actions, and a policy learnt from it:
+    Learn a policy from a log of random actions:
 
     >>> rng = np.random.default_rng(0)
     >>> logged = rng.integers(0, 10, len(y))
@@ -290,15 +315,16 @@ class DopamineMLPPolicy(ActingMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows, float32 or float64; scale them first.
+            Rows, float32 or float64. Scale the features first.
         y : array-like of shape (n_samples,)
             Action taken in each row, labels of any kind.
         reward : array-like of shape (n_samples,), default=None
-            What the action has brought: any finite numbers. None: y is the right action of each row; its reward is 1,
-            that of all others 0.
+            Reward of the action in each row: any finite numbers. With None, y is the right action of each row: its
+            reward is 1, and the reward of all other actions is 0.
         propensity : float or array-like of shape (n_samples,), default=None
-            Chance that the action had of being taken, in (0, 1]; objective="reward" does without. None: how often it
-            was taken, as in a log of actions that were chosen without a look at the rows.
+            Probability with which the action was taken, in (0, 1]. objective="reward" does not use propensities. With
+            None, the probability is how often the action was taken, as in a log of actions that were chosen regardless
+            of the rows.
 
         Returns
         -------
@@ -316,8 +342,8 @@ class DopamineMLPPolicy(ActingMLP):
     def partial_fit(self, X: Any, y: Any, reward: Any = None, propensity: Any = None, classes: Any = None) -> Self:
         """Learn from further actions and their rewards, row by row or in batches.
 
-        The network makes one pass over the rows and those of the past that are replayed, at the learning rate that
-        earlier calls have arrived at. Then the ridge regressions learn from the rows.
+        The network makes one pass over the new rows and the replayed rows, at the learning rate that earlier calls have
+        reached. Then the ridge regressions learn from the new rows.
 
         Parameters
         ----------
@@ -326,11 +352,12 @@ class DopamineMLPPolicy(ActingMLP):
         y : array-like of shape (n_samples,)
             Action taken in each row, all among `classes`.
         reward : array-like of shape (n_samples,), default=None
-            What the action has brought. None: y is the right action of each row.
+            Reward of the action in each row. With None, y is the right action of each row.
         propensity : float or array-like of shape (n_samples,), default=None
-            Chance that the action had of being taken, as `sample` returns it. None: how often it was taken so far.
+            Probability with which the action was taken, as `sample` returns it. With None, the probability is how often
+            the action was taken so far.
         classes : array-like of shape (n_actions,), default=None
-            All actions that will ever be taken, needed in the first call. They may be more than were taken so far.
+            All actions that can ever be taken, also those not taken so far. Needed in the first call.
 
         Returns
         -------
@@ -340,7 +367,7 @@ class DopamineMLPPolicy(ActingMLP):
         Raises
         ------
         ValueError
-            If an argument is not valid, `classes` is missing in the first call or differs later, or y has an action
+            If an argument is not valid. If `classes` is missing in the first call or differs later. If y has an action
             that `classes` lacks. The estimator is then as it was before.
         """
         if classes is None and not hasattr(self, "coefs_"):
@@ -358,8 +385,8 @@ class DopamineMLPPolicy(ActingMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            The action that is expected to bring most or, with any objective but "reward", that the policy takes most
-            often; among those of which some reward is known.
+            The action with the highest expected reward or, with any objective but "reward", the action that the policy
+            takes most often. Only actions with a known reward are chosen.
         """
         X = self._rows(X)
         merit = self._rewards(X) if self.objective == "reward" else self._forward(X)
@@ -376,7 +403,7 @@ class DopamineMLPPolicy(ActingMLP):
         Returns
         -------
         p : ndarray of shape (n_samples, n_actions)
-            In the order of `classes_`; rows sum to one.
+            Chances, in the order of `classes_`. Rows sum to one.
         """
         return self._chances(self._rows(X))
 
@@ -391,14 +418,14 @@ class DopamineMLPPolicy(ActingMLP):
         Returns
         -------
         reward : ndarray of shape (n_samples, n_actions)
-            In the order of `classes_`.
+            Expected rewards, in the order of `classes_`.
         """
         return self._rewards(self._rows(X))
 
     def sample(self, X: Any) -> tuple[Array, Array]:
         """Choose an action for each row, exploring.
 
-        Each call goes on in the random numbers of the estimator, and changes nothing else.
+        Each call draws the next random numbers of the estimator, and changes nothing else.
 
         Parameters
         ----------
@@ -410,7 +437,7 @@ class DopamineMLPPolicy(ActingMLP):
         actions : ndarray of shape (n_samples,)
             An action for each row.
         propensities : ndarray of shape (n_samples,)
-            Chance that it had, to be passed to `partial_fit` with its reward.
+            Probability of each chosen action. Pass it to `partial_fit` together with the reward.
         """
         chances = self._chances(self._rows(X))
         rng = np.random.Generator(np.random.PCG64([self._training.seed, self._n_sampled]))
@@ -419,7 +446,7 @@ class DopamineMLPPolicy(ActingMLP):
         return self.classes_[action], chances[np.arange(len(action)), action]
 
     def score(self, X: Any, y: Any, reward: Any = None, propensity: Any = None, sample_weight: Any = None) -> float:
-        """Estimate what the actions of `predict` would bring, from actions that others have taken.
+        """Estimate the mean reward of the actions of `predict`, from actions that others have taken.
 
         Parameters
         ----------
@@ -428,17 +455,19 @@ class DopamineMLPPolicy(ActingMLP):
         y : array-like of shape (n_samples,)
             Action taken in each row.
         reward : array-like of shape (n_samples,), default=None
-            What it has brought. None: y is the right action of each row.
+            Reward of the action in each row. With None, y is the right action of each row.
         propensity : float or array-like of shape (n_samples,), default=None
-            Chance that the action had of being taken. None: how often it was taken in these rows.
+            Probability with which the action was taken. With None, the probability is how often the action was taken in
+            these rows.
         sample_weight : array-like of shape (n_samples,), default=None
-            What each row counts for.
+            Weights of the rows.
 
         Returns
         -------
         score : float
-            Mean reward of `predict`, doubly robust and self-normalised: what `predict_reward` expects, corrected by its
-            errors where the actions agree, which weigh one over their propensity. Without `reward`, the accuracy.
+            Mean reward of `predict`, doubly robust and self-normalised. It is the mean of `predict_reward`, corrected
+            by the errors of `predict_reward` in rows where both actions agree. Such a row weighs one over its
+            propensity. Without `reward`, the score is the accuracy.
         """
         check_is_fitted(self)
         sample = self._check_data(X, y, (reward, propensity), None, fresh=False, whole=True)
@@ -469,7 +498,7 @@ class DopamineMLPPolicy(ActingMLP):
         return unrolled(self._experience.curve)
 
     def to_sklearn(self) -> Any:
-        """Refuse, as scikit-learn has no policies."""
+        """Raise an error, as scikit-learn has no policies."""
         raise ValueError("to_sklearn cannot build a DopamineMLPPolicy: scikit-learn has no estimator of this kind.")
 
     def _rows(self, X: Any) -> Array:

@@ -255,7 +255,7 @@ def test_a_model_of_many_series_is_pickled():
     [
         (lambda: stream().fit(SHOPS, SHOPS[0]), "y must be None for many series"),
         (lambda: stream().fit({}), "X must hold at least one series, got an empty dict"),
-        (lambda: stream().fit([SERIES, TWO]), r"X must have as many columns in each series, got \[1, 2\]"),
+        (lambda: stream().fit([SERIES, TWO]), r"X must have equally many columns in each series, got \[1, 2\]"),
         (
             lambda: stream(trainable="readout").fit(SHOPS),
             "trainable must be 'gains' or () for many series, got 'readout'",
@@ -264,9 +264,12 @@ def test_a_model_of_many_series_is_pickled():
         (lambda: stream().fit([SHOPS[0], np.full(50, np.inf)]), "X contains infinity"),
         (lambda: stream().fit(SHOPS).predict(SHOPS[:2]), "X must hold the 4 series of fit, got 2"),
         (lambda: stream().fit(SHOPS).predict(SHOPS[0]), "X must hold the 4 series of fit, got 1"),
-        (lambda: stream().fit(SHOPS).partial_fit(SHOPS), "X must have as many rows of each series, got 110 to 140"),
+        (
+            lambda: stream().fit(SHOPS).partial_fit(SHOPS),
+            "X must have equally many rows of each series, got 110 to 140",
+        ),
         (lambda: stream().fit(NAMED).predict({name[::-1]: own for name, own in NAMED.items()}), "the series of fit"),
-        (lambda: stream().fit(SHOPS).forecast(3, [SHOPS[0], TWO]), "X must have as many columns in each series"),
+        (lambda: stream().fit(SHOPS).forecast(3, [SHOPS[0], TWO]), "X must have equally many columns in each series"),
         (lambda: stream().fit(SHOPS, exog=[SHOPS[0]]), "exog must hold the covariates of 4 series, got 1"),
         (lambda: stream().fit(SHOPS, exog=SHOPS[0][:-1]), "exog must have 140 rows"),
     ],
