@@ -54,13 +54,6 @@ N_FOLDS = 4  # of the cross-validation
 class DopamineESN(Training):
     """An echo-state network behind the contract of scikit-learn."""
 
-    _model: Model
-    _stream: Stream
-
-    @property
-    def _history(self) -> History:
-        return self._model.training
-
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
     @with_callbacks
@@ -390,19 +383,7 @@ class DopamineESN(Training):
 
     @staticmethod
     def _fitted_attributes(model: Model, stream: Stream) -> dict[str, Any]:
-        return {
-            "_model": model,
-            "_stream": stream,
-            "readout_": model.readout,
-            "n_reservoirs_": model.n_reservoirs,
-            "lags_": model.lags,
-            "n_channels_": model.form.n_channels,
-            "n_outputs_": model.readout.shape[1],
-            "base_": model.base.name(),
-            "gains_": {name: float(getattr(model.gains, name)[0]) for name in TRAINED},
-            "n_iter_": max(1, model.training.n_epochs),  # the ridge solution is one
-            **model.training.attributes(nothing=np.nan, learning_rate_init=np.nan),
-        }
+        return {"_model": model, "_stream": stream}
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._estimator.history import Curve, History, unrolled
-from skdopamine._estimator.journal import Journal
+from skdopamine._estimator.journal import Journal, made
+
+UNFINISHED = "_unfinished"  # in the state of an estimator that was kept in the middle of a fit
 
 
 class DopamineEstimator(BaseEstimator, ABC):
@@ -28,8 +30,27 @@ class DopamineEstimator(BaseEstimator, ABC):
     def _history(self) -> History:
         """What the epochs have shown."""
 
+    @abstractmethod
+    def _check_loaded(self) -> None:
+        """Refuse what was learnt if it is not what a fit leaves: its attributes may come from a file."""
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_journal"}
+        state = super().__getstate__()
+        kept = {name: value for name, value in state.items() if name != "_journal"}
+        return kept | {UNFINISHED: True} if len(kept) < len(state) else kept
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = {name: value for name, value in state.items() if name != UNFINISHED}
+        super().__setstate__(kept)
+        if len(kept) == len(state):
+            self._check_loaded()
+
+    def __copy__(self) -> Self:
+        """Share all that the estimator has, which nothing has changed on the way."""
+        state = self.__getstate__()
+        state.pop(UNFINISHED, None)
+        copied: Self = made(type(self), state)
+        return copied
 
     # The curves are lists of their own whenever they are read, so that a stream neither copies its past in each call
     # nor changes a list that somebody holds. The docstrings of the estimators describe them.

@@ -12,9 +12,11 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skdopamine._estimator import validation as _validation
 from skdopamine._estimator.ending import without_effect
+from skdopamine._estimator.sound import refuse
 from skdopamine._estimator.validation import check_labels, plain
 from skdopamine._mlp.class_weights import row_factors
 from skdopamine._mlp.fitting import TrainedMLP
+from skdopamine._mlp.sound import check_binarizer
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.registry import LossOptions, find_loss, relatives, serves, takes_positives
 from skdopamine._objectives.tasks import View
@@ -295,6 +297,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     True
     """
 
+    _functions = ("logistic", "softmax")
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
@@ -500,6 +504,9 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         """
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
+
+    def _check_labels(self) -> None:
+        check_binarizer(vars(self), self.out_activation_, self.n_outputs_)
 
     def _task(self) -> str:
         return str(self._label_binarizer.y_type_).removesuffix("-indicator")
@@ -815,6 +822,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     True
     """
 
+    _functions = ("identity", "exp")
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
@@ -972,6 +981,15 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         output = self._outputs(X)
         return output.ravel() if output.shape[1] == 1 else output
+
+    def _check_labels(self) -> None:
+        training = vars(self).get("_training")
+        if training is None or training.is_hollow:
+            return
+        if training.units.link != self.out_activation_:
+            refuse("out_activation_", f"{training.units.link!r}, as in training", repr(self.out_activation_))
+        if training.units.offset is None:
+            refuse("_training.units.offset", "there in a regressor", "None")
 
     def _task(self) -> str:
         return "regression"
