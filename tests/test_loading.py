@@ -257,3 +257,137 @@ def test_a_state_as_it_is_is_taken(name):
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model), copy.copy(model)):
         assert same(predictions(other, X), predictions(model, X))
         learn(other, rows)
+
+
+# ---- which copy counts ----
+
+
+def quiet(method, *args, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return method(*args, **options)
+
+
+def changed_by(model, how):
+    """The model with other weights, set in one of the ways that users have."""
+    model = copy.deepcopy(model)
+    if how == "in place":
+        model.coefs_[0][...] *= 0.5
+        model.intercepts_[-1][...] += 0.25
+    elif how == "entry":
+        model.coefs_[0] = 0.5 * model.coefs_[0]
+        model.intercepts_[-1] = model.intercepts_[-1] + 0.25
+    else:
+        model.coefs_ = [0.5 * model.coefs_[0], *model.coefs_[1:]]
+        model.intercepts_ = [*model.intercepts_[:-1], model.intercepts_[-1] + 0.25]
+    return model
+
+
+@pytest.mark.parametrize("how", ["in place", "entry", "rebound"])
+@pytest.mark.parametrize("kept", ["as it is", "pickled", "skops"])
+@pytest.mark.parametrize("name", ["classifier", "regressor", "policy"])
+def test_training_goes_on_from_the_weights_that_predict(name, how, kept):
+    model, _, rows = fitted(name)
+    other = changed_by(model, how)
+    expected = [array.copy() for array in (*other.coefs_, *other.intercepts_)]
+    if kept == "pickled":
+        other = pickle.loads(pickle.dumps(other))
+    elif kept == "skops":
+        io = pytest.importorskip("skops.io")
+        data = io.dumps(other)
+        other = io.loads(data, trusted=io.get_untrusted_types(data=data))
+    assert all(np.array_equal(a, b) for a, b in zip((*other.coefs_, *other.intercepts_), expected, strict=True))
+    quiet(other.set_params(learning_rate_init=1e-12, learning_rate="constant").partial_fit, *rows)
+    for now, before in zip((*other.coefs_, *other.intercepts_), expected, strict=True):
+        np.testing.assert_allclose(now, before, atol=1e-6)
+    assert np.abs(other.coefs_[0] - model.coefs_[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["classifier", "regressor"])
+def test_weights_that_nobody_has_changed_keep_all_their_bits(name):
+    model, _, rows = fitted(name)
+    one, other = copy.deepcopy(model), copy.deepcopy(model)
+    other.coefs_ = [coef.copy() for coef in other.coefs_]
+    for each in (one, other):
+        each._training = each._training.agreed(each.coefs_, each.intercepts_)
+    assert np.array_equal(one._training.state.params, model._training.state.params)
+    for each in (one, other):
+        quiet(each.partial_fit, *rows)
+    assert all(np.array_equal(a, b) for a, b in zip(one.coefs_, other.coefs_, strict=True))
+
+
+def test_what_training_had_found_out_of_other_weights_is_forgotten():
+    model, *_ = fitted("classifier")
+    other = changed_by(model, "in place")
+    training = other._training.agreed(other.coefs_, other.intercepts_)
+    assert model._training.state.credit_mean.any()
+    assert not training.state.credit_mean.any()
+    assert training.state.anchor is None
+    assert training.history == model._training.history
+
+
+@pytest.mark.parametrize("name", ["classifier", "regressor", "policy"])
+def test_weights_of_another_shape_or_without_a_number_are_refused_where_they_are_used(name):
+    model, X, rows = fitted(name)
+    faults = {
+        "coefs_ must be of shapes": lambda coef: coef[:-1],
+        "coefs_ must be of shapes .*, as": lambda coef: coef[:, :-1],
+        r"coefs_\[0\] must be finite": lambda coef: np.full_like(coef, np.nan),
+    }
+    for told, broken in faults.items():
+        other = copy.deepcopy(model)
+        other.coefs_[0] = broken(other.coefs_[0])
+        for use in {"predict", "predict_proba", "predict_reward"} & set(dir(other)):
+            with pytest.raises(ValueError, match=told):
+                getattr(other, use)(X)
+        with pytest.raises(ValueError, match=told):
+            quiet(other.partial_fit, *rows)
+        with pytest.raises(ValueError, match=told):
+            copy.deepcopy(other)
+
+
+def test_what_a_forecaster_shows_is_read_from_its_model():
+    model, *_ = fitted("forecaster")
+    shown = ("readout_", "lags_", "gains_", "n_reservoirs_", "n_channels_", "n_outputs_", "base_", "n_iter_", "loss_")
+    assert not set(shown) & vars(model).keys()
+    assert np.shares_memory(model.readout_, model._model.readout)
+    with pytest.raises(ValueError, match="read-only"):
+        model.readout_[...] = 0
+    for name in shown:
+        with pytest.raises(AttributeError):
+            setattr(model, name, getattr(model, name))
+        with pytest.raises((NotFittedError, AttributeError)):
+            getattr(DopamineESNForecaster(), name)
+
+
+def test_a_forecaster_of_an_older_pickle_forgets_the_copies():
+    model, X, _ = fitted("forecaster")
+    older = {**model.__getstate__(), "readout_": np.zeros((2, 2)), "n_iter_": 7, "gains_": {}}
+    other = loaded(model, older)
+    assert same(predictions(other, X), predictions(model, X))
+    assert np.array_equal(other.readout_, model.readout_)
+
+
+def test_a_copy_in_the_middle_of_a_fit_is_not_looked_at():
+    """Attributes of the fit before stand beside those of this one."""
+    model, *_ = fitted("classifier")
+    other = copy.copy(model)
+    other._journal, other.n_features_in_ = None, 7
+    for kept in (pickle.loads(pickle.dumps(other)), copy.copy(other), copy.deepcopy(copy.copy(other))):
+        assert kept.n_features_in_ == 7
+        assert "_journal" not in vars(kept)
+    again = quiet(kept.fit, IRIS, SPECIES)
+    assert same(predictions(pickle.loads(pickle.dumps(again)), IRIS), predictions(model, IRIS))
+    again.n_features_in_ = 7
+    with pytest.raises(ValueError, match="n_features_in_"):
+        copy.deepcopy(again)
+
+
+def test_weights_whose_signs_were_broken_are_refused():
+    model, *_ = fitted("monotone")
+    other = copy.copy(model)
+    other.coefs_ = [-model.coefs_[0], *model.coefs_[1:]]
+    with pytest.raises(ValueError, match="signs that monotonic_cst and dale asked for"):
+        copy.deepcopy(other)
+    waiting = copy.copy(fitted("regressor")[0]).set_params(monotonic_cst=[1, 0, -1, 0])  # for the next fit
+    assert copy.deepcopy(waiting).monotonic_cst == [1, 0, -1, 0]

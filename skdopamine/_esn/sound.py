@@ -27,7 +27,7 @@ MOST_DEGREE, MOST_ROWS = 10, 10**9
 LOOSE = {
     *("History.losses", "History.rates", "History.errors", "History.scores", "History.best_loss"),
     *("Model.limits", "Record.target", "Record.errors", "SeriesReader.inputs", "SeriesReader.covariates"),
-    *("WindowReader.covariates", "Stream.history", "Stream.exog", "Calendar.labels"),
+    *("WindowReader.covariates", "Stream.history", "Stream.exog", "Calendar.labels", "Labels.last"),
 }
 
 

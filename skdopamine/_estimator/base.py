@@ -7,9 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._estimator.history import Curve, History, unrolled
-from skdopamine._estimator.journal import Journal, made
-
-UNFINISHED = "_unfinished"  # in the state of an estimator that was kept in the middle of a fit
+from skdopamine._estimator.journal import UNFINISHED, Journal, made
 
 
 class DopamineEstimator(BaseEstimator, ABC):
@@ -36,20 +34,18 @@ class DopamineEstimator(BaseEstimator, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        kept = {name: value for name, value in state.items() if name != "_journal"}
-        return kept | {UNFINISHED: True} if len(kept) < len(state) else kept
+        if "_journal" not in state:
+            return dict(state)
+        return {name: value for name, value in state.items() if name != "_journal"} | {UNFINISHED: True}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        kept = {name: value for name, value in state.items() if name != UNFINISHED}
-        super().__setstate__(kept)
-        if len(kept) == len(state):
+        super().__setstate__(state)
+        if UNFINISHED not in state:
             self._check_loaded()
 
     def __copy__(self) -> Self:
         """Share all that the estimator has, which nothing has changed on the way."""
-        state = self.__getstate__()
-        state.pop(UNFINISHED, None)
-        copied: Self = made(type(self), state)
+        copied: Self = made(type(self), self.__getstate__())
         return copied
 
     # The curves are lists of their own whenever they are read, so that a stream neither copies its past in each call

@@ -25,6 +25,7 @@ from skdopamine._typing import Array
 
 FREE = ("warm_start", "verbose", "n_jobs")  # parameters that change no bit
 PENDING = "_pending"  # attribute of an estimator whose next fit goes on: a snapshot
+UNFINISHED = "_unfinished"  # of one that was copied in the middle of a fit, and may hold parts of two
 Value = TypeVar("Value")
 
 
@@ -172,6 +173,7 @@ def journaled(estimator: Any, *, goes_on: bool = True) -> Iterator[None]:
         free = {name: value for name, value in vars(estimator).items() if name in (*FREE, *ATTRIBUTES)}
         vars(estimator).clear()
         vars(estimator).update({**vars(past.before), **free})
+    vars(estimator).pop(UNFINISHED, None)
     journal = Journal(estimator, past, watched=goes_on)
     estimator._journal = journal
     try:

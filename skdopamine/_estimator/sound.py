@@ -68,7 +68,7 @@ def _check(name: str, value: Any, kind: Any, loose: Collection[str], free: bool)
         kinds = [part for part in parts if part is not NoneType]
         _check(name, value, next((part for part in kinds if type(value) is part), kinds[0]), loose, free)
     elif origin is np.ndarray:
-        check_array(name, value, kinds="fiub", finite=not free)
+        check_array(name, value, kinds="fiubM" if free else "fiub", finite=not free)
     elif origin in (tuple, list):
         _check_entries(name, value, origin, parts, loose, free)
     elif kind in (bool, int, float, str):

@@ -19,7 +19,7 @@ from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import check_hidden_layer_sizes, nominal_batch
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample
 from skdopamine._mlp.readout import Readout, features_of
-from skdopamine._mlp.sound import check_classes, check_experience, check_layers
+from skdopamine._mlp.sound import check_classes, check_experience, check_layers, check_weights
 from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import PER_OUTPUT, Units
 from skdopamine._objectives.actions import ExpectedWorth, LogChance, PolicyValue, TakenReward, TakenWorth
@@ -219,6 +219,8 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
             return features_of(X, None, self._training.seed)
         activations = layer_activations(self.activation, n_hidden)[:-1]
         z = _network.forward_layers(activations[:-1], self.coefs_[:-1], self.intercepts_[:-1], X)
+        if not np.isfinite(z).all():
+            check_weights(self)
         size = self._experience.hidden_size if size is None else size
         size = size if self.objective == "reward" else 1.0
         return features_of(X, activations[-1].function(z), self._training.seed, size)
