@@ -40,7 +40,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "sound": {"validation"},
         "history": set(),
         "caller": set(),
-        "journal": {"callbacks", "report", "validation"},
+        "journal": {"callbacks", "report", "sound", "validation"},
         "ending": {"caller", "validation"},
         "report": {"callbacks"},
         "callbacks": set(),

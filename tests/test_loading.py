@@ -2,8 +2,10 @@
 
 import copy
 import pickle
+import re
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
+from skdopamine.checkpoint import Checkpoint, load_checkpoint
+from skdopamine.datasets import make_lorenz
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 IRIS, SPECIES = IRIS[::3], SPECIES[::3]
@@ -18,6 +22,7 @@ LENGTH = IRIS[:, 0] + 100.0
 LOGGED = np.random.default_rng(0).integers(0, 3, 50)
 REWARD = (LOGGED == SPECIES) * 1.0
 SERIES = np.sin(0.3 * np.arange(160))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((160, 1))
+LORENZ = make_lorenz(1020, random_state=0)
 SMALL = {"hidden_layer_sizes": (4, 3), "max_iter": 3, "early_stopping": False, "random_state": 0}
 ESN = {"n_units": 6, "stateful": True, "trainable": (), "random_state": 0}
 
@@ -58,6 +63,11 @@ MODELS = {  # -> a fitted model, methods that predict, and further rows to learn
         DopamineESNForecaster(**ESN).fit(SERIES[:150], exog=np.cos(SERIES[:150])),
         (SERIES[150:], np.cos(SERIES[150:])),
         (SERIES[150:], None, np.cos(SERIES[150:])),
+    ),
+    "exact": lambda: (
+        DopamineESNForecaster(60, stateful=True, max_iter=2, difference=0, random_state=0).fit(LORENZ[:1000]),
+        LORENZ[1000:1020],
+        (LORENZ[1000:1020],),
     ),
     "windows": lambda: (DopamineESNForecaster(6, trainable=()).fit(IRIS, LENGTH), IRIS, (IRIS[:9], LENGTH[:9])),
 }
@@ -391,3 +401,85 @@ def test_weights_whose_signs_were_broken_are_refused():
         copy.deepcopy(other)
     waiting = copy.copy(fitted("regressor")[0]).set_params(monotonic_cst=[1, 0, -1, 0])  # for the next fit
     assert copy.deepcopy(waiting).monotonic_cst == [1, 0, -1, 0]
+
+
+# ---- files ----
+
+BROKEN = {  # name -> model and a change of what is kept of it
+    "weights of another shape": ("classifier", lambda state: put(state, ("coefs_", 0), state["coefs_"][0][:-1])),
+    "weights that are no numbers": ("regressor", lambda state: put(state, ("coefs_", 0), np.full((4, 4), np.nan))),
+    "classes of another order": ("classifier", lambda state: put(state, ("classes_",), state["classes_"][::-1])),
+    "another number of features": ("policy", lambda state: put(state, ("n_features_in_",), 5)),
+    "critics": ("classifier", lambda state: put(state, ("_training", "state", "memory"), (np.zeros((3, 3)),) * 2)),
+    "negative counts": ("policy", lambda state: put(state, ("_experience", "counts"), -np.ones(3))),
+    "a readout of another shape": ("forecaster", lambda state: put(state, ("_model", "readout"), np.zeros((2, 1)))),
+    "a link beyond the last unit": (
+        "forecaster",
+        lambda state: put(
+            state,
+            ("_model", "weights", "recurrent", "indices"),
+            state["_model"].weights.recurrent.indices + np.int32(6),
+        ),
+    ),
+    "a unit below zero": ("windows", lambda state: put(state, ("_model", "inputs", "unit"), -np.ones(1))),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_files_are_refused_when_they_are_read(name):
+    of, change = BROKEN[name]
+    model, *_ = fitted(of)
+    broken = object.__new__(type(model))
+    vars(broken).update(change(model.__getstate__()))
+    with pytest.raises(ValueError, match=r"must be .*, got .*\. The model was changed by hand, or its file is damaged"):
+        pickle.loads(pickle.dumps(broken))
+    io = pytest.importorskip("skops.io")
+    data = io.dumps(broken)
+    with pytest.raises(ValueError, match="must be"):
+        io.loads(data, trusted=io.get_untrusted_types(data=data))
+
+
+def test_no_change_of_a_checkpoint_is_wrong_in_silence(tmp_path):
+    """What a fit goes on with is refused, or the fit ends; that it ends well is the matter of its rows."""
+    fresh = DopamineMLPClassifier(**{**SMALL, "max_iter": 4})
+    quiet(fresh.set_callbacks(Checkpoint(tmp_path, every=2)).fit, IRIS, SPECIES)
+    model, refused = load_checkpoint(tmp_path), 0
+    state = {**vars(model)}
+    for path, value in leaves(state["_pending"].run, ("_pending", "run")):
+        for kind, new in tampered(value):
+            if path[-1] == "rows" and kind == "huge":  # how many rows there are is not in the file
+                continue
+            try:
+                quiet(loaded(model, put(state, path, new)).fit, IRIS, SPECIES)
+            except ValueError:
+                refused += 1
+    assert refused > 50
+
+
+PAGE = (Path(__file__).parents[1] / "doc" / "user_guide" / "keeping.rst").read_text(encoding="utf-8")
+KEPT = {
+    **MODELS,
+    "rates": lambda: (DopamineMLPClassifier(**SMALL, learning_rate="invscaling").fit(IRIS, SPECIES),),
+    "constant": lambda: (DopamineMLPClassifier(**SMALL, learning_rate="constant").fit(IRIS, SPECIES),),
+    "weight": lambda: (DopamineMLPRegressor(**SMALL, perturbation="weight").fit(IRIS, LENGTH),),
+    "many": lambda: (DopamineESNForecaster(**ESN).fit({"a": SERIES, "b": SERIES[::-1]}),),
+    "pandas": lambda: (DopamineESNForecaster(**ESN).fit(of_days()),),
+}
+
+
+def of_days():
+    pandas = pytest.importorskip("pandas")
+    return pandas.Series(SERIES[:, 0], pandas.date_range("2020-01-01", periods=len(SERIES), freq="D"))
+
+
+def test_the_guide_names_all_types_that_skops_has_to_trust():
+    io = pytest.importorskip("skops.io")
+    told = re.findall(r"^   (skdopamine\.\S+)$", PAGE, re.MULTILINE)
+    assert sorted(set(told)) == sorted(told)
+    needed = set()
+    for build in KEPT.values():
+        model = quiet(build)[0]
+        data = io.dumps(model)
+        needed |= set(io.get_untrusted_types(data=data))
+        assert type(io.loads(data, trusted=told)) is type(model)
+    assert needed == set(told)

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._estimator.history import Curve, History, unrolled
-from skdopamine._estimator.journal import UNFINISHED, Journal, made
+from skdopamine._estimator.journal import PENDING, UNFINISHED, Journal, check_snapshot, made
 
 
 class DopamineEstimator(BaseEstimator, ABC):
@@ -42,6 +42,8 @@ class DopamineEstimator(BaseEstimator, ABC):
         super().__setstate__(state)
         if UNFINISHED not in state:
             self._check_loaded()
+        if PENDING in state:
+            check_snapshot(state[PENDING])
 
     def __copy__(self) -> Self:
         """Share all that the estimator has, which nothing has changed on the way."""
