@@ -38,6 +38,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
     "_estimator": {
         "base": {"history", "journal"},
         "sound": {"validation"},
+        "arrays": {"validation"},
         "history": set(),
         "caller": set(),
         "journal": {"callbacks", "report", "sound", "validation"},

@@ -11,6 +11,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.arrays import takes_arrays
 from skdopamine._estimator.ending import without_effect
 from skdopamine._estimator.sound import refuse
 from skdopamine._estimator.validation import check_labels, plain
@@ -366,6 +367,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         self.dale = dale
         self.n_jobs = n_jobs
 
+    @takes_arrays
     @_validation.fit_context
     def fit(
         self,
@@ -409,6 +411,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @takes_arrays
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
@@ -449,6 +452,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, sample_weight, None if classes is None else check_labels(classes))
 
+    @takes_arrays
     def predict(self, X: Any) -> Any:
         """Predict class labels.
 
@@ -468,6 +472,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             probabilities = probabilities.ravel()
         return self._label_binarizer.inverse_transform(probabilities)
 
+    @takes_arrays
     def predict_proba(self, X: Any) -> Array:
         """Predict probabilities of the classes.
 
@@ -489,6 +494,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
 
+    @takes_arrays
     def predict_log_proba(self, X: Any) -> Array:
         """Predict logarithms of the probabilities of the classes.
 
@@ -504,6 +510,26 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         """
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
+
+    @takes_arrays
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Share of the rows whose label, or set of labels, is predicted.
+        """
+        return float(super().score(X, y, sample_weight))
 
     def _check_labels(self) -> None:
         check_binarizer(vars(self), self.out_activation_, self.n_outputs_)
@@ -891,6 +917,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         self.dale = dale
         self.n_jobs = n_jobs
 
+    @takes_arrays
     @_validation.fit_context
     def fit(
         self,
@@ -933,6 +960,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @takes_arrays
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
@@ -966,6 +994,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         return self._partial_fit(X, y, sample_weight, None)
 
+    @takes_arrays
     def predict(self, X: Any) -> Array:
         """Predict target values.
 
@@ -981,6 +1010,26 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         output = self._outputs(X)
         return output.ravel() if output.shape[1] == 1 else output
+
+    @takes_arrays
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the coefficient of determination of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            R2, 1 at best, the mean over outputs.
+        """
+        return float(super().score(X, y, sample_weight))
 
     def _check_labels(self) -> None:
         training = vars(self).get("_training")
