@@ -2,8 +2,10 @@
 
 import inspect
 import os
+import runpy
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,6 +280,15 @@ def test_scikit_learn_scores_and_splits_tensors():
         assert get_scorer("accuracy")(pipe, rows, target) == pytest.approx(pipe.score(rows, target))
         scores = cross_val_score(DopamineMLPClassifier(**SMALL), rows, target, cv=3)
     np.testing.assert_allclose(scores, cross_val_score(DopamineMLPClassifier(**SMALL), X, Y, cv=3), rtol=1e-6)
+
+
+def test_the_example_of_the_guide():
+    torch = pytest.importorskip("torch")
+    path = Path(__file__).parents[1] / "doc" / "adapters" / "tensors.py"
+    names = runpy.run_path(str(path))
+    found = names["probabilities"](torch.asarray(X), torch.asarray(Y), torch.asarray(X[:5]))
+    assert found.shape == (5, 3)
+    assert type(found) is torch.Tensor
 
 
 # ---- scikit-learn's own checks ----

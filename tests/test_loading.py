@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import runpy
 import warnings
 from functools import cache
 from pathlib import Path
@@ -483,3 +484,14 @@ def test_the_guide_names_all_types_that_skops_has_to_trust():
         needed |= set(io.get_untrusted_types(data=data))
         assert type(io.loads(data, trusted=told)) is type(model)
     assert needed == set(told)
+
+
+def test_the_loader_of_the_guide(tmp_path):
+    io = pytest.importorskip("skops.io")
+    load = runpy.run_path(str(Path(__file__).parents[1] / "doc" / "adapters" / "skops_files.py"))["load"]
+    model, X, _ = fitted("regressor")
+    io.dump(model, tmp_path / "model.skops")
+    told = re.findall(r"^   (skdopamine\.\S+)$", PAGE, re.MULTILINE)
+    assert same(predictions(load(tmp_path / "model.skops", told), X), predictions(model, X))
+    with pytest.raises(ValueError, match="asks for"):
+        load(tmp_path / "model.skops", told[:3])
