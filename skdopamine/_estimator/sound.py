@@ -13,7 +13,7 @@ import numpy as np
 from skdopamine._estimator.validation import plain
 
 PACKAGE = __name__.partition(".")[0]
-NUMBERS = (np.integer, np.floating)
+ARRAYS = (np.ndarray, np.memmap)  # joblib maps large ones
 
 
 def refuse(name: str, wanted: str, got: Any) -> NoReturn:
@@ -32,7 +32,7 @@ def check_array(
     name: str, value: Any, shape: Sequence[int | None] | None = None, *, kinds: str = "f", finite: bool = True
 ) -> None:
     """Refuse what is not an array of these kinds of numbers and of this shape, None for any length."""
-    if type(value) is not np.ndarray or value.dtype.kind not in kinds or value.dtype == np.float16:
+    if type(value) not in ARRAYS or value.dtype.kind not in kinds or value.dtype == np.float16:
         refuse(name, "an array of numbers", described(value))
     if shape is not None:
         fits = value.ndim == len(shape) and all(n in (None, own) for n, own in zip(shape, value.shape, strict=True))

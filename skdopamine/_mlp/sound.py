@@ -86,7 +86,7 @@ def check_network(estimator: Any, functions: Sequence[str]) -> bool:
 
 def check_classes(classes: Any, n_classes: int) -> None:
     """Refuse classes that are not so many different labels in their order."""
-    if type(classes) is not np.ndarray or classes.shape != (n_classes,):
+    if not isinstance(classes, np.ndarray) or classes.shape != (n_classes,):
         refuse("classes_", f"an array of {n_classes} labels, as n_outputs_ asks for", described(classes))
     if classes.dtype.kind in "cfmM":
         check_array("classes_", classes)
