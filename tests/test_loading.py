@@ -377,6 +377,7 @@ def test_a_forecaster_of_an_older_pickle_forgets_the_copies():
     other = loaded(model, older)
     assert same(predictions(other, X), predictions(model, X))
     assert np.array_equal(other.readout_, model.readout_)
+    assert vars(other).keys() == vars(model).keys()
 
 
 def test_a_copy_in_the_middle_of_a_fit_is_not_looked_at():
