@@ -6,6 +6,7 @@ import numpy as np
 
 from skdopamine._esn import intervals as _intervals
 from skdopamine._esn.outlook import OutlookESN
+from skdopamine._estimator.arrays import takes_arrays
 from skdopamine._estimator.journal import draw_seed
 from skdopamine._estimator.validation import plain
 from skdopamine._typing import Array
@@ -17,6 +18,7 @@ SHARE_OF_PATHS = 0.9  # paths need as many errors as an interval of this coverag
 class ForecastingESN(OutlookESN):
     """What a forecaster offers beside predictions one step ahead."""
 
+    @takes_arrays
     def forecast(self, n_steps: int, X: Any = None, *, exog: Any = None) -> Any:
         """Forecast the next rows, by feeding predictions back.
 
@@ -57,6 +59,7 @@ class ForecastingESN(OutlookESN):
         origin = self._origin(int(n_steps), X, exog)
         return origin.given_back(origin.centre[..., None], None, lambda path: path[..., 0])
 
+    @takes_arrays
     def forecast_interval(self, n_steps: int, coverage: Any = 0.9, X: Any = None, *, exog: Any = None) -> Any:
         """Forecast intervals, for each step by itself.
 
@@ -114,6 +117,7 @@ class ForecastingESN(OutlookESN):
 
         return outlook.origin.given_back(outlook.quantiles(tails), kinds, ends)
 
+    @takes_arrays
     def forecast_quantiles(
         self, n_steps: int, quantiles: Any = (0.1, 0.5, 0.9), X: Any = None, *, exog: Any = None
     ) -> Any:
@@ -159,6 +163,7 @@ class ForecastingESN(OutlookESN):
         kinds, found = [f"q{share:g}" for share in shares], outlook.quantiles(np.array(shares))
         return outlook.origin.given_back(found, kinds, lambda values: values if several else values[..., 0])
 
+    @takes_arrays
     def sample_paths(
         self, n_steps: int, n_paths: int = 100, X: Any = None, *, exog: Any = None, random_state: Any = None
     ) -> Any:

@@ -13,7 +13,6 @@ from skdopamine._esn.bounds import Range
 from skdopamine._esn.calendar import Calendar, extended
 from skdopamine._esn.choice import Court, Plan
 from skdopamine._esn.forecast import Assignment, learn
-from skdopamine._esn.gains_problem import TRAINED
 from skdopamine._esn.gaps import bridged, missing
 from skdopamine._esn.model import Model
 from skdopamine._esn.panel import Panel
@@ -29,7 +28,6 @@ from skdopamine._esn.simple import Simple
 from skdopamine._esn.stream import Stream, kept
 from skdopamine._esn.training import POLISHED, SCHEDULE, TUNING_ROWS, Watch, judged, was_ended
 from skdopamine._estimator.callbacks import EpochCallbacks, with_callbacks
-from skdopamine._estimator.history import History
 from skdopamine._estimator.validation import plain
 from skdopamine._training.trainer import Ending, Result
 from skdopamine._typing import Array
@@ -41,13 +39,6 @@ N_FOLDS = 4  # of the cross-validation
 
 class DopamineESN(Planning):
     """An echo-state network behind the contract of scikit-learn."""
-
-    _model: Model
-    _stream: Stream
-
-    @property
-    def _history(self) -> History:
-        return self._model.training
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
@@ -229,19 +220,7 @@ class DopamineESN(Planning):
 
     @staticmethod
     def _fitted_attributes(model: Model, stream: Stream) -> dict[str, Any]:
-        return {
-            "_model": model,
-            "_stream": stream,
-            "readout_": model.readout,
-            "n_reservoirs_": model.n_reservoirs,
-            "lags_": model.lags,
-            "n_channels_": model.form.n_channels,
-            "n_outputs_": model.readout.shape[1],
-            "base_": model.base.name(),
-            "gains_": {name: float(getattr(model.gains, name)[0]) for name in TRAINED},
-            "n_iter_": max(1, model.training.n_epochs),  # the ridge solution is one
-            **model.training.attributes(nothing=np.nan, learning_rate_init=np.nan),
-        }
+        return {"_model": model, "_stream": stream}
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 

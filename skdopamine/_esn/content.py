@@ -65,6 +65,8 @@ def _strange_dtype(part: Any, library: str) -> str | None:
         if dtype.is_temporal():
             return "dates"
         return None if dtype.is_numeric() or str(dtype) in ("Boolean", "Null") else str(dtype)
+    if library == "numpy" and not isinstance(part.dtype, np.dtype):  # an array of another library, such as torch
+        part = np.asarray(part)
     kind, told = getattr(part.dtype, "kind", "O"), str(part.dtype)
     if kind in "biufc":
         return None

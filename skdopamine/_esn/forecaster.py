@@ -18,6 +18,7 @@ from skdopamine._esn.reading import windows_taken
 from skdopamine._esn.rows import Following
 from skdopamine._estimator import ending as _ending
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.arrays import takes_arrays
 from skdopamine._estimator.caller import users_level
 from skdopamine._estimator.journal import journaled
 from skdopamine._estimator.validation import count, integer, non_negative, number, one_of, positive, share
@@ -372,6 +373,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
+    @takes_arrays
     @_validation.fit_context
     def fit(self, X: Any, y: Any = None, *, exog: Any = None) -> Self:
         """Fit the forecaster to a series, or to windows of one.
@@ -439,6 +441,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 
+    @takes_arrays
     def predict(self, X: Any, *, exog: Any = None) -> Any:
         """Predict the targets of rows.
 
@@ -497,6 +500,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         """Ends (n, targets) of intervals, the next rows among them held within `bounds`."""
         return self._model.within(ends)
 
+    @takes_arrays
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, *, exog: Any = None) -> float:
         """Compute the coefficient of determination of the predictions.
 
@@ -528,6 +532,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
         following = self._following(X, exog, n_more=1)
         return float(r2_score(y, self._given_back(following, self._predicted(following)), sample_weight=sample_weight))
 
+    @takes_arrays
     def predict_interval(self, X: Any, coverage: Any = 0.9, *, exog: Any = None) -> Any:
         """Predict intervals that hold the targets with a given probability.
 
@@ -592,6 +597,7 @@ class DopamineESNForecaster(RegressorMixin, ForecastingESN):
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
+    @takes_arrays
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any = None, *, exog: Any = None) -> Self:
         """Learn from further rows; the readout is then the ridge solution of all rows so far.

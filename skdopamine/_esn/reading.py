@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from skdopamine._esn.bounds import limits_of
 from skdopamine._esn.content import check_content, check_list
 from skdopamine._esn.exog import Wanted, check_shapes, names_of, parts_of
+from skdopamine._esn.fitted import FittedESN
 from skdopamine._esn.frames import Frame, as_rows, completed, continued, library_of
 from skdopamine._esn.gaps import bridged, held, missing
 from skdopamine._esn.model import Form, Model
@@ -16,20 +17,17 @@ from skdopamine._esn.panel import Panel, divided, is_panel, side_by_side
 from skdopamine._esn.rows import Rows, Taken
 from skdopamine._esn.stream import Stream
 from skdopamine._esn.wild import tamed_data
-from skdopamine._estimator.base import DopamineEstimator
 from skdopamine._estimator.callbacks import CallbackSupportMixin
 from skdopamine._estimator.validation import check_numbers
 from skdopamine._typing import Array
 
 
-class Reading(CallbackSupportMixin, DopamineEstimator):
+class Reading(CallbackSupportMixin, FittedESN):
     """What a forecaster makes of what it is given."""
 
     stateful: bool
     n_channels: int
     bounds: Any
-    _model: Model
-    _stream: Stream
 
     # ---- rows to learn from ------------------------------------------------------------------------------------------
 

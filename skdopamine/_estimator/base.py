@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skdopamine._estimator.history import Curve, History, unrolled
-from skdopamine._estimator.journal import Journal
+from skdopamine._estimator.journal import PENDING, UNFINISHED, Journal, check_snapshot, made
 
 
 class DopamineEstimator(BaseEstimator, ABC):
@@ -28,8 +28,27 @@ class DopamineEstimator(BaseEstimator, ABC):
     def _history(self) -> History:
         """What the epochs have shown."""
 
+    @abstractmethod
+    def _check_loaded(self) -> None:
+        """Refuse what was learnt if it is not what a fit leaves: its attributes may come from a file."""
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_journal"}
+        state = super().__getstate__()
+        if "_journal" not in state:
+            return dict(state)
+        return {name: value for name, value in state.items() if name != "_journal"} | {UNFINISHED: True}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if UNFINISHED not in state:
+            self._check_loaded()
+        if PENDING in state:
+            check_snapshot(state[PENDING])
+
+    def __copy__(self) -> Self:
+        """Share all that the estimator has, which nothing has changed on the way."""
+        copied: Self = made(type(self), self.__getstate__())
+        return copied
 
     # The curves are lists of their own whenever they are read, so that a stream neither copies its past in each call
     # nor changes a list that somebody holds. The docstrings of the estimators describe them.

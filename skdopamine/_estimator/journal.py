@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 
 from skdopamine._estimator.callbacks import ATTRIBUTES, callbacks_of
 from skdopamine._estimator.report import Reporter
+from skdopamine._estimator.sound import check_array, check_that, check_typed, refuse
 from skdopamine._estimator.validation import plain
 from skdopamine._training import trainer as _trainer
 from skdopamine._training import update as _update
@@ -27,6 +28,7 @@ from skdopamine._typing import Array
 
 FREE = ("warm_start", "verbose", "n_jobs")  # parameters that change no bit
 PENDING = "_pending"  # attribute of an estimator whose next fit goes on: a snapshot
+UNFINISHED = "_unfinished"  # of one that was copied in the middle of a fit, and may hold parts of two
 Value = TypeVar("Value")
 
 
@@ -40,6 +42,30 @@ class Snapshot(NamedTuple):
     run: Run
     known: Any  # what the problem remembers of the last updates, if it does
     held_losses: list[float]  # of the epochs of the run
+
+
+# what may be infinite or nan while a run goes on, and counts that begin at -1:
+UNSETTLED = {
+    *("TrainState.credit_mean", "TrainState.credit_square", "TrainState.reference", "TrainState.far"),
+    *("TrainState.last_error", "Anchor.update", "Anchor.loss", "Anchor.promised", "RateState.gained"),
+    *("RateState.expected", "Kept.merit", "Kept.record", "Run.limit", "Run.after", "Seen.level", "Seen.limit"),
+    *("Seen.mean_level", "Epoch.loss", "Epoch.reward_prediction_error", "Epoch.score", "Snapshot.held_losses"),
+}
+
+
+def check_snapshot(past: Any) -> None:
+    """Refuse what no fit has left on its way: it may come from a file."""
+    check_typed(PENDING, past, Snapshot, UNSETTLED)
+    state, start, kept, _, _, last, *_ = past.run
+    if last is not None and not isinstance(last.rows, slice):
+        check_array(f"{PENDING}.run.last.rows", last.rows, (None,), kinds="iu")
+        check_that(f"{PENDING}.run.last.rows", last.rows, "numbers of rows", lambda rows: rows >= 0)
+    arrays = {"credit_mean": state.credit_mean, "credit_square": state.credit_square, "start": start.params}
+    for name, array in {**arrays, "kept": kept.params}.items():
+        check_array(f"{PENDING}.run.{name}", array, state.params.shape, finite=name in ("start", "kept"))
+    wanted, got = ([array.shape[1:] for array in memory] for memory in (state.memory, start.memory))
+    if wanted != got:  # a memory may have grown since
+        refuse(f"{PENDING}.run.start.memory", f"of rows of shapes {wanted}", got)
 
 
 class Watcher(ABC):
@@ -174,6 +200,7 @@ def journaled(estimator: Any, *, goes_on: bool = True) -> Iterator[None]:
         free = {name: value for name, value in vars(estimator).items() if name in (*FREE, *ATTRIBUTES)}
         vars(estimator).clear()
         vars(estimator).update({**vars(past.before), **free})
+    vars(estimator).pop(UNFINISHED, None)
     journal = Journal(estimator, past, watched=goes_on)
     estimator._journal = journal
     try:

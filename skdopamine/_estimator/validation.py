@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import _fit_context
+from sklearn.utils._array_api import _convert_to_numpy, get_namespace
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_monotonic_cst, _get_feature_names, check_array
 
@@ -29,8 +30,10 @@ __all__ = [
     "fit_context",
     "has_methods",
     "integer",
+    "namespace_of",
     "non_negative",
     "number",
+    "on_cpu",
     "one_of",
     "plain",
     "positive",
@@ -152,6 +155,19 @@ def check_monotonic_cst(estimator: Any, constraints: Any) -> npt.NDArray[np.int8
             f"monotonic_cst must be -1, 0 or 1 for each feature, got {plain(constraints)!r}: {error}"
         ) from error
     return signs.astype(np.int8) if signs.any() else None
+
+
+def namespace_of(value: Any) -> Any:
+    """The library of an array that is none of numpy, where scikit-learn's dispatch is on; None for all else."""
+    if isinstance(value, np.ndarray) or not hasattr(type(value), "__dlpack__"):
+        return None
+    return get_namespace(value)[0]
+
+
+def on_cpu(array: Any, library: Any) -> Array:
+    """An array of this library as one of numpy."""
+    detached = array.detach() if hasattr(array, "detach") else array  # torch keeps how some were computed
+    return np.asarray(_convert_to_numpy(detached, library))
 
 
 def check_vector(values: Any, name: str, n_rows: int) -> Array:

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from skdopamine._estimator.sound import check_typed, refuse
 from skdopamine._estimator.validation import check_labels, check_vector, plain
 from skdopamine._mlp import network as _network
 from skdopamine._mlp import off_policy as _off_policy
@@ -18,6 +19,7 @@ from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import check_hidden_layer_sizes, nominal_batch
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample
 from skdopamine._mlp.readout import Readout, features_of
+from skdopamine._mlp.sound import check_classes, check_experience, check_layers, check_weights
 from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import PER_OUTPUT, Units
 from skdopamine._objectives.actions import ExpectedWorth, LogChance, PolicyValue, TakenReward, TakenWorth
@@ -36,6 +38,7 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
     early_stopping = False
     scoring = None
     _learns = "objective"
+    _functions = ("identity", "softmax")
 
     classes_: Array
     _experience: Experience
@@ -210,11 +213,14 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
 
         Where they do not choose, but say what is expected, it counts in full: rewards come from its own choices.
         """
+        check_layers(self)
         n_hidden = self.n_layers_ - 2
         if not n_hidden:
             return features_of(X, None, self._training.seed)
         activations = layer_activations(self.activation, n_hidden)[:-1]
         z = _network.forward_layers(activations[:-1], self.coefs_[:-1], self.intercepts_[:-1], X)
+        if not np.isfinite(z).all():
+            check_weights(self)
         size = self._experience.hidden_size if size is None else size
         size = size if self.objective == "reward" else 1.0
         return features_of(X, activations[-1].function(z), self._training.seed, size)
@@ -225,6 +231,17 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         if experience.unread:  # in the middle of a fit
             return self._forward(X) if self.objective == "reward" else np.full((len(X), self.n_outputs_), np.nan)
         return experience.readout.rewards(self._features(X), experience.mean_reward)
+
+    def _check_labels(self) -> None:
+        missing = [name for name in ("_training", "_experience", "_n_sampled") if name not in vars(self)]
+        if missing:
+            refuse(" and ".join(missing), "there in a fitted policy", "nothing")
+        check_classes(vars(self).get("classes_"), self.n_outputs_)
+        check_typed("_n_sampled", self._n_sampled, int)
+        if (self.out_activation_ == "softmax") != (self._training.units.offset is None):
+            refuse("_training.units.offset", f"such as outputs with {self.out_activation_!r} have", "others")
+        hidden = len(self.intercepts_[-2]) if self.n_layers_ > 2 else 0
+        check_experience(self._experience, len(self.coefs_[0]), hidden, self.n_outputs_)
 
     def _task(self) -> str:
         return "multiclass"

@@ -17,6 +17,7 @@ from skdopamine._mlp.activations import check_rising, layer_activations
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import CONSTRAINTS, check_hidden_layer_sizes
 from skdopamine._mlp.signs import check_signs, make_signs
+from skdopamine._mlp.sound import check_layers, check_network, check_training, check_weights
 from skdopamine._mlp.training import Training
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.registry import LossOptions
@@ -33,6 +34,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     _learns: ClassVar[str] = "loss"  # the parameter that says what is learnt
+    _functions: ClassVar[tuple[str, ...]]  # that outputs may have
     _training: Training
 
     # where an estimator lacks these parameters:
@@ -136,6 +138,17 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         params: dict[str, Any] = super().get_params(deep=False)
         return params
 
+    def _check_loaded(self) -> None:
+        if not check_network(self, self._functions):
+            return
+        training = vars(self).get("_training")
+        if training is not None:
+            check_training(training, self)
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        """Refuse what is known of the targets if it does not fit the network that was loaded."""
+
     def __getstate__(self) -> dict[str, Any]:
         # in a chain of models, each started from the one before, only the last start is kept
         return {**super().__getstate__(), "init": _bridge.without_ancestors(self.init)}
@@ -164,8 +177,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _published(self, params: Array) -> dict[str, Any]:
         """Fitted attributes that hold the network, in units of the target."""
         layers, units = self._training.layers, self._training.units
-        weights, biases = _network.unpack(Network(layers, ()), params.copy())
-        weights[-1], biases[-1] = units.to_user(weights[-1], biases[-1])
+        weights, biases = self._training.published(params)
         return {
             "coefs_": weights,
             "intercepts_": biases,
@@ -178,11 +190,16 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
 
     def _forward(self, X: Any) -> Array:
         """Outputs (n, outputs) for checked X."""
+        check_layers(self)
         activations = layer_activations(self.activation, self.n_layers_ - 2)[:-1]
         coefs, intercepts = self.coefs_, self.intercepts_
         starts = range(0, X.shape[0], PREDICT_ROWS)  # in chunks, so that no whole layer is ever in memory
         chunks = (X[start : start + PREDICT_ROWS] for start in starts)
-        return np.concatenate([_network.forward_layers(activations, coefs, intercepts, chunk) for chunk in chunks])
+        outputs = [_network.forward_layers(activations, coefs, intercepts, chunk) for chunk in chunks]
+        output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        if not np.isfinite(output).all():  # rows may be huge, but weights must be numbers
+            check_weights(self)
+        return output
 
     def _outputs(self, X: Any) -> Array:
         """Predictions of the objective, (n, outputs)."""

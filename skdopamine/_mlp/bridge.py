@@ -111,8 +111,8 @@ def to_sklearn(estimator: Any) -> Any:
     vars(model).update({name: deepcopy(getattr(estimator, name)) for name in COPIED if hasattr(estimator, name)})
     for name in ("coefs_", "intercepts_"):
         setattr(model, name, [array.copy() for array in getattr(estimator, name)])
-    if not model.early_stopping and model.best_loss_ is None:  # rows of the user's own were held back
-        model.best_loss_ = min(model.loss_curve_, default=np.inf)  # partial_fit compares with it
+    if not model.early_stopping and getattr(model, "best_loss_", None) is None:  # rows of the user's own were held back
+        model.best_loss_ = min(getattr(model, "loss_curve_", []), default=np.inf)  # partial_fit compares with it
     model._no_improvement_count = 0  # partial_fit counts on from it
     return model
 

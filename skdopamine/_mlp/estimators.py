@@ -11,10 +11,13 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.arrays import takes_arrays
 from skdopamine._estimator.ending import without_effect
+from skdopamine._estimator.sound import refuse
 from skdopamine._estimator.validation import check_labels, plain
 from skdopamine._mlp.class_weights import row_factors
 from skdopamine._mlp.fitting import TrainedMLP
+from skdopamine._mlp.sound import check_binarizer
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.registry import LossOptions, find_loss, relatives, serves, takes_positives
 from skdopamine._objectives.tasks import View
@@ -358,6 +361,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     True
     """
 
+    _functions = ("logistic", "softmax")
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
@@ -425,6 +430,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         self.dale = dale
         self.n_jobs = n_jobs
 
+    @takes_arrays
     @_validation.fit_context
     def fit(
         self,
@@ -469,6 +475,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @takes_arrays
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
@@ -509,6 +516,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, sample_weight, None if classes is None else check_labels(classes))
 
+    @takes_arrays
     def predict(self, X: Any) -> Any:
         """Predict class labels.
 
@@ -528,6 +536,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             probabilities = probabilities.ravel()
         return self._label_binarizer.inverse_transform(probabilities)
 
+    @takes_arrays
     def predict_proba(self, X: Any) -> Array:
         """Predict probabilities of the classes.
 
@@ -549,6 +558,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
 
+    @takes_arrays
     def predict_log_proba(self, X: Any) -> Array:
         """Predict logarithms of the probabilities of the classes.
 
@@ -564,6 +574,29 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         """
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
+
+    @takes_arrays
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Share of the rows whose label, or set of labels, is predicted.
+        """
+        return float(super().score(X, y, sample_weight))
+
+    def _check_labels(self) -> None:
+        check_binarizer(vars(self), self.out_activation_, self.n_outputs_)
 
     def _task(self) -> str:
         return str(self._label_binarizer.y_type_).removesuffix("-indicator")
@@ -937,6 +970,8 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     True
     """
 
+    _functions = ("identity", "exp")
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedMLP._parameter_constraints,
         "loss": [str, callable],
@@ -1004,6 +1039,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         self.dale = dale
         self.n_jobs = n_jobs
 
+    @takes_arrays
     @_validation.fit_context
     def fit(
         self,
@@ -1047,6 +1083,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @takes_arrays
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Update the network by one pass over a batch of a stream.
@@ -1083,6 +1120,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         return self._partial_fit(X, y, sample_weight, None)
 
+    @takes_arrays
     def predict(self, X: Any) -> Array:
         """Predict target values.
 
@@ -1098,6 +1136,35 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         output = self._outputs(X)
         return output.ravel() if output.shape[1] == 1 else output
+
+    @takes_arrays
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the coefficient of determination of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            R2, 1 at best, the mean over outputs.
+        """
+        return float(super().score(X, y, sample_weight))
+
+    def _check_labels(self) -> None:
+        training = vars(self).get("_training")
+        if training is None or training.is_hollow:
+            return
+        if training.units.link != self.out_activation_:
+            refuse("out_activation_", f"{training.units.link!r}, as in training", repr(self.out_activation_))
+        if training.units.offset is None:
+            refuse("_training.units.offset", "there in a regressor", "None")
 
     def _task(self) -> str:
         return "regression"

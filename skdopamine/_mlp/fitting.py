@@ -36,6 +36,7 @@ from skdopamine._mlp.parameters import (
 )
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample, make_data, outputs
 from skdopamine._mlp.signs import start
+from skdopamine._mlp.sound import check_layers, check_weights
 from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective, SetObjective
@@ -200,6 +201,9 @@ class TrainedMLP(PreparedMLP):
                     f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
                     f"units, but the model being continued has {known.layers}."
                 )
+            check_layers(self)
+            check_weights(self)
+            self._training = known.agreed(self.coefs_, self.intercepts_)
             self._training = self._follow(network, sample, whole=whole)
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
         self._check_signs(network, params)
@@ -212,7 +216,9 @@ class TrainedMLP(PreparedMLP):
             problem.check_start(params)
             state = _update.init_state(params, problem, rule)
             recent = self._recent(units, target, weight)
-            self._training = Training(state, rule, network.units, units, seed, History(), recent=recent)
+            self._training = Training(
+                state, rule, network.units, units, seed, History(), recent=recent, signs=network.signs
+            )
         else:
             self._training = self._training.resumed(problem, rule, network.signs)
         return problem

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdopamine._estimator import validation as _validation
+from skdopamine._estimator.arrays import takes_arrays
 from skdopamine._estimator.history import unrolled
 from skdopamine._mlp import exploration as _exploration
 from skdopamine._mlp import off_policy as _off_policy
@@ -308,6 +309,7 @@ class DopamineMLPPolicy(ActingMLP):
         self.init = init
         self.n_jobs = n_jobs
 
+    @takes_arrays
     @_validation.fit_context
     def fit(self, X: Any, y: Any, reward: Any = None, propensity: Any = None) -> Self:
         """Learn from a log of actions and their rewards.
@@ -338,6 +340,7 @@ class DopamineMLPPolicy(ActingMLP):
         """
         return self._fit(X, y, (reward, propensity))
 
+    @takes_arrays
     @_validation.fit_context
     def partial_fit(self, X: Any, y: Any, reward: Any = None, propensity: Any = None, classes: Any = None) -> Self:
         """Learn from further actions and their rewards, row by row or in batches.
@@ -374,6 +377,7 @@ class DopamineMLPPolicy(ActingMLP):
             raise ValueError("classes must be passed in the first call to partial_fit, got None.")
         return self._partial_fit(X, y, (reward, propensity), classes)
 
+    @takes_arrays
     def predict(self, X: Any) -> Array:
         """Choose the best action of each row, without exploring.
 
@@ -392,6 +396,7 @@ class DopamineMLPPolicy(ActingMLP):
         merit = self._rewards(X) if self.objective == "reward" else self._forward(X)
         return np.asarray(self.classes_[self._best(merit)])
 
+    @takes_arrays
     def predict_proba(self, X: Any) -> Array:
         """Compute the chance of each action when exploring, as `sample` does.
 
@@ -407,6 +412,7 @@ class DopamineMLPPolicy(ActingMLP):
         """
         return self._chances(self._rows(X))
 
+    @takes_arrays
     def predict_reward(self, X: Any) -> Array:
         """Predict the reward of each action.
 
@@ -422,6 +428,7 @@ class DopamineMLPPolicy(ActingMLP):
         """
         return self._rewards(self._rows(X))
 
+    @takes_arrays
     def sample(self, X: Any) -> tuple[Array, Array]:
         """Choose an action for each row, exploring.
 
@@ -445,6 +452,7 @@ class DopamineMLPPolicy(ActingMLP):
         action = _exploration.draw(chances, rng)
         return self.classes_[action], chances[np.arange(len(action)), action]
 
+    @takes_arrays
     def score(self, X: Any, y: Any, reward: Any = None, propensity: Any = None, sample_weight: Any = None) -> float:
         """Estimate the mean reward of the actions of `predict`, from actions that others have taken.
 

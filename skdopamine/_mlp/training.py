@@ -1,5 +1,6 @@
 """All that a network needs to be trained further, in one tuple that is replaced and never changed."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -49,6 +50,27 @@ class Training(NamedTuple):
     history: History
     n_epochs: int = 0  # all epochs that were run, including those of a warm-up, which the history leaves out
     recent: Recent | None = None  # of a regressor
+    signs: Array | None = None  # (n_parameters,) that its parameters have, 0: any; None: all are free
+
+    def published(self, params: Array) -> tuple[list[Array], list[Array]]:
+        """Weights and biases that count in units of the target: copies, for users."""
+        weights, biases = _network.unpack(Network(self.layers, ()), params.copy())
+        weights[-1], biases[-1] = self.units.to_user(weights[-1], biases[-1])
+        return weights, biases
+
+    def agreed(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> Self:
+        """The same from these weights on, which somebody may have changed since they were published.
+
+        They count; the parameters follow from them. Where they have not changed, the parameters keep bits that units
+        of the target would round away.
+        """
+        same = _network.pack(*self.published(self.state.params)) == _network.pack(coefs, intercepts)
+        if same.all():
+            return self
+        own = self.units.from_user(coefs[-1].astype(np.float64), intercepts[-1].astype(np.float64))
+        params = _network.pack([*coefs[:-1], own[0]], [*intercepts[:-1], own[1]])
+        params = np.where(same, self.state.params, params).astype(self.state.params.dtype)
+        return self._replace(state=self.state._replace(params=params)).anew()
 
     def resumed(self, problem: Problem, rule: LearningRate, signs: Array | None = None) -> Self:
         """Fit the state to parameters set since: another credit rule has other critics, another rate a new start."""
@@ -59,7 +81,7 @@ class Training(NamedTuple):
             state = state._replace(rate=rule.init())
         if signs is not None and state.anchor is not None and (state.anchor.params * signs < 0).any():
             state = state._replace(anchor=None)  # training must not go back to it
-        return self._replace(state=state, rule=rule)
+        return self._replace(state=state, rule=rule, signs=signs)
 
     @property
     def is_hollow(self) -> bool:
