@@ -15,6 +15,7 @@ MODULES = (
     "skdopamine.datasets",
     "skdopamine.evaluation",
     "skdopamine.inspection",
+    "skdopamine.onnx",
 )
 
 RESULTS = ROOT / "benchmarks" / "results"
