@@ -1,10 +1,9 @@
 """ONNX: `skl2onnx.to_onnx` takes the networks of this package, alone, in pipelines and in searches, as they are.
 
-Here is what else is needed where other estimators wrap them. This module needs skl2onnx.
+Here is what else is needed where other estimators wrap them.
 """
 
 from skdopamine._mlp.estimators import DopamineMLPClassifier, DopamineMLPRegressor
-from skdopamine._mlp.onnx import register
 
 __all__ = ["register_converters"]
 
@@ -20,5 +19,7 @@ def register_converters() -> None:
     >>> from skdopamine.onnx import register_converters
     >>> register_converters()
     """
+    from skdopamine._mlp.onnx import register  # which imports skl2onnx
+
     for estimator in (DopamineMLPClassifier, DopamineMLPRegressor):
         register(estimator)
