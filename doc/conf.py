@@ -93,6 +93,8 @@ html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = f"skdopamine {version}"
 html_static_path = ["_static"]
+html_logo = "_static/logo.svg"  # beside the name in html_theme_options, in colours for a light and a dark page
+html_favicon = "_static/favicon.svg"
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 # These have no pages below them to show at the side.
