@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import ziamath
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -92,11 +93,12 @@ sphinx_gallery_conf = {
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = f"skdopamine {version}"
-html_static_path = ["_static"]
+html_static_path = ["_static", str(Path(ziamath.__file__).with_name("fonts"))]  # the font of the equations
 html_logo = "_static/logo.svg"  # beside the name in html_theme_options, in colours for a light and a dark page
 html_favicon = "_static/favicon.svg"
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark as the system has it
 # These have no pages below them to show at the side.
 html_sidebars = {page: [] for page in ("getting_started", "benchmarks", "contributing", "whats_new")}
 html_theme_options = {
