@@ -39,3 +39,11 @@ def test_package_and_citation_have_the_same_words() -> None:
         assert value in (field("license"), field("abstract").removesuffix("."))
     (keywords,) = re.findall(r"^keywords = \[(.*)\]$", project, re.MULTILINE)
     assert re.findall(r'"(.*?)"', keywords) == re.findall(r"^  - ([a-z -]+)$", read("CITATION.cff"), re.MULTILINE)
+
+
+@pytest.mark.skipif(not (ROOT / ".ci").exists(), reason="needs a checkout")
+def test_the_wheel_is_tried_on_each_python_that_is_named() -> None:
+    named = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', read("pyproject.toml"))
+    (tried,) = re.findall(r"^for version in (.*); do$", read(".ci/run"), re.MULTILINE)
+    assert named == tried.split()
+    assert f'requires-python = ">={named[0]}"' in read("pyproject.toml")
