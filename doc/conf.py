@@ -1,13 +1,19 @@
 """Settings of the Sphinx build: see README.md. Nothing is fetched from a network while the pages are built."""
 
 import re
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
+import ziamath
 from docutils import nodes
 from sphinx.application import Sphinx
 
 import skdopamine
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # for mathml.py
 
 # ---- the project -----------------------------------------------------------------------------------------------------
 
@@ -21,7 +27,7 @@ release = version = skdopamine.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "mathml",  # equations, without MathJax and so without a network
     "numpydoc",
     "myst_parser",  # the markdown pages: decisions, benchmarks, changes
     "matplotlib.sphinxext.plot_directive",  # plots of the benchmark tables, drawn from plots/*.py
@@ -79,15 +85,20 @@ sphinx_gallery_conf = {
     "write_computation_times": False,  # that page would load scripts from elsewhere
     "min_reported_time": 1,  # seconds
     "show_signature": False,
+    "default_thumb_file": str(HERE / "_static" / "thumbnails" / "none.svg"),  # check_offline.py refuses it
 }
 
 # ---- what is written -------------------------------------------------------------------------------------------------
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = f"skdopamine {version}"
-html_static_path = ["_static"]
+html_static_path = ["_static", str(Path(ziamath.__file__).with_name("fonts"))]  # the font of the equations
+html_logo = "_static/logo.svg"  # beside the name in html_theme_options, in colours for a light and a dark page
+html_favicon = "_static/favicon.svg"
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark as the system has it
 # These have no pages below them to show at the side.
 html_sidebars = {
     page: []

@@ -5,6 +5,7 @@ rows, 64 features, 10 classes), over the same train / test splits. BLAS keeps to
 the algorithms and not the machine.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/compare_mlp.svg"
 import statistics
 import time
 import warnings

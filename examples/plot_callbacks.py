@@ -6,6 +6,7 @@ scikit-learn 1.9 and later can watch a fit through callbacks. How does one show 
 each epoch, and stop when the score is good enough?
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/callbacks.svg"
 from importlib.util import find_spec
 
 from sklearn.datasets import load_digits

@@ -85,7 +85,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
             "units",
         },
         "beforehand": {"base", "folds", "held_back", "network", "parameters", "problem"},
-        "base": {"activations", "bridge", "network", "parameters", "signs", "sound", "training", "units"},
+        "base": {"activations", "bridge", "network", "onnx", "parameters", "signs", "sound", "training", "units"},
         "sound": {"experience", "network", "readout", "training", "units"},
         "parameters": {"activations", "modes", "network", "problem"},
         "following": {"network", "problem", "training", "units"},
@@ -99,6 +99,7 @@ ROOMS_OF = {  # wing -> room -> rooms of the same wing that it may import
         "network": {"activations"},
         "signs": {"network"},
         "bridge": {"activations"},
+        "onnx": {"activations"},
         "folds": {"network", "problem"},
         "held_back": {"network", "problem"},
         "class_weights": set(),
@@ -267,6 +268,7 @@ TOP = {  # files beside the wings -> what they may import
     "datasets": set(),
     "evaluation": {"__init__", "_esn.calendar", "_esn.exog", "_esn.frames", "_esn.panel"},
     "inspection": {"_esn.panel"},
+    "onnx": {"_mlp.estimators", "_mlp.onnx"},
     "windows": set(),
 }
 CONTRIBUTING = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ MODULES = (
     "skdopamine.datasets",
     "skdopamine.evaluation",
     "skdopamine.inspection",
+    "skdopamine.onnx",
 )
 
 RESULTS = ROOT / "benchmarks" / "results"

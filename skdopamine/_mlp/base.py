@@ -174,6 +174,19 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         check_is_fitted(self)
         return _bridge.to_sklearn(self)
 
+    def onnx_parser(self) -> Any:
+        """Tell skl2onnx how to convert the fitted network; ``skl2onnx.to_onnx`` calls this.
+
+        Returns
+        -------
+        parser : callable or None
+            What skl2onnx is to call; None where it knows already.
+        """
+        check_is_fitted(self)
+        from skdopamine._mlp import onnx as _onnx  # which imports skl2onnx, that need not be there
+
+        return _onnx.parser(self)
+
     def _published(self, params: Array) -> dict[str, Any]:
         """Fitted attributes that hold the network, in units of the target."""
         layers, units = self._training.layers, self._training.units

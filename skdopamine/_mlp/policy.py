@@ -509,6 +509,10 @@ class DopamineMLPPolicy(ActingMLP):
         """Raise an error, as scikit-learn has no policies."""
         raise ValueError("to_sklearn cannot build a DopamineMLPPolicy: scikit-learn has no estimator of this kind.")
 
+    def onnx_parser(self) -> Any:
+        """Refuse, as ONNX would have the network and not the choice of actions."""
+        raise ValueError("A DopamineMLPPolicy cannot be converted to ONNX: only classifiers and regressors can.")
+
     def _rows(self, X: Any) -> Array:
         check_is_fitted(self)
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
