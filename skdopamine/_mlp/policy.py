@@ -142,6 +142,7 @@ class DopamineMLPPolicy(ActingMLP):
         Lowest training loss.
     loss_curve_ : list of float
         Training loss of each epoch: half the squared error of the known rewards with objective="reward".
+        `partial_fit` keeps the latest 10,000 of this and of the other curves.
     learning_rate_ : float
         Rate at the end.
     learning_rate_curve_ : list of float
@@ -474,6 +475,7 @@ class DopamineMLPPolicy(ActingMLP):
 
     def _rows(self, X: Any) -> Array:
         check_is_fitted(self)
+        _validation.check_in_memory(X=X)
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
 
     def _best(self, merit: Array) -> Array:
