@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from skdopamine._training.trainer import Epoch
 
-STREAM = 10_000  # values of a curve that are kept in a stream, whose memory does not grow beyond them
+STREAM, MORE = 10_000, 1_000  # values of a curve that a stream keeps at least, and how many more at most
 
 Curve = tuple[tuple[float, ...], ...]  # pieces, none empty, each at least twice as long as the next
 
@@ -21,9 +21,11 @@ def appended(curve: Curve, values: Sequence[float]) -> Curve:
     return (*pieces, last)
 
 
-def latest(curve: Curve, most: int) -> Curve:
-    """The last values of a curve, no more than `most`."""
-    excess = sum(map(len, curve)) - most
+def latest(curve: Curve, fewest: int = STREAM, more: int = MORE) -> Curve:
+    """The last values of a curve: all up to `fewest + more`, else `fewest`, so that few calls copy them."""
+    excess = sum(map(len, curve)) - fewest
+    if excess <= more:
+        return curve
     while excess > 0:
         first, *rest = curve
         curve, excess = ((first[excess:],) if len(first) > excess else ()) + tuple(rest), excess - len(first)
@@ -70,7 +72,7 @@ class History(NamedTuple):
         errors = [epoch.reward_prediction_error * unit for epoch in epochs]
         curves = [appended(*pair) for pair in ((self.losses, losses), (self.rates, rates), (self.errors, errors))]
         if in_stream:
-            curves = [latest(curve, STREAM) for curve in curves]
+            curves = [latest(curve) for curve in curves]
         return self._replace(
             losses=curves[0],
             rates=curves[1],

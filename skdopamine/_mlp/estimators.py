@@ -159,7 +159,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     best_loss_ : float or None
         Lowest training loss; None where rows were held back.
     loss_curve_ : list of float
-        Training loss of each epoch; `partial_fit` keeps the latest 10,000 of this and of the other training curves.
+        Training loss of each epoch; `partial_fit` keeps 10,000 to 11,000 of this and of the other training curves.
     validation_scores_ : list of float or None
         Score of each epoch on the rows held back or, with "auto", out of fold, which is the accuracy unless
         `scoring` says otherwise; None where no row was held back.
@@ -717,7 +717,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     best_loss_ : float or None
         Lowest training loss; None where rows were held back.
     loss_curve_ : list of float
-        Training loss of each epoch; `partial_fit` keeps the latest 10,000 of this and of the other training curves.
+        Training loss of each epoch; `partial_fit` keeps 10,000 to 11,000 of this and of the other training curves.
     validation_scores_ : list of float or None
         Score of each epoch on the rows held back or, with "auto", of `scoring` out of fold; None where no row was
         held back, and with "auto" without `scoring`.

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from skdopamine._estimator.history import STREAM, Curve, appended, latest
+from skdopamine._estimator.history import Curve, appended, latest
 from skdopamine._mlp.problem import Sample
 from skdopamine._mlp.readout import Readout, n_features
 from skdopamine._mlp.training import Recent
@@ -109,7 +109,7 @@ class Experience(NamedTuple):
             memory=self.memory.after(sample, most),
             unread=(*self.unread, sample),
             errors=errors,
-            curve=latest(appended(self.curve, [float(errors.mean())]), STREAM),
+            curve=latest(appended(self.curve, [float(errors.mean())])),
             curiosity=float(np.clip(self.curiosity * np.exp(CURIOSITY * disappointment), *BOUNDS)),
         )
 

@@ -283,10 +283,10 @@ class TrainedMLP(PreparedMLP):
         score_unit = unit if self.scoring is None else 1.0
         seen: dict[str, Any] = {"score_unit": score_unit, "n_rows": problem.n_rows()}
 
-        def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
+        def fitted(epochs: list[_trainer.Epoch], params: Array, held_losses: list[float]) -> dict[str, Any]:
             now = history.extended(epochs, unit, **seen)
             attributes = {
-                **self._traces(now, found, reporter.held_losses),
+                **self._traces(now, found, held_losses),
                 **self._published(params),
                 "n_iter_": len(epochs),
             }

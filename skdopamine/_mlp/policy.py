@@ -142,7 +142,7 @@ class DopamineMLPPolicy(ActingMLP):
         Lowest training loss.
     loss_curve_ : list of float
         Training loss of each epoch: half the squared error of the known rewards with objective="reward".
-        `partial_fit` keeps the latest 10,000 of this and of the other curves.
+        `partial_fit` keeps the latest 10,000 to 11,000 of this and of the other curves.
     learning_rate_ : float
         Rate at the end.
     learning_rate_curve_ : list of float

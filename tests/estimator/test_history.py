@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from skdopamine._estimator.history import STREAM, History, appended, latest, unrolled
+from skdopamine._estimator.history import MORE, STREAM, History, appended, latest, unrolled
 from skdopamine._training.trainer import Epoch
 
 FIRST = [Epoch(3.0, 0.5, 0.1), Epoch(1.0, 0.25, 0.2)]
@@ -53,7 +53,7 @@ def test_a_value_that_is_appended_seldom_copies_those_before(sizes):
 @pytest.mark.parametrize("most", [1, 2, 5, 7, 8])
 def test_the_latest_values_of_a_curve(most):
     curve = ((1.0, 2.0, 3.0, 4.0), (5.0, 6.0), (7.0,))
-    kept = latest(curve, most)
+    kept = latest(curve, most, more=0)
     assert unrolled(kept) == unrolled(curve)[-most:]
     assert all(kept)
 
@@ -62,9 +62,11 @@ def test_a_stream_forgets_old_values_and_counts_on():
     long = History().extended([Epoch(float(k), 0.5, 0.1) for k in range(STREAM)])
     assert len(unrolled(long.extended(FIRST).losses)) == STREAM + 2
     stream = long.extended(FIRST, in_stream=True)
+    assert [len(values) for values in curves(stream)] == [STREAM + 2] * 3
+    stream = stream.extended(MORE * FIRST, in_stream=True)
     assert [len(values) for values in curves(stream)] == [STREAM] * 3
-    assert curves(stream)[0] == [*map(float, range(2, STREAM)), 3.0, 1.0]
-    assert (stream.n_epochs, stream.best_loss) == (STREAM + 2, 0.0)
+    assert curves(stream)[0] == [*map(float, range(2 * MORE + 2, STREAM)), *(3.0, 1.0) * (MORE + 1)]
+    assert (stream.n_epochs, stream.best_loss) == (STREAM + 2 + 2 * MORE, 0.0)
 
 
 def test_attributes():
