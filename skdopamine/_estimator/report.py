@@ -12,10 +12,10 @@ class Reporter:
     """Prints each epoch, if asked to, and passes it on to the callbacks.
 
     `n_past` epochs were run before, and `unit` is that of a loss. `callbacks` come with `fitted`, which gives the
-    attributes that a fit would leave after these epochs with these parameters and losses on rows held back; it must not
-    hold the reporter, as a cycle would keep the rows in memory. `held_loss` is the loss of parameters on rows held back,
-    if that is to be recorded, and `score_unit` the unit of scores on them. `label` is what an epoch is called on the
-    console.
+    attributes that a fit would leave after these epochs with these parameters and losses on rows held back. It must not
+    hold the reporter, as a cycle would keep the rows in memory. `held_loss` is the loss of parameters on rows held
+    back, if that is to be recorded, and `score_unit` the unit of scores on them. `label` is what an epoch is called on
+    the console.
     """
 
     def __init__(
