@@ -71,13 +71,6 @@ def test_no_copy_of_a_memory_map_is_held(name, way, memory_map):
     np.testing.assert_array_equal(model.coefs_[0], again.coefs_[0])
 
 
-def test_a_policy_holds_of_a_memory_map_what_it_remembers(memory_map):
-    narrow = memory_map.reshape(-1, 10)
-    model, given = DopamineMLPPolicy(**SHORT, memory_size=100), targets("policy", narrow)
-    model.fit(narrow, *given)
-    assert len(pickle.dumps(model)) < 0.02 * narrow.nbytes
-
-
 # ---- chunks ----------------------------------------------------------------------------------------------------------
 
 
