@@ -241,6 +241,7 @@ def test_a_frame_of_dask_is_refused_as_well():
         classifier().fit(IRIS, frame["a"])
 
 
+@pytest.mark.usefixtures("client")
 def test_blocks_are_learnt_and_predicted_one_by_one():
     model, plain = classifier(), classifier()
     for X, y in zip(BLOCKS.partitions, LABELS.partitions, strict=True):
@@ -250,7 +251,7 @@ def test_blocks_are_learnt_and_predicted_one_by_one():
     np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
     predicted = BLOCKS.map_blocks(model.predict, drop_axis=1, dtype=int)
     assert predicted.numblocks == (3,)
-    np.testing.assert_array_equal(predicted.compute(scheduler="sync"), plain.predict(IRIS))
+    np.testing.assert_array_equal(predicted.compute(), plain.predict(IRIS))
 
 
 # ---- dask-ml ---------------------------------------------------------------------------------------------------------
