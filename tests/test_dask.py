@@ -1,6 +1,9 @@
 """Searches, single fits and collections of Dask on a cluster of two workers of this machine; dask-ml around them."""
 
 import logging
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -201,6 +204,52 @@ def test_a_cancelled_fit_leaves_the_estimator_and_the_cluster_as_they_were(clien
     assert client.submit(abs, -1, workers=[worker], pure=False).result(60) == 1  # the worker is free again
     with pytest.raises(NotFittedError):
         check_is_fitted(model)
+
+
+INTERRUPTED = """
+import distributed, logging, numpy as np
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+from skdopamine import DopamineMLPClassifier
+
+if __name__ == "__main__":
+    X = np.random.default_rng(0).standard_normal((500, 5))
+    long = DopamineMLPClassifier((16,), max_iter=10**6, early_stopping=False, tol=0, n_iter_no_change=np.inf)
+    search = GridSearchCV(long, {"perturbation_scale": [0.1, 0.2]}, cv=2, n_jobs=2)
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+    )
+    with cluster, distributed.Client(cluster) as client, parallel_config("dask"):
+        print("begun", flush=True)
+        try:
+            search.fit(X, X[:, 0] > 0)
+        except KeyboardInterrupt:
+            print("interrupted", hasattr(search, "best_score_"), flush=True)
+    print("closed", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_search_on_a_cluster(tmp_path):
+    (tmp_path / "search.py").write_text(INTERRUPTED)
+    command = [sys.executable, "search.py"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
+    ) as process:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        try:
+            printed, _ = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert printed.splitlines() == ["interrupted False", "closed"]
+    assert process.returncode == 0
 
 
 # ---- collections -----------------------------------------------------------------------------------------------------
