@@ -138,5 +138,5 @@ def test_a_call_of_a_stream_takes_no_more_work_after_many(task, perturbation):
     past = model._training.history.extended([Epoch(1.0, 0.1, 0.1)] * 100_000)  # as if there had been so many calls
     model._training = model._training._replace(history=past)
     late = np.median([functions_called(model, task.X, task.y) for _ in range(5)])
-    assert len(model.loss_curve_) == 100_041
+    assert model.n_iter_ == 100_041
     assert late < 1.1 * early
