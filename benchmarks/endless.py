@@ -128,7 +128,12 @@ def main() -> None:
                 f"{name}, growth of memory from the second tenth", late - early, at_most=FLAT_MEMORY, unit=" MB"
             ),
         ]
-    notes.append(f"Batches of {BATCH} rows of {FEATURES} features, one hidden layer of 8; forecaster: 20 units.")
+    notes += [
+        f"Batches of {BATCH} rows of {FEATURES} features, one hidden layer of 8; forecaster: 20 units.",
+        "Curves are full after 10,000 calls, and a policy remembers its latest 10,000 rows.",
+        "Times of one process at different times differ by a fifth where others use the machine. The tests "
+        "count the functions that an early and a late call run.",
+    ]
     notes += [f"examples/{EXAMPLE.name}: {line}" for line in ([] if args.quick else example())]
     columns = ["estimator", "calls", "time of a call, last / second tenth", "MB, second tenth", "MB, last tenth"]
     columns += ["bytes pickled, second tenth", "bytes pickled, last tenth"]
