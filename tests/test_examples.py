@@ -65,6 +65,7 @@ SMALL = {
     "plot_sensor_gaps.py": {"N_DAYS": 57, "N_UNITS": 40},
     "plot_step_units.py": {"N_ROWS": 1200, "MAX_ITER": 300},
     "plot_streaming.py": {"N_DAYS": 36, "N_UNITS": 60, "MAX_ITER": 5},
+    "plot_ten_million_rows.py": {"N_ROWS": 200_000, "CHUNK": 1000},
     "plot_traces.py": {"N_ROWS": 1200, "MAX_ITER": 60},
     "plot_xor_landscape.py": {"N_ROWS": 60},
 }
@@ -214,6 +215,14 @@ def check_streaming(printed):
     assert after[3] > 1.5 * after[0]
 
 
+def check_ten_million_rows(printed):
+    memory, accuracy = numbers(r"rows: # MB, accuracy #$", printed).T
+    assert len(memory) == 10
+    assert accuracy[-1] > 0.95
+    assert numbers(r"^memory, last tenth minus the first: # MB$", printed)[0, 0] < 10
+    assert numbers(r"^time, last tenth over the first: #$", printed)[0, 0] < 3
+
+
 def check_traces(printed):
     first, third, accuracy = numbers(r"rate # after epoch 1, # after epoch 3, test accuracy #$", printed).T
     assert first[0] < 0.2 * first[1]
@@ -247,6 +256,7 @@ GALLERY = {  # script -> check of what it prints, number of figures
     "plot_sensor_gaps.py": (check_sensor, 1),
     "plot_step_units.py": (check_step_units, 1),
     "plot_streaming.py": (check_streaming, 1),
+    "plot_ten_million_rows.py": (check_ten_million_rows, 1),
     "plot_traces.py": (check_traces, 1),
     "plot_xor_landscape.py": (check_xor, 1),
 }

@@ -18,7 +18,7 @@ from skdopamine._esn.rows import Rows, Taken
 from skdopamine._esn.stream import Stream
 from skdopamine._esn.wild import tamed_data
 from skdopamine._estimator.callbacks import CallbackSupportMixin
-from skdopamine._estimator.validation import check_numbers
+from skdopamine._estimator.validation import check_in_memory, check_numbers
 from skdopamine._typing import Array
 
 
@@ -33,6 +33,7 @@ class Reading(CallbackSupportMixin, FittedESN):
 
     def _given(self, X: Any, y: Any, exog: Any, *, first: bool) -> Rows:
         """Checked rows to learn from, the first ones or further ones; what is missing has a value all the same."""
+        check_in_memory(X=X, y=y, exog=exog)
         is_series = bool(self.stateful) if first else self._model.form.is_series
         if y is None and not is_series:
             raise ValueError(
@@ -89,11 +90,13 @@ class Reading(CallbackSupportMixin, FittedESN):
 
     def _windows(self, X: Any) -> Array:
         """Checked windows (n, n_lags, channels)."""
+        check_in_memory(X=X)
         check_content(X, "X")
         return self._model.form.shaped(validate_data(self, X, dtype=np.float64, reset=False))
 
     def _taken(self, X: Any, *, first: bool, follows: bool = False, **options: Any) -> Taken:
         """Checked series; what their indexes leave out is missing, also between the rows before and these."""
+        check_in_memory(X=X)
         before = None if first else self._stream.frame
         if isinstance(X, list | tuple):
             check_list(X, first=first)

@@ -215,7 +215,7 @@ class Training(Reading):
     ) -> Reporter:
         """Who reports the epochs of a stage, whose parameters make a model."""
 
-        def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
+        def fitted(epochs: list[_trainer.Epoch], params: Array, _: list[float]) -> dict[str, Any]:
             history = model.training._replace(best_loss=None).extended(epochs, n_evaluations=0)
             return watch.attributes(as_model(params)._replace(training=history), is_ridge)
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Self
 
 from skdopamine._training.trainer import Epoch
 
+STREAM, MORE = 10_000, 1_000  # values of a curve that a stream keeps at least, and how many more at most
+
 Curve = tuple[tuple[float, ...], ...]  # pieces, none empty, each at least twice as long as the next
 
 
@@ -17,6 +19,17 @@ def appended(curve: Curve, values: Sequence[float]) -> Curve:
     while pieces and len(pieces[-1]) < 2 * len(last):
         last = pieces.pop() + last
     return (*pieces, last)
+
+
+def latest(curve: Curve, fewest: int = STREAM, more: int = MORE) -> Curve:
+    """The last values of a curve: all up to `fewest + more`, else `fewest`, so that few calls copy them."""
+    excess = sum(map(len, curve)) - fewest
+    if excess <= more:
+        return curve
+    while excess > 0:
+        first, *rest = curve
+        curve, excess = ((first[excess:],) if len(first) > excess else ()) + tuple(rest), excess - len(first)
+    return curve
 
 
 def unrolled(curve: Curve) -> list[float]:
@@ -37,10 +50,7 @@ class History(NamedTuple):
     best_loss: float | None = None  # None: no epoch yet
     n_evaluations: int = 0
     n_rows: int = 0  # rows seen, each time counted
-
-    @property
-    def n_epochs(self) -> int:
-        return sum(map(len, self.losses))
+    n_epochs: int = 0  # also those that the curves have forgotten
 
     def extended(
         self,
@@ -50,18 +60,28 @@ class History(NamedTuple):
         score_unit: float = 1.0,
         n_evaluations: int = 0,
         n_rows: int = 0,
+        in_stream: bool = False,
     ) -> Self:
-        """Append a run: the unit of its losses, its loss evaluations, and the rows of each of its epochs."""
+        """Append a run: the unit of its losses, its loss evaluations, and the rows of each of its epochs.
+
+        With `in_stream` the curves forget all but their latest values.
+        """
         losses = [epoch.loss * unit for epoch in epochs]
         known = losses if self.best_loss is None else [self.best_loss, *losses]
+        rates = [epoch.learning_rate for epoch in epochs]
+        errors = [epoch.reward_prediction_error * unit for epoch in epochs]
+        curves = [appended(*pair) for pair in ((self.losses, losses), (self.rates, rates), (self.errors, errors))]
+        if in_stream:
+            curves = [latest(curve) for curve in curves]
         return self._replace(
-            losses=appended(self.losses, losses),
-            rates=appended(self.rates, [epoch.learning_rate for epoch in epochs]),
-            errors=appended(self.errors, [epoch.reward_prediction_error * unit for epoch in epochs]),
+            losses=curves[0],
+            rates=curves[1],
+            errors=curves[2],
             scores=tuple(epoch.score * score_unit for epoch in epochs if epoch.score is not None),
             best_loss=min(known, default=None),
             n_evaluations=self.n_evaluations + n_evaluations,
             n_rows=self.n_rows + n_rows * len(epochs),
+            n_epochs=self.n_epochs + len(epochs),
         )
 
     def attributes(self, *, nothing: float, learning_rate_init: float) -> dict[str, Any]:

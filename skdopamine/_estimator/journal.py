@@ -185,7 +185,7 @@ class Journal:
         past = Snapshot(self.name, self.before, self.digest(), found, run, known, held_losses)
         attributes = vars(self.before)
         if observer.fitted is not None:
-            attributes = {**own(self.estimator), **observer.fitted(run.epochs, run.kept.params)}
+            attributes = {**own(self.estimator), **observer.fitted(run.epochs, run.kept.params, observer.held_losses)}
         return made(type(self.estimator), {**attributes, PENDING: past})
 
 

@@ -12,9 +12,10 @@ class Reporter:
     """Prints each epoch, if asked to, and passes it on to the callbacks.
 
     `n_past` epochs were run before, and `unit` is that of a loss. `callbacks` come with `fitted`, which gives the
-    attributes that a fit would leave after these epochs with these parameters. `held_loss` is the loss of parameters on
-    rows held back, if that is to be recorded, and `score_unit` the unit of scores on them. `label` is what an epoch is
-    called on the console.
+    attributes that a fit would leave after these epochs with these parameters and losses on rows held back. It must not
+    hold the reporter, as a cycle would keep the rows in memory. `held_loss` is the loss of parameters on rows held
+    back, if that is to be recorded, and `score_unit` the unit of scores on them. `label` is what an epoch is called on
+    the console.
     """
 
     def __init__(
@@ -24,7 +25,7 @@ class Reporter:
         n_past: int,
         unit: float = 1.0,
         callbacks: EpochCallbacks | None = None,
-        fitted: Callable[[list[Epoch], Array], dict[str, Any]] | None = None,
+        fitted: Callable[[list[Epoch], Array, list[float]], dict[str, Any]] | None = None,
         held_loss: Callable[[Array], float] | None = None,
         score_unit: float = 1.0,
         label: str = "Iteration",
@@ -69,4 +70,4 @@ class Reporter:
         if self.callbacks is None or self.fitted is None:
             return False
         fitted = self.fitted
-        return self.callbacks.end_epoch(lambda: fitted(self.epochs, params()))
+        return self.callbacks.end_epoch(lambda: fitted(self.epochs, params(), self.held_losses))

@@ -21,6 +21,7 @@ from skdopamine._typing import Array
 
 __all__ = [
     "COMMON_CONSTRAINTS",
+    "check_in_memory",
     "check_labels",
     "check_monotonic_cst",
     "check_numbers",
@@ -117,6 +118,18 @@ def fit_context(method: Callable[..., Any]) -> Callable[..., Any]:
     """Validate constructor parameters first, as every scikit-learn estimator does."""
     decorated: Callable[..., Any] = _fit_context(prefer_skip_nested_validation=True)(method)
     return decorated
+
+
+def check_in_memory(**arguments: Any) -> None:
+    """Refuse collections of Dask, each of which scikit-learn would read as a whole without a word."""
+    for name, values in arguments.items():
+        graph = getattr(values, "__dask_graph__", None)
+        if callable(graph) and graph() is not None:
+            raise TypeError(
+                f"{name} must be held in memory, got a Dask {type(values).__name__}, which would be read as a whole. "
+                f"Pass {name}.compute() if it fits. Else let partial_fit take one partition at a time, and map_blocks "
+                "or map_partitions predict: see 'Data that do not fit in memory' in the user guide."
+            )
 
 
 def check_numbers(y: Any) -> None:

@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from skdopamine._estimator.sound import check_typed, refuse
-from skdopamine._estimator.validation import check_labels, check_vector, plain
+from skdopamine._estimator.validation import check_in_memory, check_labels, check_vector, plain
 from skdopamine._mlp import network as _network
 from skdopamine._mlp import off_policy as _off_policy
 from skdopamine._mlp.activations import check_activation, layer_activations
@@ -49,6 +49,7 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
     def _check_data(self, X: Any, y: Any, feedback: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
         """Checked rows: the number of each action, the known rewards (n, actions), and one over the propensity."""
         check_activation(self.activation, len(check_hidden_layer_sizes(self.hidden_layer_sizes)))
+        check_in_memory(X=X, y=y)
         X, y = validate_data(self, X, y, order="C", dtype=(np.float64, np.float32), reset=fresh)
         self._check_classes(y, classes, fresh=fresh, whole=whole)
         action, n_actions = np.searchsorted(self.classes_, y), len(self.classes_)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdopamine._estimator.base import DopamineEstimator
 from skdopamine._estimator.callbacks import CallbackSupportMixin
 from skdopamine._estimator.history import History
-from skdopamine._estimator.validation import check_monotonic_cst
+from skdopamine._estimator.validation import check_in_memory, check_monotonic_cst
 from skdopamine._mlp import bridge as _bridge
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.activations import check_rising, layer_activations
@@ -217,6 +217,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
     def _outputs(self, X: Any) -> Array:
         """Predictions of the objective, (n, outputs)."""
         check_is_fitted(self)
+        check_in_memory(X=X)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
         return self._publish(self._forward(X))
 

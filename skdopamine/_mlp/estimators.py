@@ -207,7 +207,7 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     best_loss_ : float or None
         Lowest training loss; None where rows were held back.
     loss_curve_ : list of float
-        Training loss of each epoch.
+        Training loss of each epoch; `partial_fit` keeps 10,000 to 11,000 of this and of the other training curves.
     validation_scores_ : list of float or None
         Score of each epoch on the rows held back or, with early_stopping="auto", out of fold. `scoring` gives the
         score; without `scoring` it is minus the loss on rows held back, and the accuracy out of fold. None where no row
@@ -857,7 +857,7 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
     best_loss_ : float or None
         Lowest training loss; None where rows were held back.
     loss_curve_ : list of float
-        Training loss of each epoch.
+        Training loss of each epoch; `partial_fit` keeps 10,000 to 11,000 of this and of the other training curves.
     validation_scores_ : list of float or None
         Score of each epoch on the rows held back or, with early_stopping="auto", out of fold. `scoring` gives the
         score; without `scoring` it is minus the loss. None where no row was held back, and with "auto" without

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from skdopamine._estimator.history import Curve, appended
+from skdopamine._estimator.history import Curve, appended, latest
 from skdopamine._mlp.problem import Sample
 from skdopamine._mlp.readout import Readout, n_features
 from skdopamine._mlp.training import Recent
@@ -32,7 +32,7 @@ class Memory(NamedTuple):
         """With further rows, but no more than `most`."""
         if not most:
             return self
-        *pieces, last = *self.pieces, sample.at(slice(-most, None))
+        *pieces, last = *self.pieces, joined([sample.at(slice(-most, None))])  # a copy: a user may fill X anew
         while pieces and len(pieces[-1].y) < 2 * len(last.y):
             last = joined([pieces.pop(), last])
         pieces.append(last)
@@ -109,7 +109,7 @@ class Experience(NamedTuple):
             memory=self.memory.after(sample, most),
             unread=(*self.unread, sample),
             errors=errors,
-            curve=appended(self.curve, [float(errors.mean())]),
+            curve=latest(appended(self.curve, [float(errors.mean())])),
             curiosity=float(np.clip(self.curiosity * np.exp(CURIOSITY * disappointment), *BOUNDS)),
         )
 

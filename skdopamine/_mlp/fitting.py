@@ -128,6 +128,7 @@ class TrainedMLP(PreparedMLP):
     def _check_data(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
         """Checked rows; those of weight zero are gone."""
         check_activation(self.activation, len(check_hidden_layer_sizes(self.hidden_layer_sizes)))
+        _validation.check_in_memory(X=X, y=y, sample_weight=sample_weight)
         if isinstance(self, RegressorMixin):
             _validation.check_numbers(y)
         X, y = validate_data(
@@ -181,7 +182,7 @@ class TrainedMLP(PreparedMLP):
         labels = sample.y if isinstance(self, ClassifierMixin) and sample.y.ndim == 1 else None
         seed = self._journal.seed(self.random_state)
         training, held_back = hold_back(labels, len(sample.target), float(self.validation_fraction), seed)
-        return sample.at(training), sample.at(held_back)
+        return sample.picked(training), sample.at(held_back)
 
     def _prepare(self, sample: Sample, *, fresh: bool, whole: bool = True) -> NetworkProblem:
         """The problem to train on; with `fresh`, also the initial state; with `whole`, the sample has all rows."""
@@ -287,11 +288,12 @@ class TrainedMLP(PreparedMLP):
         """Train, and publish the result, with that of the folds, if any."""
         history, unit = self._training.history, problem.loss_unit
         score_unit = unit if self.scoring is None else 1.0
+        seen: dict[str, Any] = {"score_unit": score_unit, "n_rows": problem.n_rows()}
 
-        def fitted(epochs: list[_trainer.Epoch], params: Array) -> dict[str, Any]:
-            now = history.extended(epochs, unit, score_unit=score_unit, n_rows=problem.n_rows())
+        def fitted(epochs: list[_trainer.Epoch], params: Array, held_losses: list[float]) -> dict[str, Any]:
+            now = history.extended(epochs, unit, **seen)
             attributes = {
-                **self._traces(now, found, reporter.held_losses),
+                **self._traces(now, found, held_losses),
                 **self._published(params),
                 "n_iter_": len(epochs),
             }
@@ -322,11 +324,7 @@ class TrainedMLP(PreparedMLP):
             )
         published = self._published(result.best_params)
         history = history.extended(
-            result.epochs,
-            unit,
-            score_unit=score_unit,
-            n_evaluations=result.state.n_evaluations,
-            n_rows=problem.n_rows(),
+            result.epochs, unit, n_evaluations=result.state.n_evaluations, in_stream=settings.in_stream, **seen
         )
         self._training = self._training.after(result, problem, history)
         self.__dict__.update({**self._traces(history, found, reporter.held_losses), **published})

@@ -168,6 +168,7 @@ class DopamineMLPPolicy(ActingMLP):
         Lowest training loss.
     loss_curve_ : list of float
         Training loss of each epoch. With objective="reward" it is half the squared error of the known rewards.
+        `partial_fit` keeps the latest 10,000 to 11,000 values of this and of the other curves.
     learning_rate_ : float
         Learning rate at the end.
     learning_rate_curve_ : list of float
@@ -515,6 +516,7 @@ class DopamineMLPPolicy(ActingMLP):
 
     def _rows(self, X: Any) -> Array:
         check_is_fitted(self)
+        _validation.check_in_memory(X=X)
         return np.asarray(validate_data(self, X, dtype=(np.float64, np.float32), reset=False))
 
     def _best(self, merit: Array) -> Array:

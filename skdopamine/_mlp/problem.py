@@ -25,6 +25,28 @@ CHUNK_ROWS = 2000
 CHECKED_ROWS = 200  # at once
 
 
+class Picked:
+    """Some rows of a dense array, read from it when they are asked for: nothing of it is copied before."""
+
+    def __init__(self, X: Array, numbers: Array) -> None:
+        self.X, self.numbers = X, numbers
+        self.shape, self.dtype = (len(numbers), *X.shape[1:]), X.dtype
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, rows: Any) -> Array:
+        return self.take(rows, axis=0)
+
+    def take(self, rows: Any, axis: int) -> Array:
+        """As that of the array of these rows."""
+        return np.asarray(self.X.take(self.numbers[rows], axis=axis))
+
+    def astype(self, dtype: npt.DTypeLike, copy: bool = False) -> Any:
+        """The rows themselves where the type is theirs, else a copy."""
+        return self if self.dtype == dtype and not copy else self[:].astype(dtype)
+
+
 class Sample(NamedTuple):
     """Checked rows as the user gave them, and their encoded targets."""
 
@@ -37,6 +59,13 @@ class Sample(NamedTuple):
         """Some of the rows."""
         weight = None if self.weight is None else self.weight[rows]
         return type(self)(self.X[rows], self.y[rows], self.target[rows], weight)
+
+    def picked(self, rows: Array) -> Self:
+        """Some of the rows, of which those of a dense X stay where they are."""
+        if sparse.issparse(self.X):
+            return self.at(rows)
+        rest = self._replace(X=np.empty((self.X.shape[0], 0))).at(rows)
+        return rest._replace(X=Picked(self.X, rows))
 
     def parts(self) -> tuple[Any, ...]:
         """All numbers, which tell these rows from others."""

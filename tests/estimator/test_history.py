@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from skdopamine._estimator.history import History, appended, unrolled
+from skdopamine._estimator.history import MORE, STREAM, History, appended, latest, unrolled
 from skdopamine._training.trainer import Epoch
 
 FIRST = [Epoch(3.0, 0.5, 0.1), Epoch(1.0, 0.25, 0.2)]
@@ -19,11 +19,10 @@ def curves(history):
 def test_runs_are_appended_in_the_users_units():
     once = History().extended(FIRST, 4.0, n_evaluations=10, n_rows=5)
     assert curves(once) == [[12.0, 4.0], [0.1, 0.2], [2.0, 1.0]]
-    assert once[3:] == ((), 4.0, 10, 10)
+    assert once[3:] == ((), 4.0, 10, 10, 2)
     twice = once.extended(SECOND, 0.5, score_unit=10.0, n_evaluations=1, n_rows=3)
     assert curves(twice) == [[12.0, 4.0, 1.0], [0.1, 0.2, 0.3], [2.0, 1.0, -0.25]]
-    assert twice[3:] == ((7.0,), 1.0, 11, 13)
-    assert [history.n_epochs for history in (History(), once, twice)] == [0, 2, 3]
+    assert twice[3:] == ((7.0,), 1.0, 11, 13, 3)
     assert twice.extended(FIRST).scores == ()  # those of another run are on other rows
     assert twice.extended([], n_rows=3) == twice._replace(scores=())
 
@@ -49,6 +48,25 @@ def test_a_value_that_is_appended_seldom_copies_those_before(sizes):
         assert all(len(piece) >= 2 * len(after) > 0 for piece, after in pairwise(curve))
     assert unrolled(curve) == values
     assert n_copied <= len(values) * (1 + np.log2(len(values)))
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 7, 8])
+def test_the_latest_values_of_a_curve(most):
+    curve = ((1.0, 2.0, 3.0, 4.0), (5.0, 6.0), (7.0,))
+    kept = latest(curve, most, more=0)
+    assert unrolled(kept) == unrolled(curve)[-most:]
+    assert all(kept)
+
+
+def test_a_stream_forgets_old_values_and_counts_on():
+    long = History().extended([Epoch(float(k), 0.5, 0.1) for k in range(STREAM)])
+    assert len(unrolled(long.extended(FIRST).losses)) == STREAM + 2
+    stream = long.extended(FIRST, in_stream=True)
+    assert [len(values) for values in curves(stream)] == [STREAM + 2] * 3
+    stream = stream.extended(MORE * FIRST, in_stream=True)
+    assert [len(values) for values in curves(stream)] == [STREAM] * 3
+    assert curves(stream)[0] == [*map(float, range(2 * MORE + 2, STREAM)), *(3.0, 1.0) * (MORE + 1)]
+    assert (stream.n_epochs, stream.best_loss) == (STREAM + 2 + 2 * MORE, 0.0)
 
 
 def test_attributes():

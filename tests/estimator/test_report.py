@@ -53,7 +53,7 @@ def test_callbacks_see_the_model_of_each_epoch_and_may_stop():
         verbose=False,
         n_past=0,
         callbacks=callbacks,
-        fitted=lambda epochs, params: {"losses": [epoch.loss for epoch in epochs], "params": params},
+        fitted=lambda epochs, params, held_losses: {"losses": [epoch.loss for epoch in epochs], "params": params},
     )
     assert report(reporter) == [False, True]
     assert callbacks.n_begun == 2
@@ -72,7 +72,9 @@ def test_curves_are_in_the_users_units():
 
 def test_a_report_goes_on():
     callbacks = Callbacks()
-    reporter = Reporter(verbose=False, n_past=0, callbacks=callbacks, fitted=lambda epochs, params: {"n": len(epochs)})
+    reporter = Reporter(
+        verbose=False, n_past=0, callbacks=callbacks, fitted=lambda epochs, params, held_losses: {"n": len(epochs)}
+    )
     reporter.go_on([Epoch(5.0, 0.5, 0.1)], [])
     report(reporter)
     assert reporter.curve("loss") == [5.0, 3.0, 1.0]
