@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from skdopamine._estimator.workers import N_TRIES, Held, LostError, Task, Workers, held, opened, packed, told
+from skdopamine._estimator.workers import N_TRIES, Held, LostError, Task, Workers, held, opened, packed, sendable, told
 
 PATIENCE = 10.0  # seconds that a cluster may be without a worker
 POLL = 1.0  # seconds after which it is looked whether anybody is there
@@ -37,7 +37,7 @@ class ClusterWorkers(Workers):
             try:
                 self._count()
                 if self.held is None:
-                    (self.held,) = self.client.scatter([held(problem, task)], broadcast=True, hash=False)
+                    self.held = self._spread(held(problem, task))
                 sent: Any = common
                 if len(common) > SCATTERED:
                     (sent,) = self.client.scatter([common], hash=False)
@@ -54,6 +54,11 @@ class ClusterWorkers(Workers):
             finally:
                 cancel(self.client, futures)
         raise AssertionError
+
+    def _spread(self, thing: Held) -> Any:
+        """A future of the thing, of which each worker has a copy."""
+        sendable(thing)  # Dask would write its own story of one that is not
+        return self.client.scatter([thing], broadcast=True, hash=False)[0]
 
     def _count(self) -> None:
         """How many parts are evaluated at once; workers may come and go."""

@@ -16,12 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from skdopamine._estimator.workers import N_TRIES, Held, LostError, Task, Workers, held, opened, packed, told
-
-try:
-    import cloudpickle
-except ImportError:  # joblib brought its own before 1.6
-    from joblib.externals import cloudpickle
+from skdopamine._estimator.workers import N_TRIES, Held, LostError, Task, Workers, held, opened, packed, sendable, told
 
 ALIGNED = 64  # bytes
 IDLE = 60.0  # seconds after which a process that has nothing to do ends
@@ -134,16 +129,9 @@ def path_in(folder: "TemporaryDirectory[str]") -> str:
 
 
 def written(thing: Any) -> "TemporaryDirectory[str]":
-    """A folder with the thing in a file: a table of lengths, the thing, and its arrays, each aligned.
-
-    What belongs to no module, as a lambda, is part of it.
-    """
-    buffers: list[pickle.PickleBuffer] = []
-    try:
-        head = cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
-    except Exception as error:
-        raise LostError(f"what they need cannot be pickled, {told(error)}") from error
-    parts = [head, *(buffer.raw() for buffer in buffers)]
+    """A folder with the thing in a file: a table of lengths, the thing, and its arrays, each aligned."""
+    head, buffers = sendable(thing)
+    parts: list[Any] = [head, *(buffer.raw() for buffer in buffers)]
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
     table = np.append(len(parts), lengths).astype(np.int64).tobytes()
     folder = TemporaryDirectory(

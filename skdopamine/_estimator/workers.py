@@ -11,6 +11,11 @@ from sklearn import config_context, get_config
 
 from skdopamine._estimator.blas import one_blas_thread
 
+try:
+    import cloudpickle
+except ImportError:  # joblib brought its own before 1.6
+    from joblib.externals import cloudpickle
+
 N_TRIES = 4  # of an update, before workers are given up
 PARTS_OF_THREAD = 4  # so that no thread is idle while another has its last part
 
@@ -99,6 +104,15 @@ class Threads(Workers):
 def held(problem: Any, task: Task) -> Held:
     """What workers are given once."""
     return Held(problem, task.there, np.geterr(), get_config())
+
+
+def sendable(thing: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    """A thing as bytes, apart from its arrays; what belongs to no module, as a lambda, is part of it."""
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        return cloudpickle.dumps(thing, protocol=5, buffer_callback=buffers.append), buffers
+    except Exception as error:
+        raise LostError(f"what they need cannot be pickled, {told(error)}") from error
 
 
 def packed(thing: Any) -> bytes:
