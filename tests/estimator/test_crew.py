@@ -193,7 +193,7 @@ def test_the_bits_do_not_depend_on_the_threads_of_blas(blas, request):
 
 
 @pytest.mark.parametrize("kind", ["loky", "dask"])
-@pytest.mark.parametrize(("members", "hidden"), [(16, 20), (4096, 20), (16, 2000)])
+@pytest.mark.parametrize(("members", "hidden"), [(16, 10), (4096, 10), (16, 2000)])
 def test_bytes_of_an_update(members, hidden, kind, monkeypatch, request):
     n_parameters = (6 + 1) * hidden + hidden + 1
     travelled, packed, opened = [], _workers.packed, _workers.opened
@@ -218,8 +218,8 @@ def test_bytes_of_an_update(members, hidden, kind, monkeypatch, request):
         monkeypatch.setattr(room, "opened", answers_counted)
     with around(kind, request):
         DopamineMLPClassifier(
-            (hidden,), perturbation="weight", n_perturbations=members, max_iter=1, batch_size=150, random_state=0
-        ).fit(X, Y)
+            (hidden,), perturbation="weight", n_perturbations=members, max_iter=1, batch_size=20, random_state=0
+        ).fit(X[:40], Y[:40])
     assert len(travelled) == 2
     assert max(travelled) <= 4 * 8 * n_parameters + 100 * members
 
@@ -246,11 +246,11 @@ def test_bytes_on_the_wire_of_the_cluster(members, client, monkeypatch):
     monkeypatch.setattr(ClusterWorkers, "numbers", counted)
     with parallel_config("dask"):
         DopamineMLPClassifier(
-            (50,), perturbation="weight", n_perturbations=members, max_iter=4, batch_size=150, random_state=0
-        ).fit(X, Y)
+            (20,), perturbation="weight", n_perturbations=members, max_iter=4, batch_size=20, random_state=0
+        ).fit(X[:40], Y[:40])
     per_update = np.diff(begun[1:])  # the first one brings the rows
     assert len(per_update) >= 6
-    assert np.median(per_update) <= 4 * 8 * (7 * 50 + 51) + 100 * members + 2 * 8000
+    assert np.median(per_update) <= 4 * 8 * (7 * 20 + 21) + 100 * members + 2 * 8000
 
 
 def test_rows_travel_once(client, monkeypatch):
@@ -330,7 +330,7 @@ def test_a_cluster_that_is_closed_in_mid_fit_is_no_loss(assert_same_model):
                 client.close()
             return numbers(self, problem, task)
 
-        with pytest.MonkeyPatch.context() as patch, parallel_config("dask"):
+        with pytest.MonkeyPatch.context() as patch, parallel_config("dask", client=client):
             patch.setattr(ClusterWorkers, "numbers", closing)
             with pytest.warns(UserWarning, match="goes on alone: the cluster"):
                 model = classifier(max_iter=6).fit(X, Y)
@@ -380,7 +380,7 @@ def test_nothing_is_left_behind(kind, request):
     if kind == "dask":
         assert tasks_known(request.getfixturevalue("client")) == 0
     if kind == "threads":
-        assert threading.active_count() == n_threads
+        assert threading.active_count() <= n_threads
 
 
 @pytest.mark.parametrize("kind", ["loky", "dask"])
