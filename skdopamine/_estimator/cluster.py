@@ -15,6 +15,7 @@ from skdopamine._estimator.workers import N_TRIES, Held, LostError, Task, Worker
 PATIENCE = 10.0  # seconds that a cluster may be without a worker
 POLL = 1.0  # seconds after which it is looked whether anybody is there
 COUNTED = 5.0  # seconds after which workers are counted again
+NOBODY = f"the cluster has had no worker for {PATIENCE:g} seconds"
 SCATTERED = 2**20  # bytes of an update from which on the cluster spreads them itself
 
 
@@ -62,10 +63,15 @@ class ClusterWorkers(Workers):
 
     def _count(self) -> None:
         """How many parts are evaluated at once; workers may come and go."""
-        if time.monotonic() - self.counted >= COUNTED:
-            threads = sum(self.client.ncores().values())
-            self.n = max(1, threads if self.most < 1 else min(threads, self.most))
-            self.counted = time.monotonic()
+        if time.monotonic() - self.counted < COUNTED:
+            return
+        since = time.monotonic()
+        while not (threads := sum(self.client.ncores().values())):
+            if time.monotonic() - since > PATIENCE:
+                raise LostError(NOBODY)
+            time.sleep(POLL / 10)
+        self.n = threads if self.most < 1 else min(threads, self.most)
+        self.counted = time.monotonic()
 
     def _wait(self, futures: list[Any]) -> None:
         """Until all is done; an error where nobody is there who could do it."""
@@ -85,7 +91,7 @@ class ClusterWorkers(Workers):
                     continue
                 empty_since = time.monotonic() if empty_since is None else empty_since
                 if time.monotonic() - empty_since > PATIENCE:
-                    raise LostError(f"the cluster has no worker for {PATIENCE:g} seconds") from None
+                    raise LostError(NOBODY) from None
 
     def close(self) -> None:
         future, self.held = self.held, None

@@ -266,6 +266,48 @@ def test_rows_travel_once(client, monkeypatch):
     assert scattered == [{"broadcast": True, "hash": False}]
 
 
+def test_many_parameters_are_spread_by_the_cluster(client, monkeypatch, assert_same_model):
+    expected, scattered, scatter = classifier().fit(X, Y), [], type(client).scatter
+
+    def spy(self, data, **kwargs):
+        scattered.append(data)
+        return scatter(self, data, **kwargs)
+
+    monkeypatch.setattr(type(client), "scatter", spy)
+    monkeypatch.setattr(_cluster, "SCATTERED", 100)
+    with parallel_config("dask"):
+        model = classifier().fit(X, Y)
+    assert_same_model(model, expected)
+    assert len(scattered) == 1 + 9
+    assert all(isinstance(data, bytes) for (data,) in scattered[1:])
+
+
+def test_a_cluster_without_workers_is_not_waited_for_long(monkeypatch, assert_same_model):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(_cluster, "PATIENCE", 0.5)
+    expected = classifier().fit(X, Y)
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
+        distributed.Client(empty) as client,
+        parallel_config("dask", client=client),
+        pytest.warns(UserWarning, match="goes on alone: the cluster has had no worker"),
+    ):
+        model = classifier().fit(X, Y)
+    assert_same_model(model, expected)
+
+
+def test_a_fit_inside_a_task_of_the_cluster_asks_no_other_worker(client):
+    def asked():
+        from skdopamine._estimator import crew
+
+        with parallel_config("dask"):
+            return [type(crew.wanted(n_jobs, threads=True)).__name__ for n_jobs in (None, 2)]
+
+    assert client.submit(asked, pure=False).result() == ["NoneType", "Threads"]
+    with parallel_config("dask"):
+        assert isinstance(_crew.wanted(None, threads=True), ClusterWorkers)
+
+
 # ---- workers that die, clusters that close, Ctrl-C, errors ----
 
 
@@ -336,10 +378,6 @@ def test_a_cluster_that_is_closed_in_mid_fit_is_no_loss(assert_same_model):
                 model = classifier(max_iter=6).fit(X, Y)
     assert n[0] == 5
     assert_same_model(model, expected)
-
-
-def failing(y_true, y_pred):
-    raise ArithmeticError("not with these rows")
 
 
 class FailsLater:
@@ -498,21 +536,21 @@ def test_others_who_are_slower_are_dismissed(monkeypatch):
     assert updates(Counted(0.05), 0.003, 8, monkeypatch, border=0.0).asked == 8
 
 
-def test_the_gains_of_a_forecaster(client, sent, monkeypatch):
+@pytest.mark.parametrize("kind", ["loky", "dask"])
+def test_the_gains_of_a_forecaster(kind, sent, monkeypatch, request):
     monkeypatch.setattr(_gains, "FEW_STATES", 1)
     monkeypatch.setattr(_gains, "GROUP_STATES", 100)
-    series = np.sin(0.3 * np.arange(200))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((200, 1))
+    series = np.sin(0.3 * np.arange(120))[:, None] + 0.1 * np.random.default_rng(0).standard_normal((120, 1))
 
     def fit():
-        return DopamineESNForecaster(n_units=30, stateful=True, max_iter=6, random_state=0).fit(series)
+        return DopamineESNForecaster(n_units=30, stateful=True, max_iter=3, random_state=0).fit(series)
 
     expected = fit()
-    for kind, context in (("dask", parallel_config("dask")), ("loky", parallel_config("loky", n_jobs=2))):
-        with context:
-            model = fit()
-        assert sent[kind] > 0
-        np.testing.assert_array_equal(model.forecast(20), expected.forecast(20))
-        assert model.n_evaluations_ == expected.n_evaluations_
+    with around(kind, request):
+        model = fit()
+    assert sent[kind] > 0
+    np.testing.assert_array_equal(model.forecast(20), expected.forecast(20))
+    assert model.n_evaluations_ == expected.n_evaluations_
     with parallel_config("threading", n_jobs=2):
         fit()
     assert sent["threads"] == 0
