@@ -1,15 +1,13 @@
-"""One thread of BLAS while the members of a population are evaluated."""
+"""One thread of BLAS for as long as anybody in the process wants it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 
-class _Limit:
-    """A limit for the whole process, as long as anybody wants it; threads that want it may come and go."""
+class OneThread:
+    """A limit for the whole process; threads that want it come and go in any order."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -18,6 +16,7 @@ class _Limit:
         self.limit: Any = None
 
     def begin(self) -> None:
+        """Limit BLAS, if nobody has."""
         with self.lock:
             if self.n_wanted == 0:
                 self.controller = self.controller or ThreadpoolController()
@@ -25,23 +24,17 @@ class _Limit:
             self.n_wanted += 1
 
     def end(self) -> None:
+        """Give it back its threads, if nobody else wants one."""
         with self.lock:
             self.n_wanted -= 1
             if self.n_wanted == 0:
                 self.limit.restore_original_limits()
 
+    def __enter__(self) -> None:
+        self.begin()
 
-_limit = _Limit()
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """One thread of BLAS, as the last bits of a product depend on their number.
-
-    So a population has the same numbers wherever it is evaluated, and threads or workers do not multiply.
-    """
-    _limit.begin()
-    try:
-        yield
-    finally:
-        _limit.end()
+one_blas_thread = OneThread()

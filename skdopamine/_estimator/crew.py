@@ -24,6 +24,8 @@ N_TRIED = 2  # updates in this thread, and by others, the fastest of which tells
 class Crew:
     """The hands of one problem, from the beginning of a run to its end; outside of a run, this thread.
 
+    During a run, BLAS has one thread, as the last bits of a product depend on their number. So threads do not multiply.
+
     `n_jobs` is that of the estimator: None leaves it to joblib's context. With `threads=False`, only workers elsewhere
     are asked.
     """
@@ -39,9 +41,11 @@ class Crew:
     def __enter__(self) -> Self:
         self.workers = wanted(self.n_jobs, threads=self.threads)
         self.at_work, self.alone, self.together = False, [], []
+        one_blas_thread.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
+        one_blas_thread.end()
         self.dismiss()
 
     def dismiss(self) -> None:
@@ -95,8 +99,7 @@ class Crew:
 
 def alone(task: Task) -> list[Any]:
     """The numbers from this thread."""
-    with one_blas_thread():
-        return [task.here(part) for part in task.split(1)]
+    return [task.here(part) for part in task.split(1)]
 
 
 def wanted(n_jobs: int | None, *, threads: bool) -> Workers | None:

@@ -23,7 +23,7 @@ IDLE = 60.0  # seconds after which a process that has nothing to do ends
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), "1")
 HELD: dict[str, Held] = {}  # in a process that works for another: what it holds, by path
 
-_pools: dict[int, Any] = {}  # by the number of processes; of our own, so that no other user of loky's restarts them
+_pools: dict[Any, Any] = {}  # by the number of processes; of our own, so that no other user of loky's restarts them
 _lock = Lock()
 
 
@@ -70,9 +70,10 @@ class Processes(Workers):
         folder, self.folder, self.coming = self.folder, None, []
         if folder is None:
             return
+        pool: Any = _pools.get(self.n)
         with suppress(Exception):  # who is not reached forgets it with the next problem, or ends when idle
-            for _ in range(2 * self.n):
-                pool_of(self.n).submit(forget, path_in(folder))
+            for _ in range(2 * self.n if pool is not None else 0):
+                pool.submit(forget, path_in(folder))
         folder.cleanup()
 
 

@@ -45,7 +45,7 @@ class Held(NamedTuple):
     def answer(self, common: bytes, part: bytes) -> bytes:
         """The numbers of a part, or what went wrong in words."""
         try:
-            with np.errstate(**self.errors), config_context(**self.config), one_blas_thread():
+            with np.errstate(**self.errors), config_context(**self.config), one_blas_thread:
                 answer = True, self.there(self.problem, pickle.loads(common), pickle.loads(part))
         except Exception as error:
             answer = False, told(error)
@@ -87,13 +87,12 @@ class Threads(Workers):
             with np.errstate(**errors), config_context(**config):
                 return task.here(part)
 
-        with one_blas_thread():
-            futures = [self.pool.submit(here, part) for part in task.split(PARTS_OF_THREAD * self.n)]
-            try:
-                return [future.result() for future in futures]
-            finally:
-                for future in futures:
-                    future.cancel()
+        futures = [self.pool.submit(here, part) for part in task.split(PARTS_OF_THREAD * self.n)]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
 
     def close(self) -> None:
         if self.pool is not None:

@@ -79,15 +79,13 @@ class WeightProblem(NetworkProblem):
 
     def simulated(self, update: Update, batch: Batch, members: range) -> Array:
         """Regrets of some members; the step of the range is how many of them are simulated at once."""
-        params, regrets = update.params, np.empty(len(range(members.start, members.stop)), dtype=self.dtype)
+        params, regrets = update.params, np.empty(members.stop - members.start, dtype=self.dtype)
         for some in chunks(members):
-            directions = self.directions(some, update)
-            regret = (
-                self.slopes(params, directions, batch, update.loss)
-                if self.promises
-                else self.regrets(params, directions, batch)
-            )
-            regrets[some.start - members.start : some.stop - members.start] = regret
+            mine, directions = slice(some.start - members.start, None), self.directions(some, update)
+            if self.promises:
+                regrets[mine][: len(directions)] = self.slopes(params, directions, batch, update.loss)
+            else:
+                regrets[mine][: len(directions)] = self.regrets(params, directions, batch)
         return regrets
 
     def directions(self, members: slice, update: Update) -> Array:

@@ -183,7 +183,9 @@ def test_the_bits_do_not_depend_on_the_threads_of_blas(blas, request):
         before = threadpool_info()
         one, two = fitted(), fitted(n_jobs=2)
         assert threadpool_info() == before
-        Crew().numbers(None, Task(lambda n: [0], lambda part: look(None, None, part), look, 0, 1.0))
+        with Crew(1) as crew, Crew(1):
+            crew.numbers(None, Task(lambda n: [0], lambda part: look(None, None, part), look, 0, 1.0))
+        assert threadpool_info() == before
     for ours, theirs in zip(one.coefs_, two.coefs_, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert seen == [{1}]
@@ -509,7 +511,7 @@ class Counted(Threads):
         super().close()
 
 
-def updates(workers, seconds, n, monkeypatch, border=0.002):
+def updates(workers, seconds, n, monkeypatch, border=0.02):
     monkeypatch.setitem(_crew.BORDERS, "threads", border)
     monkeypatch.setattr(_crew, "wanted", lambda n_jobs, threads: workers)
 
@@ -525,13 +527,13 @@ def updates(workers, seconds, n, monkeypatch, border=0.002):
 
 def test_others_are_asked_after_updates_that_took_long(monkeypatch):
     assert updates(Counted(), 0.0, 8, monkeypatch).asked == 0
-    assert updates(Counted(), 0.01, 8, monkeypatch).asked == 8 - _crew.N_TRIED
-    assert updates(Counted(ready=False), 0.01, 8, monkeypatch).asked == 0
+    assert updates(Counted(), 0.02, 8, monkeypatch).asked == 8 - _crew.N_TRIED
+    assert updates(Counted(ready=False), 0.02, 8, monkeypatch).asked == 0
     assert updates(Counted(), 0.0, 8, monkeypatch, border=0.0).asked == 8
 
 
 def test_others_who_are_slower_are_dismissed(monkeypatch):
-    workers = updates(Counted(0.05), 0.003, 8, monkeypatch)
+    workers = updates(Counted(0.2), 0.02, 8, monkeypatch)
     assert (workers.asked, workers.closed) == (1 + _crew.N_TRIED, 1)
     assert updates(Counted(0.05), 0.003, 8, monkeypatch, border=0.0).asked == 8
 
