@@ -25,6 +25,10 @@ from skdopamine._estimator.crew import Crew
 from skdopamine._estimator.processes import Processes
 from skdopamine._estimator.workers import Task, Threads
 from skdopamine._mlp import weight as _weight
+from skdopamine._mlp.activations import ACTIVATIONS
+from skdopamine._mlp.network import Network
+from skdopamine._mlp.problem import make_data
+from skdopamine._objectives.base import LogisticLoss
 from skdopamine.checkpoint import Checkpoint, load_checkpoint
 
 pytestmark = [
@@ -488,6 +492,19 @@ def test_a_checkpoint_of_a_fit_on_workers_goes_on_in_one_thread(tmp_path, assert
     assert_same_model(again.fit(X, Y), expected)
 
 
+def test_a_crew_is_neither_sent_nor_shared():
+    network = Network((6, 8, 1), (ACTIVATIONS["tanh"],))
+    data = make_data(X, Y[:, None].astype(float), None)
+    problem = _weight.WeightProblem(
+        network, LogisticLoss(), data, alpha=0.0, scale=0.01, n_perturbations=2, seed=0, n_jobs=3
+    )
+    other = problem.on(data)
+    assert other.crew is not problem.crew
+    assert other.crew.n_jobs == 3
+    head, arrays = _workers.sendable(problem)
+    assert not hasattr(pickle.loads(head, buffers=arrays), "crew")
+
+
 # ---- who is asked ----
 
 
@@ -552,6 +569,7 @@ def test_the_gains_of_a_forecaster(kind, sent, monkeypatch, request):
         model = fit()
     assert sent[kind] > 0
     np.testing.assert_array_equal(model.forecast(20), expected.forecast(20))
+    assert model.loss_curve_ == expected.loss_curve_
     assert model.n_evaluations_ == expected.n_evaluations_
     with parallel_config("threading", n_jobs=2):
         fit()

@@ -926,3 +926,15 @@ def test_a_step_ends_within_the_signs_and_then_where_the_estimate_settles_it():
     state, *_ = _trainer.update_step(problem, rule, state, problem.batch(slice(None)), settings, 0.0)
     assert free.params[0] > 0 > free.params[2]
     np.testing.assert_array_equal(state.params, [free.params[0], free.params[1], 0.0])
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_origins_of_batches_tell_their_rows(shuffle):
+    settings = SETTINGS._replace(shuffle=shuffle, batch_size=20)
+    for epoch in (0, 3, 1):
+        batches = list(_trainer.epoch_batches(50, settings, epoch))
+        origins = _trainer.epoch_origins(50, settings, epoch)
+        assert len(batches) == len(origins) == 3
+        for rows, origin in zip(batches, origins, strict=True):
+            np.testing.assert_array_equal(np.arange(50)[origin.rows(50)], np.arange(50)[rows])
+            assert len(pickle.dumps(origin)) < 150
