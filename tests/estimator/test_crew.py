@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -399,8 +398,19 @@ class FailsLater:
         return own_number(y_true, y_pred)
 
 
-def held_files():
-    return sorted(Path(tempfile.gettempdir()).glob("skdopamine-*"))
+@pytest.fixture
+def held_files(tmp_path, monkeypatch):
+    """The files that processes hold, of this test alone; at least one is there while they work."""
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    numbers = Processes.numbers
+
+    def looked_at(self, problem, task):
+        found = numbers(self, problem, task)
+        assert list(tmp_path.glob("skdopamine-*/held"))
+        return found
+
+    monkeypatch.setattr(Processes, "numbers", looked_at)
+    return lambda: list(tmp_path.iterdir())
 
 
 def tasks_known(client):
@@ -414,13 +424,13 @@ def tasks_known(client):
 
 
 @pytest.mark.parametrize("kind", ["threads", "loky", "dask"])
-def test_nothing_is_left_behind(kind, request):
-    before, n_threads = held_files(), threading.active_count()
+def test_nothing_is_left_behind(kind, request, held_files):
+    n_threads = threading.active_count()
     with around(kind, request):
         regressor(own_number).fit(X, X[:, 0])
         with pytest.raises(ArithmeticError, match="not with these rows"):
             regressor(FailsLater(40)).fit(X, X[:, 0])
-    assert held_files() == before
+    assert held_files() == []
     if kind == "dask":
         assert tasks_known(request.getfixturevalue("client")) == 0
     if kind == "threads":
@@ -429,8 +439,8 @@ def test_nothing_is_left_behind(kind, request):
 
 @pytest.mark.parametrize("kind", ["loky", "dask"])
 @pytest.mark.filterwarnings("ignore:Training was interrupted")
-def test_ctrl_c_ends_the_fit_and_lets_the_workers_go(kind, request, monkeypatch):
-    before, numbers, n = held_files(), KINDS[kind].numbers, [0]
+def test_ctrl_c_ends_the_fit_and_lets_the_workers_go(kind, request, monkeypatch, held_files):
+    numbers, n = KINDS[kind].numbers, [0]
 
     def interrupted(self, problem, task):
         n[0] += 1
@@ -446,7 +456,7 @@ def test_ctrl_c_ends_the_fit_and_lets_the_workers_go(kind, request, monkeypatch)
     finally:
         signal.signal(signal.SIGINT, handler)
     assert model.n_iter_ == 2  # of three updates each
-    assert held_files() == before
+    assert held_files() == []
 
 
 class Locked:
