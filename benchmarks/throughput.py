@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skdopamine._mlp import network as _network
+from skdopamine._mlp import weight as _weight
 from skdopamine._mlp.activations import ACTIVATIONS
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.node import NodeProblem
@@ -99,7 +100,7 @@ def passes(members: int, dtype: npt.DTypeLike) -> dict[str, Callable[[], Any]]:
 
     def in_chunks(simulate: Callable[[np.ndarray], Any]) -> None:
         bits = _noise.member_directions(pairs, len(params), 0)
-        for chunk in problem.chunks(ROWS):
+        for chunk in _weight.chunks(range(0, pairs, problem.n_at_once(ROWS))):
             simulate(_noise.unpack_directions(bits[chunk], len(params), params.dtype))
 
     def forward(directions: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, Phase, settings
 from threadpoolctl import threadpool_limits
 
 from skdopamine import DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine._estimator import crew as _crew
+from skdopamine._mlp import weight as _weight
 from skdopamine._objectives import thresholds
 
 # Without folds, which take most of the time of a fit: tests/mlp/test_folds.py is about them.
@@ -128,3 +130,11 @@ def absolute(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
 def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
     """Draw powers of ten with exponents between low and high."""
     return st.floats(low, high).map(lambda exponent: 10.0**exponent)
+
+
+@pytest.fixture
+def small_updates_are_shared(monkeypatch):
+    """Let threads and workers evaluate updates that this thread would be quicker with, in several parts."""
+    for kind in _crew.BORDERS:
+        monkeypatch.setitem(_crew.BORDERS, kind, 0.0)
+    monkeypatch.setattr(_weight, "CHUNK_BYTES", 2**13)

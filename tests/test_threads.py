@@ -13,19 +13,15 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import f1_score, make_scorer
 
 from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
-from skdopamine._mlp import weight as _weight
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("small_updates_are_shared"),
+]
 
 X = np.random.default_rng(0).standard_normal((60, 4))
 VALUES = X[:, 0] - X[:, 1]
 RARE = (VALUES > 2).astype(int)  # so few positives that a net at its start predicts none
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    """Let every update be several tasks."""
-    monkeypatch.setattr(_weight, "CHUNK_BYTES", 2**14)
 
 
 def state_of_the_process():

@@ -12,6 +12,8 @@ from scipy.stats import qmc
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.forecast import ONE_STEP_SHARE, Assignment, Windows, evaluate_rest, level, path_levels
 from skdopamine._esn.reservoir import LEAST_RELATIVE, Gains, Normal, Weights, total
+from skdopamine._estimator.crew import Crew
+from skdopamine._estimator.workers import Task
 from skdopamine._objectives.base import SquaredError
 from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
@@ -28,6 +30,8 @@ N_BEST = 3  # members whose mean gives the next gains
 SHRINKING = 0.9  # of the perturbation, from one update to the next
 N_FOLDS = 4  # of the rows, the last being those held back
 WORST = 5.0  # log of the error at most
+FEW_STATES = 256  # of a member, in all series: from so many on, members are evaluated in groups
+GROUP_STATES = 1800  # of a group, or those of one member
 
 
 def encode(gains: Gains) -> Array:
@@ -82,8 +86,12 @@ class GainsProblem:
         room = n_tail - task.horizon if task.closed else n_tail
         self.n_windows = max(1, min(n_windows, room))
         self.origins = task.split + np.linspace(0, room - 1, self.n_windows).astype(np.intp)
+        self.crew = Crew(threads=False)
         # the last two unperturbed gains, and their losses; checkpoints hold them, too
         self.known: list[tuple[Array, Array]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("crew", "known")}
 
     def n_rows(self) -> int:
         return self.n_windows
@@ -127,11 +135,31 @@ class GainsProblem:
         )
 
     def member_losses(self, members: Array) -> Array:
-        """Loss (members, windows) of gains in coordinates."""
+        """Loss (members, windows) of gains in coordinates; those of large reservoirs are evaluated in groups."""
+        # they differ in penalties only: one reservoir serves all
+        alike = not np.ptp(members[:, PENALTIES == 0], axis=0).any()
+        size = len(members) if alike else self.group_size(len(members))
+        groups = [(first, min(first + size, len(members))) for first in range(0, len(members), size)]
+
+        def evaluated(part: tuple[int, int]) -> list[Array]:
+            return [self.group_losses(members[slice(*group)], alike) for group in groups[slice(*part)]]
+
+        def split(n: int) -> list[tuple[int, int]]:
+            edges = np.linspace(0, len(groups), min(n, len(groups)) + 1).astype(int)
+            return [(int(first), int(last)) for first, last in pairwise(edges)]
+
+        common = None if len(groups) == 1 else (members, groups)
+        task = Task(split, evaluated, evaluated_elsewhere, common, float(len(members)))
+        return np.concatenate([losses for part in self.crew.numbers(self, task) for losses in part])
+
+    def group_size(self, n_members: int) -> int:
+        """Members that are evaluated at once; the last bits depend on it, so it is a function of sizes alone."""
+        n_states = self.weights.bias.size * getattr(self.task.reader, "n_series", 1)
+        return n_members if n_states < FEW_STATES else max(1, GROUP_STATES // n_states)
+
+    def group_losses(self, members: Array, alike: bool) -> Array:
+        """Loss (members, windows) of some members; of all if they are alike."""
         task, gains = self.task, decode(members, self.state_noise)
-        alike = not np.ptp(
-            members[:, PENALTIES == 0], axis=0
-        ).any()  # they differ in penalties only: one reservoir serves all
         run = members[:1] if alike else members
         with np.errstate(all="ignore"):  # a member that fails is the worst
             population = _reservoir.populate(self.weights, decode(run, self.state_noise))
@@ -171,6 +199,12 @@ class GainsProblem:
         relative = errors / everything.power
         crossed = level(0.5 * errors / everything.n_rows, self.task.objective)[:, None]
         return np.where(relative[:, None] > LEAST_RELATIVE, crossed, one_step)
+
+
+def evaluated_elsewhere(problem: GainsProblem, common: tuple[Array, list[tuple[int, int]]], part: Any) -> list[Array]:
+    """What a worker gives back."""
+    members, groups = common
+    return [problem.group_losses(members[slice(*group)], False) for group in groups[slice(*part)]]
 
 
 def _mean(losses: Array) -> Array:

@@ -6,7 +6,7 @@ Whatever lies between is computed again from the same rows: it is a function of 
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -155,17 +155,18 @@ class Journal:
 
         def find() -> Result:
             watch = self.watch if self.watchers else None
-            return _trainer.train(
-                problem,
-                rule,
-                start(),
-                settings,
-                score=score,
-                told_score=told_score,
-                observer=observer,
-                run=run,
-                watch=watch,
-            )
+            with getattr(problem, "crew", nullcontext()):  # who helps for the time of the run
+                return _trainer.train(
+                    problem,
+                    rule,
+                    start(),
+                    settings,
+                    score=score,
+                    told_score=told_score,
+                    observer=observer,
+                    run=run,
+                    watch=watch,
+                )
 
         return self.known(find)
 

@@ -175,9 +175,10 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         the layer above then have one sign: +1 for half of the units, -1 for the other half. With `monotonic_cst`, units
         from the second hidden layer on only excite.
     n_jobs : int or None, default=None
-        Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
-        thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
-        threads of the worker that fits.
+        How many evaluate the population of perturbation="weight", where updates are large enough to be shared; the
+        result does not depend on it. They are threads or, in a `joblib.parallel_config` of "loky" or "dask" around the
+        fit, processes or workers of a cluster. None is one, unless that context says otherwise. Inside a task of a
+        search, they are threads. See the guide's page "Scaling".
 
     Attributes
     ----------
@@ -827,9 +828,10 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         the layer above then have one sign: +1 for half of the units, -1 for the other half. With `monotonic_cst`, units
         from the second hidden layer on only excite.
     n_jobs : int or None, default=None
-        Threads that evaluate the population of perturbation="weight"; the result does not depend on it. None is one
-        thread, unless a `joblib.parallel_config` of threads says otherwise. Under other backends of joblib they are
-        threads of the worker that fits.
+        How many evaluate the population of perturbation="weight", where updates are large enough to be shared; the
+        result does not depend on it. They are threads or, in a `joblib.parallel_config` of "loky" or "dask" around the
+        fit, processes or workers of a cluster. None is one, unless that context says otherwise. Inside a task of a
+        search, they are threads. See the guide's page "Scaling".
 
     Attributes
     ----------

@@ -130,7 +130,10 @@ class DopamineMLPPolicy(ActingMLP):
 
         Its layers, activation and classes must be the same.
     n_jobs : int or None, default=None
-        Threads that evaluate the population of perturbation="weight"; the result does not depend on it.
+        How many evaluate the population of perturbation="weight", where updates are large enough to be shared; the
+        result does not depend on it. They are threads or, in a `joblib.parallel_config` of "loky" or "dask" around the
+        fit, processes or workers of a cluster. None is one, unless that context says otherwise. Inside a task of a
+        search, they are threads. See the guide's page "Scaling".
 
     Attributes
     ----------

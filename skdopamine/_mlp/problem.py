@@ -106,6 +106,7 @@ class Batch(NamedTuple):
     ids: npt.NDArray[np.uint16]
     share: Array  # (n, 1), sums to one
     total: Any  # sum of weights: a number, or one for each network, (networks, 1)
+    origin: Any = None  # which rows these are, in few bytes, as the trainer tells
 
 
 def make_data(X: Any, target: Array, weight: Array | None, units: Units | None = None) -> Data:

@@ -1,14 +1,16 @@
 """Weight perturbation of a network: a population of directions, judged by the loss of the whole batch."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn import config_context, get_config
 
+from skdopamine._estimator.crew import Crew
+from skdopamine._estimator.workers import Task
 from skdopamine._mlp import network as _network
-from skdopamine._mlp.problem import Batch, NetworkProblem
+from skdopamine._mlp.problem import Batch, Data, NetworkProblem
 from skdopamine._objectives.base import SetObjective
 from skdopamine._training import credit as _credit
 from skdopamine._training import noise as _noise
@@ -16,6 +18,15 @@ from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 CHUNK_BYTES = 2**18  # one array of the members that are simulated at once fits a processor's cache
+
+
+class Update(NamedTuple):
+    """What tells the regrets of all members, besides the rows: few bytes but for the parameters."""
+
+    params: Array
+    origin: Any  # which rows the batch has
+    seed: int  # of all directions
+    loss: float  # of the parameters, where regrets are slopes
 
 
 class WeightProblem(NetworkProblem):
@@ -30,20 +41,23 @@ class WeightProblem(NetworkProblem):
         self.promises = promises
         if promises:
             self.n_updates_of_all = max(1, _network.n_parameters(self.network) // self.n_perturbations)
-        if n_jobs is not None:
-            n_jobs = min(n_jobs, self.n_perturbations)  # a thread for each would be asked for, busy or not
-        # threads, whatever the backend around: a process or another machine would be sent the rows in every update
-        self.parallel = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
+        self.crew = Crew(n_jobs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "crew"}
+
+    def on(self, data: Data) -> Self:
+        other = super().on(data)
+        other.crew = Crew(self.crew.n_jobs)
+        return other
 
     def init_memory(self) -> tuple[Array, ...]:
         return ()
 
-    def chunks(self, n_rows: int) -> Iterator[slice]:
+    def n_at_once(self, n_rows: int) -> int:
         """Members that are simulated at once, so that memory does not grow with the population."""
         most = max(n_rows * max(self.network.units[1:]), _network.n_parameters(self.network))
-        size = max(1, CHUNK_BYTES // (most * self.dtype.itemsize))
-        for start in range(0, self.n_perturbations, size):
-            yield slice(start, min(start + size, self.n_perturbations))
+        return max(1, CHUNK_BYTES // (most * int(self.dtype.itemsize)))
 
     def regrets(self, params: Array, directions: Array, batch: Batch) -> Array:
         """Antithetic regret (L(+) - L(-)) / (2 scale) of each member."""
@@ -63,28 +77,41 @@ class WeightProblem(NetworkProblem):
         regret = (losses - loss) / self.scale
         return np.asarray(np.where(np.isfinite(regret), regret, 0.0), dtype=self.dtype)
 
+    def simulated(self, update: Update, batch: Batch, members: range) -> Array:
+        """Regrets of some members; the step of the range is how many of them are simulated at once."""
+        params, regrets = update.params, np.empty(members.stop - members.start, dtype=self.dtype)
+        for some in chunks(members):
+            mine, directions = slice(some.start - members.start, None), self.directions(some, update)
+            if self.promises:
+                regrets[mine][: len(directions)] = self.slopes(params, directions, batch, update.loss)
+            else:
+                regrets[mine][: len(directions)] = self.regrets(params, directions, batch)
+        return regrets
+
+    def directions(self, members: slice, update: Update) -> Array:
+        """Directions of some members."""
+        n = len(update.params)
+        bits = _noise.member_directions(members.stop - members.start, n, update.seed, first=members.start)
+        return _noise.unpack_directions(bits, n, update.params.dtype)
+
     def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
-        bits = _noise.member_directions(self.n_perturbations, len(params), _noise.mix(self.seed, update))
         output = _network.forward(self.network, params, batch.X)
         loss = float(self.values(output, batch) @ batch.share[:, 0]) if self.promises else 0.0
-
-        def simulate(members: slice) -> tuple[slice, Array]:
-            directions = _noise.unpack_directions(bits[members], len(params), params.dtype)
-            if self.promises:
-                return members, self.slopes(params, directions, batch, loss)
-            return members, self.regrets(params, directions, batch)
-
-        total, promised = np.zeros_like(params), 0.0
-        chunks = self.chunks(len(batch.ids))
-        if self.parallel.n_jobs == 1:
-            simulated = map(simulate, chunks)
-        else:
-            simulated = self.parallel(map(delayed(_as_here(simulate)), chunks))
-        for members, regret in simulated:
-            directions = _noise.unpack_directions(bits[members], len(params), params.dtype)
-            total = _credit.weight_credit(directions, regret, total)
-            promised += float((regret.astype(np.float64) ** 2).sum())
+        now = Update(params, batch.origin, _noise.mix(self.seed, update), loss)
+        everybody = range(0, self.n_perturbations, self.n_at_once(len(batch.ids)))
+        task = Task(
+            split=partial(divided, everybody),
+            here=partial(self.simulated, now, batch),
+            there=simulated_elsewhere,
+            common=None if batch.origin is None else now,
+            size=float(len(batch.ids)),
+        )
+        regrets = np.concatenate(self.crew.numbers(self, task))
+        total = np.zeros_like(params)
+        for members in chunks(everybody):
+            total = _credit.weight_credit(self.directions(members, now), regrets[members], total)
         total /= self.n_perturbations
+        promised = float((regrets.astype(np.float64) ** 2).sum())
         promised = self._promised(promised / self.n_perturbations, total, params, batch)
         n_evaluations = (1 + (1 if self.promises else 2) * self.n_perturbations) * len(batch.ids)
         return self.estimate(total, output, params, batch, (), n_evaluations)._replace(promised=promised)
@@ -99,12 +126,17 @@ class WeightProblem(NetworkProblem):
         return mean_square + float(pull @ (2 * credit[: self.n_weights] + pull))
 
 
-def _as_here(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with the settings of this thread, for threads that would begin with the defaults."""
-    errors, config = np.geterr(), get_config()
+def chunks(members: range) -> Iterator[slice]:
+    """Members that are simulated at once, which are a function of sizes alone."""
+    return (slice(first, min(first + members.step, members.stop)) for first in members)
 
-    def call(*args: Any) -> Any:
-        with np.errstate(**errors), config_context(**config):
-            return function(*args)
 
-    return call
+def divided(members: range, n: int) -> list[range]:
+    """Members in so many parts, or fewer, none of which divides a chunk."""
+    edges = [int(edge) * members.step for edge in np.linspace(0, len(members), min(n, len(members)) + 1)]
+    return [range(first, min(last, members.stop), members.step) for first, last in pairwise(edges)]
+
+
+def simulated_elsewhere(problem: WeightProblem, update: Update, members: range) -> Array:
+    """What a worker gives back."""
+    return problem.simulated(update, problem.batch(update.origin.rows(problem.n_rows())), members)

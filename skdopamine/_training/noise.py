@@ -95,10 +95,13 @@ def output_directions(ids: npt.NDArray[np.uint16], n_outputs: int, n_pairs: int,
     return np.ascontiguousarray(signs.transpose(2, 0, 1))
 
 
-def member_directions(n_members: int, n_parameters: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Random bits (members, bytes), the packed signs of each member's direction, ~ U{-1, 1} per parameter."""
+def member_directions(n_members: int, n_parameters: int, seed: int, *, first: int = 0) -> npt.NDArray[np.uint8]:
+    """Random bits (members, bytes), the packed signs of each member's direction, ~ U{-1, 1} per parameter.
+
+    With `first`, those of so many members from that one on, without the ones before.
+    """
     words = -(-n_parameters // 64)
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = np.random.Generator(np.random.PCG64(seed).advance(first * words))  # each word is one step
     return rng.integers(0, _WORD, (n_members, words), dtype=np.uint64, endpoint=True).view(np.uint8)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from math import isfinite
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -26,6 +26,18 @@ from skdopamine._training.update import (
 from skdopamine._typing import Array
 
 MAX_UNDONE, UNDONE = 50, 0.2  # updates that a run may undo, or this share of all
+
+
+class Origin(NamedTuple):
+    """Which rows a batch has, in few bytes, for those who have the same rows."""
+
+    first: int
+    last: int
+    order: tuple[int, int] | None  # seed and epoch of the order that these are places in; None: that of the rows
+
+    def rows(self, n_rows: int) -> Any:
+        """The numbers of the rows."""
+        return slice(*self[:2]) if self.order is None else _kept_order(n_rows, *self.order)[self.first : self.last]
 
 
 class Seen(NamedTuple):
@@ -111,13 +123,34 @@ class Observer(Protocol):
 
 def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
     """Index arrays or slices of one epoch; the order is a function of seed and epoch."""
+    origins = epoch_origins(n_rows, settings, epoch)
+    if origins[0].order is None:
+        yield from (origin.rows(n_rows) for origin in origins)
+    else:
+        order = epoch_order(n_rows, *origins[0].order)
+        yield from (order[origin.first : origin.last] for origin in origins)
+
+
+def epoch_origins(n_rows: int, settings: Settings, epoch: int) -> list[Origin]:
+    """Which rows the batches of one epoch have."""
     size = settings.batch_size
     shuffle = settings.shuffle and not settings.promises
-    if shuffle:
-        rng = np.random.Generator(np.random.PCG64([settings.seed, settings.first_epoch + epoch]))
-        order = rng.permutation(np.arange(n_rows, dtype=np.min_scalar_type(n_rows)))
-    for start in range(0, n_rows, size):
-        yield order[start : start + size] if shuffle else slice(start, min(start + size, n_rows))
+    order = (settings.seed, settings.first_epoch + epoch) if shuffle else None
+    return [Origin(first, min(first + size, n_rows), order) for first in range(0, n_rows, size)]
+
+
+def epoch_order(n_rows: int, seed: int, epoch: int) -> Array:
+    """The order of an epoch."""
+    rng = np.random.Generator(np.random.PCG64([seed, epoch]))
+    return rng.permutation(np.arange(n_rows, dtype=np.min_scalar_type(n_rows)))
+
+
+_kept_order = lru_cache(maxsize=1)(epoch_order)  # where one batch of an epoch is asked for after the other
+
+
+def with_origin(batch: Any, origin: Origin) -> Any:
+    """The batch, which knows its origin if it has a place for it."""
+    return batch._replace(origin=origin) if hasattr(batch, "origin") else batch
 
 
 def renewed(state: TrainState) -> TrainState:
@@ -168,8 +201,9 @@ def run_epoch(
     total = level = weight = 0.0
     errors = []
     n_batches = -(-n_rows // settings.batch_size)
+    origins = epoch_origins(n_rows, settings, epoch)
     for i, rows in enumerate(epoch_batches(n_rows, settings, epoch)):
-        batch, before = problem.batch(rows), state.params
+        batch, before = with_origin(problem.batch(rows), origins[i]), state.params
         progress = 0.0
         if settings.schedule:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
             progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.schedule - 1))

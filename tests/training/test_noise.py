@@ -91,3 +91,11 @@ def test_unpacked_directions_are_the_bits_in_order(n_parameters):
     assert (xi.shape, xi.dtype) == ((3, n_parameters), np.float32)
     expected = [[2.0 * (member[k // 8] >> (7 - k % 8) & 1) - 1 for k in range(n_parameters)] for member in bits]
     np.testing.assert_array_equal(xi, expected)
+
+
+@pytest.mark.parametrize("n_parameters", [1, 64, 65, 200])
+@pytest.mark.parametrize(("first", "last"), [(0, 5), (1, 2), (3, 5)])
+def test_directions_of_some_members_are_those_of_all(first, last, n_parameters):
+    everybody = _noise.member_directions(5, n_parameters, 7)
+    some = _noise.member_directions(last - first, n_parameters, 7, first=first)
+    np.testing.assert_array_equal(some, everybody[first:last])

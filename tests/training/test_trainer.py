@@ -474,3 +474,15 @@ def test_a_stream_keeps_what_is_worse_by_less_than_a_jump():
     np.testing.assert_array_equal(fit.best_params, START)
     assert mean_loss(stream.best_params) > mean_loss(START)
     assert stream.reason == "exhausted"
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_origins_of_batches_tell_their_rows(shuffle):
+    settings = SETTINGS._replace(shuffle=shuffle, batch_size=20)
+    for epoch in (0, 3, 1):
+        batches = list(_trainer.epoch_batches(50, settings, epoch))
+        origins = _trainer.epoch_origins(50, settings, epoch)
+        assert len(batches) == len(origins) == 3
+        for rows, origin in zip(batches, origins, strict=True):
+            np.testing.assert_array_equal(np.arange(50)[origin.rows(50)], np.arange(50)[rows])
+            assert len(pickle.dumps(origin)) < 150
