@@ -6,10 +6,15 @@ the biases and applies the activation (`forward_pairs`); `regrets` adds the loss
 are perturbed networks, two per antithetic pair. Then the time of one update, in both modes, over doublings of rows,
 width, depth and members, with the slope of log time on log size. Short rounds alternate; --seeds is their number.
 
+--updates measures something else: the processor time of one update of node perturbation in float32, for a small, a
+usual and a large network. The guide's page on arrays compares it with what a graphics processor would need.
+
     python benchmarks/throughput.py [--quick] [--seeds N]
+    python benchmarks/throughput.py --updates    # writes results/throughput_updates.md
 """
 
 import resource
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -52,15 +57,28 @@ class Case(NamedTuple):
     width: int = WIDTH
     depth: int = 1
     members: int = 2
+    features: int = FEATURES
+    outputs: int = OUTPUTS
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return (self.features, *(self.width,) * self.depth, self.outputs)
+
+
+UPDATES = (
+    Case(width=8, features=4, outputs=3),
+    Case(width=100, features=784),
+    Case(rows=1000, width=2000, depth=2, features=2000),
+)
 
 
 def make_problem(mode: str, case: Case, dtype: npt.DTypeLike) -> tuple[Problem, np.ndarray]:
     """A problem on random rows, and initial parameters."""
     rng = np.random.default_rng(0)
     activation = ACTIVATIONS["relu"]
-    network = Network((FEATURES, *(case.width,) * case.depth, OUTPUTS), (activation,) * case.depth)
-    X = rng.standard_normal((case.rows, FEATURES)).astype(dtype)
-    target = np.eye(OUTPUTS, dtype=dtype)[rng.integers(0, OUTPUTS, case.rows)]
+    network = Network(case.layers, (activation,) * case.depth)
+    X = rng.standard_normal((case.rows, case.features)).astype(dtype)
+    target = np.eye(case.outputs, dtype=dtype)[rng.integers(0, case.outputs, case.rows)]
     kind = {"node": NodeProblem, "weight": WeightProblem}[mode]
     problem = kind(
         network,
@@ -154,10 +172,10 @@ def forward_rows(members: tuple[int, ...], repetitions: int, least: float) -> tu
     return rows, lines
 
 
-def update(mode: str, case: Case) -> Callable[[], Any]:
+def update(mode: str, case: Case, dtype: npt.DTypeLike = np.float64) -> Callable[[], Any]:
     """One update of the trainer, judged."""
-    problem, params = make_problem(mode, case, np.float64)
-    rule, batch = Dopamine(0.003), problem.batch(slice(None))
+    problem, params = make_problem(mode, case, dtype)
+    rule, batch = Dopamine(0.003, ceiling=0.03), problem.batch(slice(None))
     settings = _update.Settings(1, 0, 0, case.rows, case.rows, False, 0.9, 1e-4, 10, 0)
     state = _update.init_state(params, problem, rule)
     state = _update.update_step(problem, rule, state, batch, settings, 0.0)[0]
@@ -180,9 +198,42 @@ def growth_rows(longest: int | None, repetitions: int, least: float) -> tuple[li
     return rows, lines
 
 
+def processor_milliseconds(function: Callable[[], Any], repetitions: int, least: float) -> float:
+    """Median over rounds that each take at least `least` seconds of processor time."""
+
+    def spent(calls: int) -> float:
+        begin = time.process_time()
+        for _ in range(calls):
+            function()
+        return (time.process_time() - begin) / calls
+
+    function()  # warm-up
+    calls = max(1, round(least / spent(1)))
+    return 1e3 * float(np.median([spent(calls) for _ in range(repetitions)]))
+
+
+def updates(repetitions: int, least: float, *, save: bool) -> None:
+    """The table of single updates."""
+    rows = []
+    for case in UPDATES:
+        layers = ", ".join(f"{size:,}" for size in case.layers)
+        harness.progress(layers)
+        spent = processor_milliseconds(update("node", case, np.float32), repetitions, least)
+        rows.append((layers, f"{case.rows:,}", f"{spent:,.2f}"))
+    columns = ("layers", "rows of the minibatch", "milliseconds of processor time")
+    notes = [f"Medians of {repetitions} rounds; one pair of perturbed networks, relu, log-loss, judged."]
+    title = "One update of node perturbation, float32"
+    harness.write_table("throughput_updates", title, columns, rows, notes, save=save)
+
+
 def main() -> None:
-    args = harness.parse(harness.parser(__doc__, seeds=31))
+    parser = harness.parser(__doc__, seeds=31)
+    parser.add_argument("--updates", action="store_true", help="only the time of one update of three networks")
+    args = harness.parse(parser)
     least, repetitions = (0.01, 5) if args.quick else (0.03, args.seeds)
+    if args.updates:
+        updates(repetitions, least, save=args.save)
+        return
     shape = f"{ROWS} x {FEATURES} -> {WIDTH} -> {OUTPUTS}"
     rows, lines = forward_rows(MEMBERS[:3] if args.quick else MEMBERS, repetitions, least)
     columns = ("case", "matmul", *STAGES, "forward_pairs / matmul", "credit / matmul", "page faults")
