@@ -335,7 +335,7 @@ def test_no_public_method_that_takes_rows_is_forgotten(cls):
     methods = inspect.getmembers(cls, inspect.isfunction)
     own = [(name, method) for name, method in methods if method.__module__.startswith("skdopamine") and name[0] != "_"]
     takes = {name for name, method in own if {"X", "exog"} & set(inspect.signature(method).parameters)}
-    assert takes >= {"fit", "partial_fit", "predict", "score"}
+    assert takes >= {"fit", "partial_fit", "predict"}
     assert {name for name, method in own if "takes_arrays" in method.__code__.co_qualname} == takes
 
 
