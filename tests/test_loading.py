@@ -384,6 +384,26 @@ def test_weights_of_any_form_that_predicts_can_be_kept_and_trained(name, form):
         np.testing.assert_allclose(now, then, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["classifier", "regressor"])
+def test_networks_whose_units_were_cut_can_be_kept_and_trained(name):
+    model, X, rows = fitted(name)
+    other = copy.deepcopy(model).set_params(hidden_layer_sizes=(3, 3), learning_rate_init=1e-12)
+    other.coefs_[0], other.coefs_[1], other.intercepts_[0] = (
+        model.coefs_[0][:, 1:],
+        model.coefs_[1][1:],
+        model.intercepts_[0][1:],
+    )
+    kept = pickle.loads(pickle.dumps(other))
+    assert same(predictions(kept, X), predictions(other, X))
+    learn(kept, rows)
+    assert kept._training.layers[:3] == (4, 3, 3)
+    np.testing.assert_allclose(kept.coefs_[0], other.coefs_[0], atol=1e-6)
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        learn(copy.copy(model).set_params(hidden_layer_sizes=(3, 3)), rows)
+    with pytest.raises(ValueError, match="same layer sizes"):
+        learn(other.set_params(hidden_layer_sizes=(4, 3)), rows)
+
+
 def test_weights_that_training_has_no_numbers_for_are_refused():
     model = quiet(DopamineMLPRegressor(**SMALL).fit, IRIS.astype(np.float32), LENGTH)
     model.coefs_[0] = model.coefs_[0].astype(float) * 1e200

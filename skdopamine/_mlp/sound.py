@@ -54,6 +54,11 @@ def check_layers(estimator: Any) -> None:
         refuse("n_layers_ and n_outputs_", f"{len(layers)} and {layers[-1]}, as coefs_ say", got)
 
 
+def layers_of(estimator: Any) -> tuple[int, ...]:
+    """Inputs, units of each hidden layer and outputs of the published weights."""
+    return (len(estimator.coefs_[0]), *map(len, estimator.intercepts_))
+
+
 def check_weights(estimator: Any) -> None:
     """Refuse weights and biases that are not finite numbers; users may have rounded them, or made them small."""
     for name in ("coefs_", "intercepts_"):
@@ -121,9 +126,7 @@ def check_training(training: Any, estimator: Any) -> None:
     check_typed("_training", training, Training, WILD | NUMBERED)
     if training.is_hollow:
         return
-    layers = (estimator.coefs_[0].shape[0], *(len(bias) for bias in estimator.intercepts_))
-    if training.layers != layers:
-        refuse("_training.layers", f"{layers}, as coefs_ say", training.layers)
+    layers = training.layers  # others than those of the weights where units were cut or added since
     state, n = training.state, _network.n_parameters(Network(layers, ()))
     check_array("_training.state.params", state.params, (n,))
     for name in ("credit_mean", "credit_square"):
@@ -150,6 +153,7 @@ def check_training(training: Any, estimator: Any) -> None:
         check_that("_training.recent.weight", training.recent.weight, "zero or more", lambda value: value >= 0)
     if training.signs is not None:
         check_array("_training.signs", training.signs, (n,), kinds="i")
+    if training.signs is not None and layers == layers_of(estimator):
         params = _network.pack(estimator.coefs_, estimator.intercepts_)
         if (params * training.signs < 0).any():
             at = int(np.flatnonzero(params * training.signs < 0)[0])
