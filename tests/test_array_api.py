@@ -213,6 +213,35 @@ def test_many_series_and_covariates_of_arrays(kind):
 
 
 @KINDS
+def test_series_of_several_kinds_stand_side_by_side(kind):
+    model, many = series().fit([SERIES, SERIES[::-1]]), [SERIES[:60], SERIES[60:120]]
+    with config_context(array_api_dispatch=True):
+        found = model.forecast(5, [many[0], kind.array(many[1])])
+    for own, wanted in zip(found, model.forecast(5, many), strict=True):
+        assert kind.is_kind_of(own)
+        np.testing.assert_array_equal(kind.numpy(own), wanted)
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", [np.float16, ">i4", ">f8", np.longdouble, np.int8, bool])
+@pytest.mark.parametrize("cls", [DopamineMLPClassifier, DopamineMLPPolicy])
+def test_labels_come_out_in_numbers_that_the_library_has(kind, cls, dtype):
+    model = cls(**SMALL).fit(X, (Y > 0).astype(dtype), *([REWARD] if cls is DopamineMLPPolicy else []))
+    with config_context(array_api_dispatch=True):
+        found = model.predict(kind.array(X))
+    assert kind.is_kind_of(found)
+    np.testing.assert_array_equal(kind.numpy(found), model.predict(X))
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_columns_of_pyarrow_are_targets(dispatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    with config_context(array_api_dispatch=dispatch):
+        found = DopamineMLPRegressor(**SMALL).fit(X, pyarrow.array(LENGTH)).predict(X)
+    np.testing.assert_array_equal(found, fitted("regressor").predict(X))
+
+
+@KINDS
 def test_a_model_of_one_kind_predicts_rows_of_another(kind):
     with config_context(array_api_dispatch=True):
         model = DopamineMLPRegressor(**SMALL).fit(kind.array(X), kind.array(LENGTH))

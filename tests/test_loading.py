@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import pkgutil
 import re
 import runpy
 import warnings
@@ -355,6 +356,104 @@ def test_weights_of_another_shape_or_without_a_number_are_refused_where_they_are
             quiet(other.partial_fit, *rows)
         with pytest.raises(ValueError, match=told):
             copy.deepcopy(other)
+        if name != "policy":
+            with pytest.raises(ValueError, match=told):
+                other.to_sklearn()
+
+
+FORMS = {  # that weights may be given, though a fit gives others
+    "tuple": tuple,
+    "whole numbers": lambda arrays: [np.round(array).astype(np.int8) for array in arrays],
+    "half precision": lambda arrays: [array.astype(np.float16) for array in arrays],
+    "single precision": lambda arrays: [array.astype(np.float32) for array in arrays],
+    "columns first": lambda arrays: [np.asfortranarray(array) for array in arrays],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["classifier", "regressor", "policy"])
+def test_weights_of_any_form_that_predicts_can_be_kept_and_trained(name, form):
+    model, X, rows = fitted(name)
+    other = copy.copy(model)
+    other.coefs_, other.intercepts_ = FORMS[form](model.coefs_), FORMS[form](model.intercepts_)
+    assert same(predictions(pickle.loads(pickle.dumps(other)), X), predictions(other, X))
+    before = [np.asarray(coef, dtype=float) for coef in other.coefs_]
+    learn(other.set_params(learning_rate_init=1e-12, learning_rate="constant"), rows)
+    for now, then in zip(other.coefs_, before, strict=True):
+        assert now.dtype == np.float64
+        np.testing.assert_allclose(now, then, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["classifier", "regressor"])
+def test_networks_whose_units_were_cut_can_be_kept_and_trained(name):
+    model, X, rows = fitted(name)
+    other = copy.deepcopy(model).set_params(hidden_layer_sizes=(3, 3), learning_rate_init=1e-12)
+    other.coefs_[0], other.coefs_[1], other.intercepts_[0] = (
+        model.coefs_[0][:, 1:],
+        model.coefs_[1][1:],
+        model.intercepts_[0][1:],
+    )
+    kept = pickle.loads(pickle.dumps(other))
+    assert same(predictions(kept, X), predictions(other, X))
+    learn(kept, rows)
+    assert kept._training.layers[:3] == (4, 3, 3)
+    np.testing.assert_allclose(kept.coefs_[0], other.coefs_[0], atol=1e-6)
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        learn(copy.copy(model).set_params(hidden_layer_sizes=(3, 3)), rows)
+    with pytest.raises(ValueError, match="same layer sizes"):
+        learn(other.set_params(hidden_layer_sizes=(4, 3)), rows)
+
+
+def test_weights_that_training_has_no_numbers_for_are_refused():
+    model = quiet(DopamineMLPRegressor(**SMALL).fit, IRIS.astype(np.float32), LENGTH)
+    model.coefs_[0] = model.coefs_[0].astype(float) * 1e200
+    with pytest.raises(ValueError, match="numbers that float32 has"):
+        model.partial_fit(IRIS.astype(np.float32), LENGTH)
+
+
+def test_weights_of_an_output_that_was_constant_are_kept_when_it_begins_to_vary():
+    model = quiet(DopamineMLPRegressor(**SMALL).partial_fit, IRIS, np.column_stack([LENGTH, np.full(50, 7.0)]))
+    slow = {"learning_rate_init": 1e-12, "learning_rate": "constant"}
+    other = copy.deepcopy(model).set_params(**slow)
+    other.coefs_[-1][:, 1] += 0.5
+    expected = other.predict(IRIS)[:, 1]
+    targets = np.column_stack([LENGTH, expected])
+    quiet(other.partial_fit, IRIS, targets)
+    np.testing.assert_allclose(other.predict(IRIS)[:, 1], expected, rtol=1e-6)
+    fresh = quiet(copy.deepcopy(model).set_params(**slow).partial_fit, IRIS, targets)
+    assert fresh.coefs_[-1][:, 1].any()  # nobody has set these
+
+
+def test_weights_of_a_policy_are_kept_when_rewards_begin_to_vary():
+    model = quiet(policy().partial_fit, IRIS, LOGGED, np.ones(50), classes=range(3))
+    model.set_params(learning_rate_init=1e-12, learning_rate="constant", replay=0)
+    model.coefs_[-1] = model.coefs_[-1] + 0.5
+    expected = model.coefs_[-1].copy()
+    quiet(model.partial_fit, IRIS, LOGGED, REWARD)
+    np.testing.assert_allclose(model.coefs_[-1], expected, rtol=1e-6)
+
+
+def test_a_checkpoint_whose_weights_were_set_does_not_go_on_without_them(tmp_path):
+    whole = quiet(DopamineMLPClassifier(**SMALL).set_callbacks(Checkpoint(tmp_path, every=2)).fit, IRIS, SPECIES)
+    model = load_checkpoint(tmp_path)
+    assert same(quiet(copy.deepcopy(model).fit, IRIS, SPECIES).coefs_, whole.coefs_)
+    model.coefs_[0][...] *= 0.5
+    with pytest.raises(ValueError, match="coefs_ and intercepts_ must be as in the fit that is gone on with"):
+        model.fit(IRIS, SPECIES)
+    expected = model.coefs_[0].copy()
+    start = DopamineMLPClassifier(**{**SMALL, "learning_rate_init": 1e-12, "learning_rate": "constant"}, init=model)
+    np.testing.assert_allclose(quiet(start.fit, IRIS, SPECIES).coefs_[0], expected, atol=1e-6)
+
+
+def test_a_checkpoint_of_a_warm_start_from_weights_that_were_set_goes_on(tmp_path):
+    """Also where the fit was killed before it could publish any."""
+    model = changed_by(fitted("classifier")[0], "rebound").set_params(warm_start=True)
+    before = copy.deepcopy(model)
+    whole = quiet(model.set_callbacks(Checkpoint(tmp_path, every=2)).fit, IRIS, SPECIES)
+    halfway = load_checkpoint(tmp_path)
+    assert same(quiet(copy.deepcopy(halfway).fit, IRIS, SPECIES).coefs_, whole.coefs_)
+    vars(halfway).update({name: vars(halfway._pending.before)[name] for name in vars(before) if name != "warm_start"})
+    assert same(quiet(halfway.fit, IRIS, SPECIES).coefs_, whole.coefs_)
 
 
 def test_what_a_forecaster_shows_is_read_from_its_model():
@@ -378,6 +477,81 @@ def test_a_forecaster_of_an_older_pickle_forgets_the_copies():
     assert same(predictions(other, X), predictions(model, X))
     assert np.array_equal(other.readout_, model.readout_)
     assert vars(other).keys() == vars(model).keys()
+
+
+@pytest.mark.parametrize(
+    ("once", "now"),
+    [
+        ("intervals.Judge", "record.Judge"),
+        ("intervals.Record", "record.Record"),
+        ("forecast.SeriesReader", "reader.SeriesReader"),
+        ("forecast.WindowReader", "reader.WindowReader"),
+    ],
+)
+def test_older_pickles_find_what_has_moved(once, now):
+    prefix = "skdopamine._esn."
+    assert pkgutil.resolve_name(prefix + once.replace(".", ":")) is pkgutil.resolve_name(prefix + now.replace(".", ":"))
+
+
+# ---- what fits of strange data leave ----
+
+
+def walk():
+    rng = np.random.default_rng(0)
+    return np.cumsum(rng.standard_normal(40))
+
+
+def one_huge_row():
+    X, action = np.linspace(-1, 1, 10)[:, None], np.arange(10) % 2 + 1
+    X[0], action[0] = 1e14, 0  # the only row of its action
+    model = policy(hidden_layer_sizes=()).fit(X, action, np.arange(10.0))
+    assert (np.diagonal(model._experience.readout.inverse, axis1=1, axis2=2) <= 0).any()
+    return model
+
+
+STRANGE = {
+    "covariates and a last value": lambda: DopamineESNForecaster(
+        5, stateful=True, max_iter=2, difference=0, random_state=0
+    ).fit(walk(), exog=np.cos(np.arange(40))),
+    "a huge row of a policy": one_huge_row,
+    **{
+        f"labels {of} in {dtype}": lambda of=of, dtype=dtype: (
+            DopamineMLPClassifier(**SMALL).fit(IRIS, SPECIES.astype(dtype))
+            if of == "of a classifier"
+            else policy().fit(IRIS, SPECIES.astype(dtype), REWARD)
+        )
+        for of in ("of a classifier", "of a policy")
+        for dtype in ("float16", "datetime64[D]", "timedelta64[s]", "bool", "U3")
+    },
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_strange_data_leave_can_be_kept(name):
+    model = quiet(STRANGE[name])
+    other = pickle.loads(pickle.dumps(model))
+    if isinstance(model, DopamineESNForecaster):
+        assert model.base_ == "last value"
+        exog = np.cos(np.arange(40, 43))
+        np.testing.assert_array_equal(other.forecast(3, exog=exog), model.forecast(3, exog=exog))
+    else:
+        X = IRIS if model.n_features_in_ == 4 else np.ones((3, 1))
+        np.testing.assert_array_equal(other.predict(X), model.predict(X))
+        assert other.classes_.dtype == model.classes_.dtype
+
+
+def test_critics_that_have_overflowed_can_be_kept_and_begin_anew():
+    model, _, rows = fitted("classifier")
+    training = model._training
+    results = []
+    for value in (np.nan, 0.0):
+        memory = tuple(np.full_like(critic, value) for critic in training.state.memory)
+        other = copy.copy(model)
+        other._training = training._replace(state=training.state._replace(memory=memory, anchor=None))
+        results.append(quiet(pickle.loads(pickle.dumps(other)).partial_fit, *rows))
+    for own, known in zip(results[0].coefs_, results[1].coefs_, strict=True):
+        np.testing.assert_array_equal(own, known)
+    assert (results[0].coefs_[0] != model.coefs_[0]).any()
 
 
 def test_a_copy_in_the_middle_of_a_fit_is_not_looked_at():

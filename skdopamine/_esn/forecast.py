@@ -8,6 +8,7 @@ import numpy.typing as npt
 from skdopamine._esn import reservoir as _reservoir
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reader import Reader, SeriesReader, by_series, keep_starts, last_state
+from skdopamine._esn.reader import WindowReader as WindowReader  # older pickles look for it here
 from skdopamine._esn.reservoir import Normal, Population
 from skdopamine._esn.robust import Robust
 from skdopamine._esn.root import Equations

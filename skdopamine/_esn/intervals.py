@@ -13,6 +13,7 @@ from scipy import stats
 from skdopamine._esn import simple as _simple
 from skdopamine._esn.loop import Loop
 from skdopamine._esn.reader import Reader
+from skdopamine._esn.record import Judge as Judge  # older pickles look for it here
 from skdopamine._esn.record import Record
 from skdopamine._esn.reservoir import by_member
 from skdopamine._esn.simple import Simple

@@ -91,8 +91,10 @@ def _check_covariates(model: Model) -> int:
     if known is None:
         return 0
     assert isinstance(known, Covariates)
-    if known.n_series != form.n_series or known.base != model.base or not known.before:
-        refuse("_model.covariates", f"of {form.n_series} series and {model.base}", described(known.n_series))
+    # whether what is left is expected to stay is chosen after the covariates were made, and of the rows alone
+    if (known.n_series, known.base.lag) != (form.n_series, model.base.lag) or not known.before:
+        wanted = f"of {form.n_series} series and of differences over {model.base.lag} rows"
+        refuse("_model.covariates", wanted, (known.n_series, known.base.lag))
     _check_standard("_model.covariates.standard", known.standard, form.n_series * form.n_covariates)
     return known.n_seen
 

@@ -31,8 +31,11 @@ class Kind(NamedTuple):
             return tuple(self.made_of(entry) for entry in value)
         if type(value) is not np.ndarray or value.dtype.kind not in "fiub":
             return value
+        if not hasattr(self.library, value.dtype.name):  # such as labels in half precision
+            value = value.astype(np.float64)
         if value.dtype == np.float64 and not self.has_float64():
             value = value.astype(np.float32)
+        value = value.astype(value.dtype.newbyteorder("="), copy=False)
         return self.library.asarray(np.ascontiguousarray(value), device=self.device)
 
     def has_float64(self) -> bool:
@@ -48,7 +51,10 @@ def kind_of(value: Any) -> Kind | None:
     """The kind of an array of another library, or of the arrays in a list or dict; None for all else."""
     if type(value) in (list, tuple, dict):
         entries = value.values() if isinstance(value, dict) else value
-        return next((kind_of(entry) for entry in entries), None)
+        first = next(iter(entries), None)
+        if type(first) in (list, tuple, dict):  # rows of numbers are not looked through, one by one
+            return kind_of(first)
+        return next((kind for entry in entries if (kind := kind_of(entry)) is not None), None)
     library = namespace_of(value)
     return None if library is None else Kind(library, value.device)
 

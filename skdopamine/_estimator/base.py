@@ -32,6 +32,9 @@ class DopamineEstimator(BaseEstimator, ABC):
     def _check_loaded(self) -> None:
         """Refuse what was learnt if it is not what a fit leaves: its attributes may come from a file."""
 
+    def _check_untouched(self, before: Any) -> None:
+        """Refuse what users have set of what was learnt so far: the fit that is gone on with would not see it."""
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if "_journal" not in state:

@@ -49,6 +49,7 @@ UNSETTLED = {
     *("TrainState.credit_mean", "TrainState.credit_square", "TrainState.reference", "TrainState.far"),
     *("TrainState.last_error", "Anchor.update", "Anchor.loss", "Anchor.promised", "RateState.gained"),
     *("RateState.expected", "Kept.merit", "Kept.record", "Run.limit", "Run.after", "Seen.level", "Seen.limit"),
+    *("TrainState.memory", "Anchor.memory"),
     *("Seen.mean_level", "Epoch.loss", "Epoch.reward_prediction_error", "Epoch.score", "Snapshot.held_losses"),
 }
 
@@ -198,6 +199,7 @@ def journaled(estimator: Any, *, goes_on: bool = True) -> Iterator[None]:
         past = None
     if past is not None:
         check_same(estimator, past.before)
+        estimator._check_untouched(past.before)
         free = {name: value for name, value in vars(estimator).items() if name in (*FREE, *ATTRIBUTES)}
         vars(estimator).clear()
         vars(estimator).update({**vars(past.before), **free})

@@ -31,8 +31,11 @@ def described(value: Any) -> str:
 def check_array(
     name: str, value: Any, shape: Sequence[int | None] | None = None, *, kinds: str = "f", finite: bool = True
 ) -> None:
-    """Refuse what is not an array of these kinds of numbers and of this shape, None for any length."""
-    if type(value) not in ARRAYS or value.dtype.kind not in kinds or value.dtype == np.float16:
+    """Refuse what is not an array of these kinds of numbers and of this shape, None for any length.
+
+    Numbers of half precision are of the kind "e".
+    """
+    if type(value) not in ARRAYS or ("e" if value.dtype == np.float16 else value.dtype.kind) not in kinds:
         refuse(name, "an array of numbers", described(value))
     if shape is not None:
         fits = value.ndim == len(shape) and all(n in (None, own) for n, own in zip(shape, value.shape, strict=True))

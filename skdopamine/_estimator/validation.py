@@ -172,8 +172,8 @@ def check_monotonic_cst(estimator: Any, constraints: Any) -> npt.NDArray[np.int8
 
 def namespace_of(value: Any) -> Any:
     """The library of an array that is none of numpy, where scikit-learn's dispatch is on; None for all else."""
-    if isinstance(value, np.ndarray) or not hasattr(type(value), "__dlpack__"):
-        return None
+    if isinstance(value, np.ndarray) or not hasattr(type(value), "__dlpack__") or not hasattr(value, "device"):
+        return None  # a column of pyarrow has no device
     return get_namespace(value)[0]
 
 

@@ -196,6 +196,7 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         if self.objective != "reward":
             return training
         old, units = training.units, self._units(network.units[-1])
+        units = units._replace(varies=units.varies | old.varies)  # weights may have been set before rewards varied
         changed = (old.scale != units.scale) | (old.offset != units.offset) | (old.varies != units.varies)
         if not changed.any():
             return training

@@ -146,6 +146,17 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
             check_training(training, self)
         self._check_labels()
 
+    def _check_untouched(self, before: Any) -> None:
+        training: Training | None = vars(self).get("_training")
+        if training is None or training.is_hollow or training.agrees(self.coefs_, self.intercepts_):
+            return
+        if vars(before).get("coefs_") is self.coefs_ and before.intercepts_ is self.intercepts_:
+            return  # they were set before the fit, which has not published any yet
+        raise ValueError(
+            "coefs_ and intercepts_ must be as in the fit that is gone on with, got others. Start from these by "
+            "partial_fit, or by a clone with this model as init."
+        )
+
     def _check_labels(self) -> None:
         """Refuse what is known of the targets if it does not fit the network that was loaded."""
 
@@ -167,11 +178,14 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         Raises
         ------
         ValueError
-            If scikit-learn does not offer the activation or the output function.
+            If scikit-learn does not offer the activation or the output function. If weights that were set have other
+            shapes or are not finite.
         NotFittedError
             If this estimator is not fitted yet.
         """
         check_is_fitted(self)
+        check_layers(self)
+        check_weights(self)
         return _bridge.to_sklearn(self)
 
     def onnx_parser(self) -> Any:

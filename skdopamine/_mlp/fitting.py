@@ -36,7 +36,7 @@ from skdopamine._mlp.parameters import (
 )
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample, make_data, outputs
 from skdopamine._mlp.signs import start
-from skdopamine._mlp.sound import check_layers, check_weights
+from skdopamine._mlp.sound import check_layers, check_weights, layers_of
 from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import Units
 from skdopamine._objectives.base import Objective, SetObjective
@@ -188,6 +188,9 @@ class TrainedMLP(PreparedMLP):
         """The problem to train on; with `fresh`, also the initial state; with `whole`, the sample has all rows."""
         if not fresh:
             self._check_continued()
+        if not fresh and "_training" in vars(self):  # a network built by hand is looked at where it is started from
+            check_layers(self)
+            check_weights(self)
         X, _, target, weight = sample
         network = self._make_network(X.shape[1], target.shape[1])
         if np.abs(target).max() > np.finfo(X.dtype).max / 1e3:
@@ -202,8 +205,6 @@ class TrainedMLP(PreparedMLP):
                     f"hidden_layer_sizes={self.hidden_layer_sizes!r} or the targets ask for layers of {network.units} "
                     f"units, but the model being continued has {known.layers}."
                 )
-            check_layers(self)
-            check_weights(self)
             self._training = known.agreed(self.coefs_, self.intercepts_)
             self._training = self._follow(network, sample, whole=whole)
             units, seed, params = self._training.units, self._training.seed, self._training.state.params
@@ -229,9 +230,11 @@ class TrainedMLP(PreparedMLP):
         return None if units.offset is None else Recent.of(target, weight).latest(len(target))
 
     def _known_training(self) -> Training | None:
-        """Where training stands; None where the weights alone are known, as in an estimator built by hand."""
+        """Where training stands; None where the weights alone are known, as in one built by hand, or cut since."""
         training: Training | None = getattr(self, "_training", None)
-        return None if training is None or training.is_hollow else training
+        if training is None or training.is_hollow:
+            return None
+        return training if training.layers == layers_of(self) else None
 
     def _start(self, network: Network, units: Units, seed: int, dtype: npt.DTypeLike, init: Any) -> Array:
         """Initial parameters, or those that predict what `init` does."""

@@ -28,8 +28,10 @@ WILD = {
     *("History.losses", "History.rates", "History.errors", "History.scores", "History.best_loss"),
     *("TrainState.credit_mean", "TrainState.credit_square", "TrainState.reference", "TrainState.far"),
     *("TrainState.last_error", "Anchor.loss", "Anchor.promised", "RateState.gained", "RateState.expected"),
+    *("TrainState.memory", "Anchor.memory"),  # such critics begin anew in the next training
 }
 NUMBERED = {"Anchor.update"}  # from -1 on
+ROUNDED = 1e-9  # what subtractions may leave of an inverse that was 1 before the first row, where inputs are huge
 UNKNOWN = {"Sample.target"}  # rewards of the actions that were not taken
 
 
@@ -52,11 +54,16 @@ def check_layers(estimator: Any) -> None:
         refuse("n_layers_ and n_outputs_", f"{len(layers)} and {layers[-1]}, as coefs_ say", got)
 
 
+def layers_of(estimator: Any) -> tuple[int, ...]:
+    """Inputs, units of each hidden layer and outputs of the published weights."""
+    return (len(estimator.coefs_[0]), *map(len, estimator.intercepts_))
+
+
 def check_weights(estimator: Any) -> None:
-    """Refuse weights and biases that are not finite numbers."""
+    """Refuse weights and biases that are not finite numbers; users may have rounded them, or made them small."""
     for name in ("coefs_", "intercepts_"):
         for layer, array in enumerate(getattr(estimator, name)):
-            check_array(f"{name}[{layer}]", array)
+            check_array(f"{name}[{layer}]", array, kinds="fiue")
 
 
 def check_network(estimator: Any, functions: Sequence[str]) -> bool:
@@ -69,7 +76,7 @@ def check_network(estimator: Any, functions: Sequence[str]) -> bool:
     if missing:
         refuse(" and ".join(missing), "there in a fitted model", "nothing")
     for name in ("coefs_", "intercepts_"):
-        if type(getattr(estimator, name)) is not list or not getattr(estimator, name):
+        if type(getattr(estimator, name)) not in (list, tuple) or not getattr(estimator, name):
             refuse(name, "a list of arrays", described(getattr(estimator, name)))
     for name in ("n_layers_", "n_outputs_", "n_features_in_"):
         check_typed(name, getattr(estimator, name, 1), int)
@@ -89,7 +96,7 @@ def check_classes(classes: Any, n_classes: int) -> None:
     if not isinstance(classes, np.ndarray) or classes.shape != (n_classes,):
         refuse("classes_", f"an array of {n_classes} labels, as n_outputs_ asks for", described(classes))
     if classes.dtype.kind in "cfmM":
-        check_array("classes_", classes)
+        check_array("classes_", classes, kinds="femM", finite=classes.dtype.kind == "f")
     if n_classes > 1 and not (classes[:-1] < classes[1:]).all():
         refuse("classes_", "different labels in their order", plain(classes))
 
@@ -119,9 +126,7 @@ def check_training(training: Any, estimator: Any) -> None:
     check_typed("_training", training, Training, WILD | NUMBERED)
     if training.is_hollow:
         return
-    layers = (estimator.coefs_[0].shape[0], *(len(bias) for bias in estimator.intercepts_))
-    if training.layers != layers:
-        refuse("_training.layers", f"{layers}, as coefs_ say", training.layers)
+    layers = training.layers  # others than those of the weights where units were cut or added since
     state, n = training.state, _network.n_parameters(Network(layers, ()))
     check_array("_training.state.params", state.params, (n,))
     for name in ("credit_mean", "credit_square"):
@@ -148,6 +153,7 @@ def check_training(training: Any, estimator: Any) -> None:
         check_that("_training.recent.weight", training.recent.weight, "zero or more", lambda value: value >= 0)
     if training.signs is not None:
         check_array("_training.signs", training.signs, (n,), kinds="i")
+    if training.signs is not None and layers == layers_of(estimator):
         params = _network.pack(estimator.coefs_, estimator.intercepts_)
         if (params * training.signs < 0).any():
             at = int(np.flatnonzero(params * training.signs < 0)[0])
@@ -187,7 +193,9 @@ def check_experience(experience: Any, n_inputs: int, n_hidden: int, n_actions: i
     check_array("_experience.readout.inverse", readout.inverse, (n_actions, d, d))
     for name in ("moment", "total"):
         check_array(f"_experience.readout.{name}", getattr(readout, name), (n_actions, d))
-    check_that("_experience.readout.inverse", _diagonal(readout.inverse), "positive definite", lambda value: value > 0)
+    diagonal = _diagonal(readout.inverse)
+    check_that("_experience.readout.inverse", diagonal, "positive definite", lambda value: value >= -ROUNDED)
+    check_that("_experience.readout.inverse", diagonal.max(axis=1), "positive definite", lambda value: value > 0)
     if not np.allclose(readout.inverse, readout.inverse.swapaxes(1, 2), rtol=1e-3, atol=1e-6):
         refuse("_experience.readout.inverse", "symmetric", "another matrix")
     least, most = BOUNDS

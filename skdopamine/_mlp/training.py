@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from skdopamine._estimator.history import History
+from skdopamine._estimator.sound import refuse
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.units import Units
@@ -58,24 +59,41 @@ class Training(NamedTuple):
         weights[-1], biases[-1] = self.units.to_user(weights[-1], biases[-1])
         return weights, biases
 
+    def agrees(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> bool:
+        """Whether these weights are those that were published."""
+        weights, biases = _network.unpack(Network(self.layers, ()), self.state.params)
+        weights[-1], biases[-1] = self.units.to_user(weights[-1], biases[-1])
+        return all(map(np.array_equal, (*weights, *biases), (*coefs, *intercepts)))
+
     def agreed(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> Self:
         """The same from these weights on, which somebody may have changed since they were published.
 
         They count; the parameters follow from them. Where they have not changed, the parameters keep bits that units
-        of the target would round away.
+        of the target would round away. An output whose weights were set does not start afresh where its target, which
+        has been constant so far, begins to vary.
         """
-        same = _network.pack(*self.published(self.state.params)) == _network.pack(coefs, intercepts)
-        if same.all():
+        if self.agrees(coefs, intercepts):
             return self
+        weights, biases = self.published(self.state.params)
+        varies = self.units.varies | (weights[-1] != coefs[-1]).any(axis=0)
+        same = _network.pack(weights, biases) == _network.pack(coefs, intercepts)
         own = self.units.from_user(coefs[-1].astype(np.float64), intercepts[-1].astype(np.float64))
         params = _network.pack([*coefs[:-1], own[0]], [*intercepts[:-1], own[1]])
-        params = np.where(same, self.state.params, params).astype(self.state.params.dtype)
-        return self._replace(state=self.state._replace(params=params)).anew()
+        with np.errstate(over="ignore"):
+            params = np.where(same, self.state.params, params).astype(self.state.params.dtype)
+        if not np.isfinite(params).all():
+            refuse("coefs_ and intercepts_", f"numbers that {params.dtype} has, in which training goes on", "others")
+        units = self.units if self.units.offset is None else self.units._replace(varies=varies)
+        return self._replace(state=self.state._replace(params=params), units=units).anew()
 
     def resumed(self, problem: Problem, rule: LearningRate, signs: Array | None = None) -> Self:
-        """Fit the state to parameters set since: another credit rule has other critics, another rate a new start."""
+        """Fit the state to parameters set since: another credit rule has other critics, another rate a new start.
+
+        Critics that have overflowed begin anew, as no credit would reach the layers below them.
+        """
         state, memory = self.state, problem.init_memory()
-        if [c.shape for c in memory] != [c.shape for c in state.memory]:
+        same = [c.shape for c in memory] == [c.shape for c in state.memory]
+        if not (same and all(np.isfinite(c).all() for c in state.memory)):
             state = state._replace(memory=memory)
         if rule != self.rule:
             state = state._replace(rate=rule.init())
