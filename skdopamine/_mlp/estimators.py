@@ -575,26 +575,6 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
 
-    @takes_arrays
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the accuracy of the predictions.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            Share of the rows whose label, or set of labels, is predicted.
-        """
-        return float(super().score(X, y, sample_weight))
-
     def _check_labels(self) -> None:
         check_binarizer(vars(self), self.out_activation_, self.n_outputs_)
 
@@ -1136,26 +1116,6 @@ class DopamineMLPRegressor(RegressorMixin, TrainedMLP):
         """
         output = self._outputs(X)
         return output.ravel() if output.shape[1] == 1 else output
-
-    @takes_arrays
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the coefficient of determination of the predictions.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            R2, 1 at best, the mean over outputs.
-        """
-        return float(super().score(X, y, sample_weight))
 
     def _check_labels(self) -> None:
         training = vars(self).get("_training")
