@@ -131,7 +131,7 @@ def main() -> None:
     notes += [
         f"Batches of {BATCH} rows of {FEATURES} features, one hidden layer of 8; forecaster: 20 units.",
         "Curves are full after 10,000 calls, and a policy remembers its latest 10,000 rows.",
-        "Times of one process at different times differ by a fifth where others use the machine. The tests "
+        "Times of one process at different times differ by up to a third where others use the machine. The tests "
         "count the functions that an early and a late call run.",
     ]
     notes += [f"examples/{EXAMPLE.name}: {line}" for line in ([] if args.quick else example())]

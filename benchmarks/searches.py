@@ -75,11 +75,11 @@ def measure(
 def main() -> None:
     parser = harness.parser(__doc__, seeds=1, sets=list(SETS))
     args = harness.parse(parser)
-    rows, notes = [], []
+    rows, notes, repetitions = [], [], 1 if args.quick else REPETITIONS
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
     with cluster, Client(cluster) as client:
         for name in args.sets:
-            found, ratios = measure(client, name, 1 if args.quick else REPETITIONS), {}
+            found, ratios = measure(client, name, repetitions), {}
             for model in MODELS:
                 pairs = list(zip(found[model, True], found[model, False], strict=True))
                 ratios[model], clock = (statistics.median(far[k] / own[k] for far, own in pairs) for k in (0, 1))
@@ -90,7 +90,7 @@ def main() -> None:
             label = f"{name}: cost on the cluster, relative to that of MLPClassifier times the ratio of fit times"
             notes.append(harness.verdict(label, ratio, at_most=DEARER))
     notes += [
-        f"Twelve fits of {EPOCHS} epochs, layers of {LAYERS}; medians of {REPETITIONS} searches of each kind.",
+        f"Twelve fits of {EPOCHS} epochs, layers of {LAYERS}; medians of {repetitions} searches of each kind.",
         "The machine has two logical CPUs, which others used as well: the clock says little here.",
     ]
     columns = ["data", "estimator", "processor time, Dask / one process", "clock, Dask / one process", "same scores"]

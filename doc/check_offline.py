@@ -15,6 +15,9 @@ LOADED = {  # element -> attributes whose address a browser loads by itself
     "script": ("src",),
     "img": ("src", "srcset"),
     "source": ("src", "srcset"),
+    "input": ("src",),
+    "base": ("href",),
+    "link": ("imagesrcset",),
     "iframe": ("src",),
     "embed": ("src",),
     "object": ("data",),
@@ -26,6 +29,8 @@ LOADED = {  # element -> attributes whose address a browser loads by itself
 }
 # relations of links that a browser does not load
 FOLLOWED = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev", "search"}
+# what a script in the page imports or fetches from elsewhere; others are files of the theme
+IN_SCRIPT = re.compile(r"""\b(?:import|from|fetch)\b\s*\(?\s*["'`]((?:https?:)?//[^"'`]+)""")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -50,9 +55,12 @@ class Page(HTMLParser):
         for name in LOADED.get(tag, ()):
             addresses = given.get(name, "")
             self.loaded += (
-                [part.split()[0] for part in addresses.split(",") if part.strip()] if name == "srcset" else [addresses]
+                [part.split()[0] for part in addresses.split(",") if part.strip()]
+                if name.endswith("srcset")
+                else [addresses]
             )
-        if tag == "link" and not set(given.get("rel", "").split()) & FOLLOWED:
+        relations = set(given.get("rel", "").split())
+        if tag == "link" and ("stylesheet" in relations or not relations & FOLLOWED):
             self.loaded.append(given.get("href", ""))
         self.loaded += in_style(given.get("style", ""))
         if tag == "img" and self.inside("sphx-glr-thumbcontainer"):
@@ -72,6 +80,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1][0] == "style":
             self.loaded += in_style(data)
+        if self.open and self.open[-1][0] == "script":
+            self.loaded += IN_SCRIPT.findall(data)
         if self.inside("math"):
             self.formulas[-1].append(data)
 

@@ -41,6 +41,8 @@ class TrainingDisplay:
         Loss on rows that training does not learn from, those of the folds if there are folds. It is drawn dashed.
     estimator_name : str, default=None
         Name for the legend.
+    first_epoch : int, default=1
+        Number of the epoch that the curves begin with: above 1 where a long stream has cut what came before.
 
     Attributes
     ----------
@@ -74,12 +76,14 @@ class TrainingDisplay:
         reward_prediction_error: Any,
         validation_loss: Any = None,
         estimator_name: str | None = None,
+        first_epoch: int = 1,
     ) -> None:
         self.loss = loss
         self.learning_rate = learning_rate
         self.reward_prediction_error = reward_prediction_error
         self.validation_loss = validation_loss
         self.estimator_name = estimator_name
+        self.first_epoch = first_epoch
 
     @classmethod
     def from_estimator(
@@ -125,6 +129,7 @@ class TrainingDisplay:
             reward_prediction_error=estimator.reward_prediction_error_curve_,
             validation_loss=validation,
             estimator_name=type(estimator).__name__ if name is None else name,
+            first_epoch=1 + estimator._history.n_forgotten,
         )
         return display.plot(axes, **kwargs)
 
@@ -157,11 +162,13 @@ class TrainingDisplay:
         for ax, (label, values) in zip(
             self.axes_, (*curves, ("Reward prediction error", self.reward_prediction_error)), strict=True
         ):
-            epochs = np.arange(1, 1 + len(values))
+            # the errors of a policy are those of its calls, of which there may be fewer than epochs
+            first = self.first_epoch if len(values) == len(self.loss) else 1
+            epochs = first + np.arange(len(values))
             self.lines_ += ax.plot(epochs, values, **{"label": name, "marker": _marker(values), **kwargs})
             ax.set(xlabel="Epoch", ylabel=label)
         if self.validation_loss is not None:
-            epochs, color = np.arange(1, 1 + len(self.validation_loss)), self.lines_[0].get_color()
+            epochs, color = self.first_epoch + np.arange(len(self.validation_loss)), self.lines_[0].get_color()
             style = _normalised(kwargs) | {"label": "_validation", "linestyle": "--", "color": color}
             self.lines_ += self.axes_[0].plot(epochs, self.validation_loss, **style)
         if np.all(np.asarray(self.learning_rate) > 0):

@@ -265,7 +265,21 @@ CALLS = {
     "predict_proba": ("X", lambda: classifier().fit(IRIS, SPECIES).predict_proba(BLOCKS)),
     "policy": ("X", lambda: policy().fit(BLOCKS, ACTIONS, ACTIONS * 1.0)),
     "policy predicts": ("X", lambda: policy().fit(IRIS, ACTIONS, ACTIONS * 1.0).predict(BLOCKS)),
+    "reward": ("reward", lambda: policy().fit(IRIS, ACTIONS, da.from_array(ACTIONS * 1.0))),
+    "propensity": (
+        "propensity",
+        lambda: policy().partial_fit(IRIS, ACTIONS, ACTIONS * 1.0, da.full(len(IRIS), 0.5), classes=[0, 1]),
+    ),
     "forecaster": ("X", lambda: forecaster().fit(da.from_array(SERIES))),
+    "several series": ("X", lambda: forecaster().fit({"a": SERIES, "b": da.from_array(SERIES)})),
+    "covariates of a forecast": (
+        "exog",
+        lambda: forecaster().fit(SERIES, exog=SERIES).forecast(3, exog=da.from_array(SERIES[:3])),
+    ),
+    "covariates of several series": (
+        "exog",
+        lambda: forecaster().fit({"a": SERIES}, exog={"a": da.from_array(SERIES)}),
+    ),
     "forecaster y": ("y", lambda: forecaster().fit(SERIES, da.from_array(SERIES))),
     "stream of a forecaster": ("X", lambda: forecaster().fit(SERIES).partial_fit(da.from_array(SERIES))),
     "forecaster predicts": ("X", lambda: forecaster().fit(SERIES).predict(da.from_array(SERIES))),

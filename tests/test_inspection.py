@@ -14,7 +14,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPRegressor
+from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
+from skdopamine._estimator import history as _history
 from skdopamine.evaluation import backtest
 from skdopamine.inspection import (
     BacktestDisplay,
@@ -399,3 +400,16 @@ def test_the_validation_loss_of_a_warm_start_is_at_its_end():
     model = DopamineMLPRegressor((5,), max_iter=4, early_stopping=True, warm_start=True, random_state=0)
     display = TrainingDisplay.from_estimator(model.fit(X, X[:, 0]).fit(X, X[:, 0]))
     np.testing.assert_array_equal(display.lines_[-1].get_ydata(), [np.nan] * 4 + model.validation_loss_curve_)
+
+
+@pytest.mark.parametrize("make", [DopamineMLPClassifier, DopamineMLPPolicy])
+def test_epochs_that_a_stream_has_forgotten_are_counted(make, monkeypatch):
+    monkeypatch.setattr(_history.latest, "__defaults__", (10, 2))
+    X, y = load_iris(return_X_y=True)
+    model = make((2,), random_state=0)
+    for _ in range(30):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    display = TrainingDisplay.from_estimator(model)
+    assert len(model.loss_curve_) < model.n_iter_ == 30
+    for line in display.lines_:
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(31 - len(model.loss_curve_), 31))

@@ -11,7 +11,8 @@ SCRIPT = Path(__file__).resolve().parents[1] / "doc" / "check_offline.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="needs the documentation")
 FINE = """
 <link rel="stylesheet" href="_static/own.css?v=1"><link rel="canonical" href="https://example.org/">
-<script src="_static/own.js"></script><a href="https://example.org/">elsewhere, to be followed</a>
+<script src="_static/own.js"></script>
+<script>const link = "https://example.org/";</script><a href="https://example.org/">elsewhere, to be followed</a>
 <div class="sphx-glr-thumbcontainer"><img src="_static/thumb.svg"></div><img src="data:image/png;base64,AA">
 <p>Let <span class="math"><math><mi>x</mi></math></span> be &lt;1 <br> <img alt="no address"> costs \\(1\\)</p>
 """
@@ -24,6 +25,12 @@ FAULTS = {
     '<img srcset="_static/own.js 1x, https://example.org/b.png 2x">': "b.png is elsewhere",
     '<p style="background: url(https://example.org/c.png)">': "c.png is elsewhere",
     "<style>@import 'https://example.org/d.css';</style>": "d.css is elsewhere",
+    '<link rel="alternate stylesheet" href="https://example.org/e.css">': "e.css is elsewhere",
+    '<link rel="preload" imagesrcset="https://example.org/f.png 1x">': "f.png is elsewhere",
+    '<input type="image" src="https://example.org/g.png">': "g.png is elsewhere",
+    '<base href="https://example.org/h/">': "https://example.org/h/ is elsewhere",
+    '<script type="module">import {a} from "https://example.org/i.js"</script>': "i.js is elsewhere",
+    "<script>fetch('//example.org/j.json')</script>": "j.json is elsewhere",
     '<img src="_static/gone.png">': "_static/gone.png does not exist",
     r'<span class="math notranslate">\(x\)</span>': r"equation is not rendered: '\\(x",
     r'<div class="math"><math><mi>\foo</mi></math></div>': "equation is not rendered: '<math>",

@@ -106,6 +106,7 @@ class Reading(CallbackSupportMixin, FittedESN):
         if none:
             raise ValueError(f"X must hold rows of each series, got None for {none[0]!r}.")
         for part, key in zip(parts, panel.keys if panel else ("",), strict=True):
+            check_in_memory(X=part)
             check_content(part, "X", "" if panel is None else f" in the series {key!r}")
         if len(known) != len(parts):
             known = (None,) * len(parts)
@@ -196,6 +197,8 @@ class Reading(CallbackSupportMixin, FittedESN):
             raise ValueError("exog must not be given, as fit had no covariates.")
         longest = -1 if is_panel(exog) else max(n_rows)
         parts = parts_of(exog, taken.frame, len(n_rows))
+        for part in parts:
+            check_in_memory(exog=part)
         arrays = [each.rows(part, longest=longest) for each, part in zip(_wanted(taken, n_more), parts, strict=True)]
         check_shapes(arrays, n_rows, n_known)
         names, known = names_of(exog), () if first or self._model.covariates is None else self._model.covariates.names

@@ -50,7 +50,12 @@ class History(NamedTuple):
     best_loss: float | None = None  # None: no epoch yet
     n_evaluations: int = 0
     n_rows: int = 0  # rows seen, each time counted
-    n_epochs: int = 0  # also those that the curves have forgotten
+    n_forgotten: int = 0  # epochs that a stream has cut from the curves
+
+    @property
+    def n_epochs(self) -> int:
+        """All epochs, those that the curves have forgotten too."""
+        return self.n_forgotten + sum(map(len, self.losses))
 
     def extended(
         self,
@@ -71,6 +76,7 @@ class History(NamedTuple):
         rates = [epoch.learning_rate for epoch in epochs]
         errors = [epoch.reward_prediction_error * unit for epoch in epochs]
         curves = [appended(*pair) for pair in ((self.losses, losses), (self.rates, rates), (self.errors, errors))]
+        n_epochs = self.n_epochs + len(epochs)
         if in_stream:
             curves = [latest(curve) for curve in curves]
         return self._replace(
@@ -81,7 +87,7 @@ class History(NamedTuple):
             best_loss=min(known, default=None),
             n_evaluations=self.n_evaluations + n_evaluations,
             n_rows=self.n_rows + n_rows * len(epochs),
-            n_epochs=self.n_epochs + len(epochs),
+            n_forgotten=n_epochs - sum(map(len, curves[0])),
         )
 
     def attributes(self, *, nothing: float, learning_rate_init: float) -> dict[str, Any]:

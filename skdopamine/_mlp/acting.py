@@ -49,7 +49,7 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
     def _check_data(self, X: Any, y: Any, feedback: Any, classes: Any, *, fresh: bool, whole: bool) -> Sample:
         """Checked rows: the number of each action, the known rewards (n, actions), and one over the propensity."""
         check_activation(self.activation, len(check_hidden_layer_sizes(self.hidden_layer_sizes)))
-        check_in_memory(X=X, y=y)
+        check_in_memory(X=X, y=y, reward=feedback[0], propensity=feedback[1])
         X, y = validate_data(self, X, y, order="C", dtype=(np.float64, np.float32), reset=fresh)
         self._check_classes(y, classes, fresh=fresh, whole=whole)
         action, n_actions = np.searchsorted(self.classes_, y), len(self.classes_)

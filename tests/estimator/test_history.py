@@ -19,10 +19,11 @@ def curves(history):
 def test_runs_are_appended_in_the_users_units():
     once = History().extended(FIRST, 4.0, n_evaluations=10, n_rows=5)
     assert curves(once) == [[12.0, 4.0], [0.1, 0.2], [2.0, 1.0]]
-    assert once[3:] == ((), 4.0, 10, 10, 2)
+    assert once[3:] == ((), 4.0, 10, 10, 0)
     twice = once.extended(SECOND, 0.5, score_unit=10.0, n_evaluations=1, n_rows=3)
     assert curves(twice) == [[12.0, 4.0, 1.0], [0.1, 0.2, 0.3], [2.0, 1.0, -0.25]]
-    assert twice[3:] == ((7.0,), 1.0, 11, 13, 3)
+    assert twice[3:] == ((7.0,), 1.0, 11, 13, 0)
+    assert [history.n_epochs for history in (History(), once, twice)] == [0, 2, 3]
     assert twice.extended(FIRST).scores == ()  # those of another run are on other rows
     assert twice.extended([], n_rows=3) == twice._replace(scores=())
 
@@ -67,6 +68,16 @@ def test_a_stream_forgets_old_values_and_counts_on():
     assert [len(values) for values in curves(stream)] == [STREAM] * 3
     assert curves(stream)[0] == [*map(float, range(2 * MORE + 2, STREAM)), *(3.0, 1.0) * (MORE + 1)]
     assert (stream.n_epochs, stream.best_loss) == (STREAM + 2 + 2 * MORE, 0.0)
+    assert stream.n_forgotten == 2 + 2 * MORE
+    fit = stream.extended(FIRST)  # a fit that goes on cuts nothing
+    assert (fit.n_forgotten, len(unrolled(fit.losses))) == (2 + 2 * MORE, STREAM + 2)
+    assert fit.n_epochs == STREAM + 4 + 2 * MORE
+
+
+def test_a_history_from_before_curves_had_an_end_counts_its_curves():
+    old = History(*History().extended(FIRST, n_rows=3)[:7])
+    assert old.n_epochs == 2
+    assert old.extended(SECOND, in_stream=True).n_epochs == 3
 
 
 def test_attributes():
