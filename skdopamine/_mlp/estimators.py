@@ -289,8 +289,8 @@ class DopamineMLPClassifier(ClassifierMixin, TrainedMLP):
     warns; a larger `batch_size` helps.
 
     **Probabilities.** Probabilities are shifted so that the decision threshold is 0.5. After a metric or "hinge" they
-    are not calibrated. In `benchmarks/calibration.py` they are then off by .05 to .07 on average. After "log_loss" they
-    are off by .04, and in a :class:`~sklearn.calibration.CalibratedClassifierCV` by .02.
+    are not calibrated. In `benchmarks/calibration.py` they are then off by .04 to .07 on average. After "log_loss" they
+    are off by .02, and in a :class:`~sklearn.calibration.CalibratedClassifierCV` by .02.
 
     **Weights that are kept.** `fit` keeps the weights of the epoch with the lowest loss, or the highest validation
     score. It keeps them and warns if training is interrupted or diverges. An interruption before the first epoch has
