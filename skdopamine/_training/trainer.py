@@ -175,6 +175,7 @@ def begun_on_all(problem: Problem, state: TrainState, settings: Settings) -> tup
     if not losses:
         return state, -np.inf, np.inf
     loss, weight = np.concatenate(losses), np.concatenate(weights)
+    del losses, weights  # of many rows, what is in memory here is the most of a fit
     weight /= weight.sum()
     state = begun(state, typical(loss, weight))
     level = bounded(loss, weight, 2 * state.far)

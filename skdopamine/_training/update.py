@@ -102,7 +102,8 @@ def bounded(losses: Array, share: Array, most: float) -> float:
 def median(values: Array, share: Array) -> float:
     """Median of values that count by their share, so that one of share two is as two equal ones."""
     order = np.argsort(values)
-    below = np.cumsum(share[order], dtype=np.float64)
+    below = share[order].astype(np.float64, copy=False)
+    np.cumsum(below, out=below)
     half = below[-1] * (0.5 + EVEN * np.array([-1, 1]))
     low, high = values[order[np.searchsorted(below, half)]]
     return float(low if low == high else (low + high) / 2)
@@ -110,7 +111,8 @@ def median(values: Array, share: Array) -> float:
 
 def typical(losses: Array, share: Array) -> float:
     """Mean loss that few wild rows cannot move: none counts for more than WILD times the median one."""
-    losses = np.where(np.isnan(losses), np.inf, losses)
+    if np.isnan(losses).any():
+        losses = np.where(np.isnan(losses), np.inf, losses)
     most = WILD * median(np.abs(losses), share)
     return bounded(losses, share, most) if most > 0 else float(losses @ share)
 
