@@ -404,6 +404,18 @@ def test_networks_whose_units_were_cut_can_be_kept_and_trained(name):
         learn(other.set_params(hidden_layer_sizes=(4, 3)), rows)
 
 
+def test_a_policy_whose_units_were_cut_is_refused():
+    model, X, rows = fitted("policy")
+    other = copy.copy(model).set_params(hidden_layer_sizes=(3,))
+    other.coefs_ = [model.coefs_[0][:, 1:], model.coefs_[1][1:]]
+    other.intercepts_ = [model.intercepts_[0][1:], model.intercepts_[1]]
+    for use in (lambda: other.predict_reward(X), lambda: learn(other, rows)):
+        with pytest.raises(ValueError, match="last hidden layer that the ridge regressions"):
+            use()
+    with pytest.raises(ValueError, match=r"_experience\.readout"):
+        copy.deepcopy(other)
+
+
 def test_weights_that_training_has_no_numbers_for_are_refused():
     model = quiet(DopamineMLPRegressor(**SMALL).fit, IRIS.astype(np.float32), LENGTH)
     model.coefs_[0] = model.coefs_[0].astype(float) * 1e200

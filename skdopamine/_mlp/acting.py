@@ -18,7 +18,7 @@ from skdopamine._mlp.fitting import TrainedMLP
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.parameters import check_hidden_layer_sizes, nominal_batch
 from skdopamine._mlp.problem import Data, NetworkProblem, Sample
-from skdopamine._mlp.readout import Readout, features_of
+from skdopamine._mlp.readout import Readout, features_of, n_features
 from skdopamine._mlp.sound import check_classes, check_experience, check_layers, check_weights
 from skdopamine._mlp.training import Recent, Training
 from skdopamine._mlp.units import PER_OUTPUT, Units
@@ -216,7 +216,9 @@ class ActingMLP(ClassifierMixin, TrainedMLP):
         Where they do not choose, but say what is expected, it counts in full: rewards come from its own choices.
         """
         check_layers(self)
-        n_hidden = self.n_layers_ - 2
+        n_hidden, known = self.n_layers_ - 2, self._experience.readout.moment.shape[1]
+        if n_features(len(self.coefs_[0]), len(self.intercepts_[-2]) if n_hidden else 0) != known:
+            refuse("coefs_", "of the last hidden layer that the ridge regressions of the rewards know", "another layer")
         if not n_hidden:
             return features_of(X, None, self._training.seed)
         activations = layer_activations(self.activation, n_hidden)[:-1]
