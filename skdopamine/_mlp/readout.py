@@ -38,7 +38,13 @@ class Readout(NamedTuple):
             known = ~np.isnan(column)
             if known.any():
                 phi = features[known]
-                inverse[action] = _updated(inverse[action], phi)
+                try:
+                    inverse[action] = _updated(inverse[action], phi)
+                except np.linalg.LinAlgError:
+                    raise ValueError(
+                        "X must be scaled for the ridge regressions of a policy, for example by StandardScaler: "
+                        f"its features reach {np.abs(phi).max():.3g}, and rounding hides all the others."
+                    ) from None
                 moment[action] += column[known] @ phi
                 total[action] += phi.sum(axis=0)
         return type(self)(inverse, moment, total)

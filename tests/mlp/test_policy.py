@@ -540,3 +540,14 @@ def test_hidden_units_that_have_learnt_little_are_small_where_the_readout_choose
     np.testing.assert_allclose(small[:, :inputs], full[:, :inputs])
     hidden = np.maximum(rows @ model.coefs_[0] + model.intercepts_[0], 0)
     np.testing.assert_allclose(small[:, inputs:], size * hidden, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e9, 1e14])
+def test_rows_whose_features_rounding_would_hide_are_refused_in_words(size):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 3)) * [1.0, size, 1.0]
+    policy = DopamineMLPPolicy((4,), max_iter=2, random_state=0)
+    with warnings.catch_warnings(), pytest.raises(ValueError, match=r"X must be scaled .* reach \d"):
+        warnings.simplefilter("ignore")
+        policy.fit(X, rng.integers(0, 2, 300), reward=rng.random(300))
+    assert not hasattr(policy, "coefs_")
