@@ -115,7 +115,7 @@ def wanted(n_jobs: int | None, *, threads: bool) -> Workers | None:
         n = backend.effective_n_jobs(jobs(n_jobs, n_context, backend))
         return Processes(n) if n > 1 else None
     if outermost and type(backend).__name__ == "DaskDistributedBackend" and not inside_a_worker():
-        return ClusterWorkers(backend.client, jobs(n_jobs, n_context, backend))
+        return ClusterWorkers(backend.client, jobs(n_jobs, n_context, backend), backend.submit_kwargs)
     if not threads:
         return None
     backend, n_context = get_active_backend(prefer="threads", require="sharedmem")
