@@ -148,7 +148,8 @@ def chunks(members: range) -> Iterator[slice]:
 
 def divided(members: range, n: int) -> list[range]:
     """Members in so many parts, or fewer, none of which divides a chunk."""
-    edges = [int(edge) * members.step for edge in np.linspace(0, len(members), min(n, len(members)) + 1)]
+    n = min(n, len(members))
+    edges = [k * len(members) // n * members.step for k in range(n + 1)]
     return [range(first, min(last, members.stop), members.step) for first, last in pairwise(edges)]
 
 
