@@ -86,7 +86,10 @@ class Processes(Workers):
 
 def answer(path: str, common: bytes, part: bytes) -> bytes:
     """In a process that works for another: the numbers of a part."""
-    held_here: Held = _hold(path)
+    try:
+        held_here = _hold(path)
+    except Exception as error:  # as where the module of a loss is not to be found
+        return packed((False, told(error)))
     return held_here.answer(common, part)
 
 

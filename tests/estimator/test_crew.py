@@ -3,8 +3,10 @@
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
+import types
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -595,6 +597,21 @@ def test_what_cannot_be_sent_is_evaluated_here_and_said(kind, request, assert_sa
     with around(kind, request), pytest.warns(UserWarning, match="this process goes on alone: .*pickle"):
         model = regressor(Locked()).fit(X, X[:, 0])
     assert_same_model(model.set_params(loss=own_number), expected)
+
+
+@pytest.mark.parametrize("kind", ["loky", "dask"])
+def test_a_loss_of_a_module_that_workers_do_not_have_is_evaluated_here_and_said(
+    kind, request, monkeypatch, assert_same_model
+):
+    here_alone, given_up = types.ModuleType("here_alone"), []
+    exec("def own(y_true, y_pred):\n    return float(abs(y_true - y_pred).mean() ** 1.5)", vars(here_alone))
+    monkeypatch.setitem(sys.modules, "here_alone", here_alone)
+    monkeypatch.setattr(_processes, "give_up", lambda *args: given_up.append(args))
+    expected = regressor(here_alone.own).fit(X, X[:, 0])
+    with around(kind, request), pytest.warns(UserWarning, match="this process goes on alone: .*No module named"):
+        model = regressor(here_alone.own).fit(X, X[:, 0])
+    assert given_up == []  # processes are well
+    assert_same_model(model, expected)
 
 
 # ---- what stays in the estimator ----
