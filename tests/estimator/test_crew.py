@@ -340,6 +340,10 @@ def test_workers_that_are_paused_are_not_waited_for_long(since, monkeypatch, ass
     monkeypatch.setattr(_cluster, "PATIENCE", 0.5)
     monkeypatch.setattr(_cluster, "POLL", 0.2)
     expected, numbers, n = classifier().fit(X, Y), ClusterWorkers.numbers, [0]
+
+    def pause(dask_worker):
+        dask_worker.status = distributed.core.Status.paused
+
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=2, processes=False, memory_limit=0, dashboard_address=":0"
@@ -351,7 +355,7 @@ def test_workers_that_are_paused_are_not_waited_for_long(since, monkeypatch, ass
         def pausing(self, problem, task):
             n[0] += 1
             if n[0] == since:
-                local.workers[0].status = distributed.core.Status.paused
+                client.run(pause)
                 while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.running)):
                     time.sleep(0.02)
             return numbers(self, problem, task)
