@@ -81,7 +81,7 @@ class Crew:
         """Whether others work, who begin where updates take long enough, and after they have come."""
         if not self.at_work and BORDERS[workers.kind] > 0:
             pays = len(self.alone) >= N_TRIED and min(self.alone) * task.size > BORDERS[workers.kind]
-            self.at_work = pays and workers.ready(problem, task)
+            self.at_work = pays and len(task.split(2)) > 1 and workers.ready(problem, task)
             return self.at_work
         return True
 

@@ -709,7 +709,7 @@ class Counted(Threads):
         super().close()
 
 
-def updates(workers, seconds, n, monkeypatch, border=0.02):
+def updates(workers, seconds, n, monkeypatch, border=0.02, parts=(1, 2)):
     monkeypatch.setitem(_crew.BORDERS, "threads", border)
     monkeypatch.setattr(_crew, "wanted", lambda n_jobs, threads: workers)
 
@@ -717,9 +717,9 @@ def updates(workers, seconds, n, monkeypatch, border=0.02):
         time.sleep(seconds)
         return part
 
-    task = Task(lambda n: [1, 2], here, lambda *args: args[-1], 0, 1.0)
+    task = Task(lambda n: list(parts), here, lambda *args: args[-1], 0, 1.0)
     with Crew() as crew:
-        assert all(crew.numbers(None, task) == [1, 2] for _ in range(n))
+        assert all(crew.numbers(None, task) == list(parts) for _ in range(n))
     return workers
 
 
@@ -728,6 +728,10 @@ def test_others_are_asked_after_updates_that_took_long(monkeypatch):
     assert updates(Counted(), 0.06, 8, monkeypatch).asked == 8 - _crew.N_TRIED
     assert updates(Counted(ready=False), 0.02, 8, monkeypatch).asked == 0
     assert updates(Counted(), 0.0, 8, monkeypatch, border=0.0).asked == 8
+
+
+def test_nobody_is_asked_for_an_update_of_one_part(monkeypatch):
+    assert updates(Counted(), 0.03, 5, monkeypatch, parts=(1,)).asked == 0
 
 
 def test_others_who_are_slower_are_dismissed(monkeypatch):
