@@ -15,7 +15,7 @@ from skdopamine._estimator.workers import N_TRIES, Held, LostError, Task, Worker
 PATIENCE = 10.0  # seconds that a cluster may be without a worker
 POLL = 1.0  # seconds after which it is looked whether anybody is there
 COUNTED = 5.0  # seconds after which workers are counted again
-NOBODY = f"the cluster has had no worker for {PATIENCE:g} seconds"
+NOBODY = f"the cluster has had no worker that takes tasks for {PATIENCE:g} seconds"
 SCATTERED = 2**20  # bytes of an update from which on the cluster spreads them itself
 
 
@@ -24,9 +24,10 @@ class ClusterWorkers(Workers):
 
     kind = "dask"
 
-    def __init__(self, client: Any, most: int) -> None:
+    def __init__(self, client: Any, most: int, options: dict[str, Any]) -> None:
         self.client = client
         self.most = most
+        self.options = options  # of a task, as those of joblib's context
         self.held: Any = None  # a future
         self.n = 0
         self.counted = -COUNTED
@@ -43,7 +44,9 @@ class ClusterWorkers(Workers):
                 if len(common) > SCATTERED:
                     (sent,) = self.client.scatter([common], hash=False)
                 for part in task.split(self.n):
-                    futures.append(self.client.submit(answer, self.held, sent, packed(part), pure=False))
+                    futures.append(
+                        self.client.submit(answer, self.held, sent, packed(part), pure=False, **self.options)
+                    )
                 self._wait(futures)
                 return opened(self.client.gather(futures))
             except LostError:
@@ -66,7 +69,7 @@ class ClusterWorkers(Workers):
         if time.monotonic() - self.counted < COUNTED:
             return
         since = time.monotonic()
-        while not (threads := sum(self.client.ncores().values())):
+        while not (threads := n_threads(self.client)):
             if time.monotonic() - since > PATIENCE:
                 raise LostError(NOBODY)
             time.sleep(POLL / 10)
@@ -86,7 +89,7 @@ class ClusterWorkers(Workers):
             except TimeoutError:
                 if not is_running(self.client):
                     raise LostError("the cluster is closed") from None
-                if self.client.ncores():
+                if n_threads(self.client):
                     empty_since = None
                     continue
                 empty_since = time.monotonic() if empty_since is None else empty_since
@@ -103,6 +106,16 @@ class ClusterWorkers(Workers):
 def answer(held: Held, common: bytes, part: bytes) -> bytes:
     """On a worker: the numbers of a part."""
     return held.answer(common, part)
+
+
+def n_threads(client: Any) -> int:
+    """Threads of the workers that take tasks, or are at one: those that lack memory are paused."""
+
+    def count(dask_scheduler: Any) -> int:  # sent by value, as it belongs to no module
+        workers = dask_scheduler.workers.values()
+        return sum(worker.nthreads for worker in workers if worker.status.name == "running" or worker.executing)
+
+    return int(client.run_on_scheduler(count))
 
 
 def is_running(client: Any) -> bool:

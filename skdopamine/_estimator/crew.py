@@ -81,7 +81,7 @@ class Crew:
         """Whether others work, who begin where updates take long enough, and after they have come."""
         if not self.at_work and BORDERS[workers.kind] > 0:
             pays = len(self.alone) >= N_TRIED and min(self.alone) * task.size > BORDERS[workers.kind]
-            self.at_work = pays and workers.ready(problem, task)
+            self.at_work = pays and len(task.split(2)) > 1 and workers.ready(problem, task)
             return self.at_work
         return True
 
@@ -115,7 +115,7 @@ def wanted(n_jobs: int | None, *, threads: bool) -> Workers | None:
         n = backend.effective_n_jobs(jobs(n_jobs, n_context, backend))
         return Processes(n) if n > 1 else None
     if outermost and type(backend).__name__ == "DaskDistributedBackend" and not inside_a_worker():
-        return ClusterWorkers(backend.client, jobs(n_jobs, n_context, backend))
+        return ClusterWorkers(backend.client, jobs(n_jobs, n_context, backend), backend.submit_kwargs)
     if not threads:
         return None
     backend, n_context = get_active_backend(prefer="threads", require="sharedmem")

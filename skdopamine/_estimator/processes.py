@@ -23,7 +23,9 @@ IDLE = 60.0  # seconds after which a process that has nothing to do ends
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), "1")
 HELD: dict[str, Held] = {}  # in a process that works for another: what it holds, by path
 
-_pools: dict[Any, Any] = {}  # by the number of processes; of our own, so that no other user of loky's restarts them
+# by process and number of processes: of our own, so that no other user of loky's restarts them, and not those of the
+# process that this one is a fork of
+_pools: dict[tuple[int, int], Any] = {}
 _lock = Lock()
 
 
@@ -39,15 +41,20 @@ class Processes(Workers):
 
     def ready(self, problem: Any, task: Task) -> bool:
         if self.folder is None:
-            self.folder = written(held(problem, task))
+            path = self._path(problem, task)
             with suppress(Exception):  # as with one that dies later
-                self.coming = [pool_of(self.n).submit(hold, path_in(self.folder)) for _ in range(self.n)]
+                self.coming = [pool_of(self.n).submit(hold, path) for _ in range(self.n)]
         return all(future.done() for future in self.coming)
 
-    def numbers(self, problem: Any, task: Task) -> list[Any]:
+    def _path(self, problem: Any, task: Task) -> str:
+        """Where lies what processes hold; there are no more of them than parts."""
         if self.folder is None:
             self.folder = written(held(problem, task))
-        path, common = path_in(self.folder), packed(task.common)
+            self.n = len(task.split(self.n))
+        return path_in(self.folder)
+
+    def numbers(self, problem: Any, task: Task) -> list[Any]:
+        path, common = self._path(problem, task), packed(task.common)
         parts = [packed(part) for part in task.split(self.n)]
         for n_left in reversed(range(N_TRIES)):
             pool, futures = pool_of(self.n), []
@@ -70,16 +77,19 @@ class Processes(Workers):
         folder, self.folder, self.coming = self.folder, None, []
         if folder is None:
             return
-        pool: Any = _pools.get(self.n)
+        pool: Any = _pools.get((os.getpid(), self.n))
         with suppress(Exception):  # who is not reached forgets it with the next problem, or ends when idle
             for _ in range(2 * self.n if pool is not None else 0):
                 pool.submit(forget, path_in(folder))
-        folder.cleanup()
+        remove(folder)
 
 
 def answer(path: str, common: bytes, part: bytes) -> bytes:
     """In a process that works for another: the numbers of a part."""
-    held_here: Held = _hold(path)
+    try:
+        held_here = _hold(path)
+    except Exception as error:  # as where the module of a loss is not to be found
+        return packed((False, told(error)))
     return held_here.answer(common, part)
 
 
@@ -102,19 +112,20 @@ def forget(path: str) -> None:
 
 def pool_of(n: int) -> Any:
     """Processes that are running, or will."""
+    key = os.getpid(), n
     with _lock:
-        if n not in _pools:
+        if key not in _pools:
             from joblib.externals import loky  # it asks for what not every platform has
 
-            _pools[n] = loky.ProcessPoolExecutor(n, timeout=IDLE, env=SINGLE, initializer=_leave_interrupts)
-        return _pools[n]
+            _pools[key] = loky.ProcessPoolExecutor(n, timeout=IDLE, env=SINGLE, initializer=_leave_interrupts)
+        return _pools[key]
 
 
 def give_up(n: int, pool: Any) -> None:
     """End processes of which one has died."""
     with _lock:
-        if _pools.get(n) is pool:
-            del _pools[n]
+        if _pools.get((os.getpid(), n)) is pool:
+            del _pools[os.getpid(), n]
     with suppress(Exception):
         pool.shutdown(wait=True, kill_workers=True)
 
@@ -135,20 +146,38 @@ def written(thing: Any) -> "TemporaryDirectory[str]":
     parts: list[Any] = [head, *(buffer.raw() for buffer in buffers)]
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
     table = np.append(len(parts), lengths).astype(np.int64).tobytes()
-    folder = TemporaryDirectory(
-        prefix="skdopamine-", dir=os.environ.get("JOBLIB_TEMP_FOLDER"), ignore_cleanup_errors=True
-    )
+    folder = None
     try:
+        folder = TemporaryDirectory(
+            prefix="skdopamine-", dir=os.environ.get("JOBLIB_TEMP_FOLDER"), ignore_cleanup_errors=True
+        )
+        _tracker().register(folder.name, "folder")
         with open(path_in(folder), "wb") as file:
             for part in (table, *parts):
                 file.write(part)
                 file.write(bytes(-len(part) % ALIGNED))
     except BaseException as error:
-        folder.cleanup()
+        if folder is not None:
+            remove(folder)
         if isinstance(error, OSError):
             raise LostError(f"what they need cannot be written, {told(error)}") from error
         raise
     return folder
+
+
+def remove(folder: "TemporaryDirectory[str]") -> None:
+    """Remove a folder; what cannot be removed yet is, when this process has ended."""
+    folder.cleanup()
+    if not os.path.exists(folder.name):
+        with suppress(Exception):
+            _tracker().unregister(folder.name, "folder")
+
+
+def _tracker() -> Any:
+    """What outlives this process, be it killed, and then removes its folders."""
+    from joblib.externals.loky.backend import resource_tracker
+
+    return resource_tracker
 
 
 def read(path: str) -> Any:

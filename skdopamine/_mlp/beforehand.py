@@ -1,6 +1,7 @@
 """What comes before the training of classifier and regressor: a warm-up, and folds that find out how long to train."""
 
 import copy
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import check_scoring
 
+from skdopamine._estimator.blas import one_blas_thread
 from skdopamine._estimator.report import Reporter
 from skdopamine._mlp import network as _network
 from skdopamine._mlp.base import DopamineMLP
@@ -54,7 +56,8 @@ class PreparedMLP(DopamineMLP):
             if isinstance(problem.objective, SetObjective) and problem.objective.of_labels and task != "multiclass":
                 rows = slice(None, None, -(-problem.n_rows() * network.units[-1] // WARM_ROWS))
                 weight = None if data.weight is None else data.weight[rows]
-                output = outputs(network, params, data, rows)
+                with one_blas_thread if self.perturbation == "weight" else nullcontext():  # as in the run
+                    output = outputs(network, params, data, rows)
                 bias = _network.unpack(network, params)[1][-1]
                 bias -= best_shift(problem.objective, output, data.targets(rows), weight)
         n_epochs = len(result.epochs)

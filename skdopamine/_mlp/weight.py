@@ -18,6 +18,7 @@ from skdopamine._training.problem import Estimate
 from skdopamine._typing import Array
 
 CHUNK_BYTES = 2**18  # one array of the members that are simulated at once fits a processor's cache
+KEPT_BYTES = 2**17  # of the signs of all directions: so many are drawn once in an update, more whenever they are needed
 
 
 class Update(NamedTuple):
@@ -42,9 +43,10 @@ class WeightProblem(NetworkProblem):
         if promises:
             self.n_updates_of_all = max(1, _network.n_parameters(self.network) // self.n_perturbations)
         self.crew = Crew(n_jobs)
+        self.orders: dict[tuple[int, int], Array] = {}  # of rows, on a worker, for as long as it holds them
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "crew"}
+        return {**{name: value for name, value in vars(self).items() if name != "crew"}, "orders": {}}
 
     def on(self, data: Data) -> Self:
         other = super().on(data)
@@ -77,31 +79,44 @@ class WeightProblem(NetworkProblem):
         regret = (losses - loss) / self.scale
         return np.asarray(np.where(np.isfinite(regret), regret, 0.0), dtype=self.dtype)
 
-    def simulated(self, update: Update, batch: Batch, members: range) -> Array:
-        """Regrets of some members; the step of the range is how many of them are simulated at once."""
+    def simulated(self, update: Update, batch: Batch, members: range, *, signs: Array | None = None) -> Array:
+        """Regrets of some members; the step of the range is how many of them are simulated at once.
+
+        `signs` are those of all directions, packed, where they are known.
+        """
         params, regrets = update.params, np.empty(members.stop - members.start, dtype=self.dtype)
         for some in chunks(members):
-            mine, directions = slice(some.start - members.start, None), self.directions(some, update)
+            mine, directions = slice(some.start - members.start, None), self.directions(some, update, signs)
             if self.promises:
                 regrets[mine][: len(directions)] = self.slopes(params, directions, batch, update.loss)
             else:
                 regrets[mine][: len(directions)] = self.regrets(params, directions, batch)
         return regrets
 
-    def directions(self, members: slice, update: Update) -> Array:
+    def directions(self, members: slice, update: Update, signs: Array | None) -> Array:
         """Directions of some members."""
         n = len(update.params)
-        bits = _noise.member_directions(members.stop - members.start, n, update.seed, first=members.start)
-        return _noise.unpack_directions(bits, n, update.params.dtype)
+        if signs is None:
+            own = _noise.member_directions(members.stop - members.start, n, update.seed, first=members.start)
+        else:
+            own = signs[members]
+        return _noise.unpack_directions(own, n, update.params.dtype)
+
+    def signs(self, update: Update) -> Array | None:
+        """The signs of all directions, packed; None where they are too many to keep."""
+        n = len(update.params)
+        few = self.n_perturbations * n <= 8 * KEPT_BYTES
+        return _noise.member_directions(self.n_perturbations, n, update.seed) if few else None
 
     def credit(self, params: Array, memory: tuple[Array, ...], batch: Batch, update: int) -> Estimate:
         output = _network.forward(self.network, params, batch.X)
         loss = float(self.values(output, batch) @ batch.share[:, 0]) if self.promises else 0.0
         now = Update(params, batch.origin, _noise.mix(self.seed, update), loss)
+        signs = self.signs(now)
         everybody = range(0, self.n_perturbations, self.n_at_once(len(batch.ids)))
         task = Task(
             split=partial(divided, everybody),
-            here=partial(self.simulated, now, batch),
+            here=partial(self.simulated, now, batch, signs=signs),
             there=simulated_elsewhere,
             common=None if batch.origin is None else now,
             size=float(len(batch.ids)),
@@ -109,7 +124,7 @@ class WeightProblem(NetworkProblem):
         regrets = np.concatenate(self.crew.numbers(self, task))
         total = np.zeros_like(params)
         for members in chunks(everybody):
-            total = _credit.weight_credit(self.directions(members, now), regrets[members], total)
+            total = _credit.weight_credit(self.directions(members, now, signs), regrets[members], total)
         total /= self.n_perturbations
         promised = float((regrets.astype(np.float64) ** 2).sum())
         promised = self._promised(promised / self.n_perturbations, total, params, batch)
@@ -133,10 +148,11 @@ def chunks(members: range) -> Iterator[slice]:
 
 def divided(members: range, n: int) -> list[range]:
     """Members in so many parts, or fewer, none of which divides a chunk."""
-    edges = [int(edge) * members.step for edge in np.linspace(0, len(members), min(n, len(members)) + 1)]
+    n = min(n, len(members))
+    edges = [k * len(members) // n * members.step for k in range(n + 1)]
     return [range(first, min(last, members.stop), members.step) for first, last in pairwise(edges)]
 
 
 def simulated_elsewhere(problem: WeightProblem, update: Update, members: range) -> Array:
     """What a worker gives back."""
-    return problem.simulated(update, problem.batch(update.origin.rows(problem.n_rows())), members)
+    return problem.simulated(update, problem.batch(update.origin.rows(problem.n_rows(), problem.orders)), members)

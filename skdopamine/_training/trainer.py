@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -35,9 +35,16 @@ class Origin(NamedTuple):
     last: int
     order: tuple[int, int] | None  # seed and epoch of the order that these are places in; None: that of the rows
 
-    def rows(self, n_rows: int) -> Any:
-        """The numbers of the rows."""
-        return slice(*self[:2]) if self.order is None else _kept_order(n_rows, *self.order)[self.first : self.last]
+    def rows(self, n_rows: int, orders: dict[tuple[int, int], Array]) -> Any:
+        """The numbers of the rows; `orders` keeps the latest order, as one batch of an epoch follows the other."""
+        if self.order is None:
+            return slice(self.first, self.last)
+        order = orders.get(self.order)
+        if order is None:
+            order = epoch_order(n_rows, *self.order)
+            orders.clear()
+            orders[self.order] = order
+        return order[self.first : self.last]
 
 
 class Seen(NamedTuple):
@@ -123,29 +130,22 @@ class Observer(Protocol):
 
 def epoch_batches(n_rows: int, settings: Settings, epoch: int) -> Iterator[Any]:
     """Index arrays or slices of one epoch; the order is a function of seed and epoch."""
-    origins = epoch_origins(n_rows, settings, epoch)
-    if origins[0].order is None:
-        yield from (origin.rows(n_rows) for origin in origins)
-    else:
-        order = epoch_order(n_rows, *origins[0].order)
-        yield from (order[origin.first : origin.last] for origin in origins)
+    orders: dict[tuple[int, int], Array] = {}
+    return (origin.rows(n_rows, orders) for origin in epoch_origins(n_rows, settings, epoch))
 
 
-def epoch_origins(n_rows: int, settings: Settings, epoch: int) -> list[Origin]:
+def epoch_origins(n_rows: int, settings: Settings, epoch: int) -> Iterator[Origin]:
     """Which rows the batches of one epoch have."""
     size = settings.batch_size
     shuffle = settings.shuffle and not settings.promises
     order = (settings.seed, settings.first_epoch + epoch) if shuffle else None
-    return [Origin(first, min(first + size, n_rows), order) for first in range(0, n_rows, size)]
+    return (Origin(first, min(first + size, n_rows), order) for first in range(0, n_rows, size))
 
 
 def epoch_order(n_rows: int, seed: int, epoch: int) -> Array:
     """The order of an epoch."""
     rng = np.random.Generator(np.random.PCG64([seed, epoch]))
     return rng.permutation(np.arange(n_rows, dtype=np.min_scalar_type(n_rows)))
-
-
-_kept_order = lru_cache(maxsize=1)(epoch_order)  # where one batch of an epoch is asked for after the other
 
 
 def with_origin(batch: Any, origin: Origin) -> Any:
@@ -202,9 +202,9 @@ def run_epoch(
     total = level = weight = 0.0
     errors = []
     n_batches = -(-n_rows // settings.batch_size)
-    origins = epoch_origins(n_rows, settings, epoch)
-    for i, rows in enumerate(epoch_batches(n_rows, settings, epoch)):
-        batch, before = with_origin(problem.batch(rows), origins[i]), state.params
+    batches = zip(epoch_batches(n_rows, settings, epoch), epoch_origins(n_rows, settings, epoch), strict=True)
+    for i, (rows, origin) in enumerate(batches):
+        batch, before = with_origin(problem.batch(rows), origin), state.params
         progress = 0.0
         if settings.schedule:  # the first epoch is at the full rate, so that it equals a pass of partial_fit
             progress = max(0.0, (epoch - 1 + i / n_batches) / max(1, settings.schedule - 1))

@@ -3,8 +3,10 @@
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
+import types
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from skdopamine._mlp.activations import ACTIVATIONS
 from skdopamine._mlp.network import Network
 from skdopamine._mlp.problem import make_data
 from skdopamine._objectives.base import LogisticLoss
+from skdopamine._training import trainer as _trainer
 from skdopamine.checkpoint import Checkpoint, load_checkpoint
 
 pytestmark = [
@@ -194,6 +197,23 @@ def test_the_bits_do_not_depend_on_the_threads_of_blas(blas, request):
     assert seen == [{1}]
 
 
+def test_the_start_of_a_metric_does_not_depend_on_the_threads_of_blas():
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal((1500, 100)).astype(np.float32)
+    models = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            model = DopamineMLPClassifier(
+                (100,), loss="f1", perturbation="weight", max_iter=1, n_perturbations=2, random_state=0
+            )
+            models.append(model.fit(wide, wide[:, 0] > 0.5))
+    for ours, theirs in zip(models[0].intercepts_, models[1].intercepts_, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert models[0].loss_curve_ == models[1].loss_curve_
+
+
 # ---- bytes ----
 
 
@@ -311,6 +331,72 @@ def test_a_fit_inside_a_task_of_the_cluster_asks_no_other_worker(client):
     assert client.submit(asked, pure=False).result() == ["NoneType", "Threads"]
     with parallel_config("dask"):
         assert isinstance(_crew.wanted(None, threads=True), ClusterWorkers)
+
+
+@pytest.mark.parametrize("since", [1, 5])
+def test_workers_that_are_paused_are_not_waited_for_long(since, monkeypatch, assert_same_model):
+    """Dask pauses workers that lack memory, as they do when the rows are too many for them."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(_cluster, "PATIENCE", 0.5)
+    monkeypatch.setattr(_cluster, "POLL", 0.2)
+    expected, numbers, n = classifier().fit(X, Y), ClusterWorkers.numbers, [0]
+
+    def pause(dask_worker):
+        dask_worker.status = distributed.core.Status.paused
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, memory_limit=0, dashboard_address=":0"
+        ) as local,
+        distributed.Client(local) as client,
+        parallel_config("dask", client=client),
+    ):
+
+        def pausing(self, problem, task):
+            n[0] += 1
+            if n[0] == since:
+                client.run(pause)
+                while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.running)):
+                    time.sleep(0.02)
+            return numbers(self, problem, task)
+
+        monkeypatch.setattr(ClusterWorkers, "numbers", pausing)
+        with pytest.warns(UserWarning, match="goes on alone: the cluster has had no worker that takes tasks"):
+            model = classifier().fit(X, Y)
+    assert n[0] == since
+    assert_same_model(model, expected)
+
+
+def test_tasks_have_the_options_of_the_context(cluster, client, monkeypatch):
+    given, submit = [], type(client).submit
+
+    def spy(self, *args, **kwargs):
+        given.append(kwargs)
+        return submit(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(client), "submit", spy)
+    address = cluster.workers[0].worker_address
+    with parallel_config("dask", workers=[address], priority=3):
+        classifier(max_iter=1).fit(X, Y)
+    assert given
+    assert all((kwargs["workers"], kwargs["priority"]) == ([address], 3) for kwargs in given)
+
+
+def test_no_more_processes_are_begun_than_there_are_parts(monkeypatch):
+    begun, pool_of = [], _processes.pool_of
+    monkeypatch.setattr(_weight, "CHUNK_BYTES", 2**30)  # one chunk
+    monkeypatch.setattr(_processes, "pool_of", lambda n: begun.append(n) or pool_of(n))
+    with parallel_config("loky", n_jobs=5):
+        classifier(max_iter=1).fit(X, Y)
+    assert set(begun) == {1}
+
+
+def test_a_fork_has_processes_of_its_own(monkeypatch):
+    monkeypatch.setattr(_processes, "_pools", {})
+    ours = _processes.pool_of(2)
+    assert _processes.pool_of(2) is ours
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert _processes.pool_of(2) is not ours
 
 
 # ---- workers that die, clusters that close, Ctrl-C, errors ----
@@ -437,6 +523,46 @@ def test_nothing_is_left_behind(kind, request, held_files):
         assert threading.active_count() <= n_threads
 
 
+class Tracker:
+    """What removes folders when this process has ended."""
+
+    def __init__(self):
+        self.seen, self.left = [], []
+
+    def register(self, name, kind):
+        assert kind == "folder"
+        assert list(Path(name).iterdir()) == []  # a process that is killed while it writes leaves a file, too
+        self.seen.append(name)
+        self.left.append(name)
+
+    def unregister(self, name, kind):
+        self.left.remove(name)
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_files_are_removed_when_the_process_is_killed(removed, tmp_path, monkeypatch):
+    tracker = Tracker()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    monkeypatch.setattr(_processes, "_tracker", lambda: tracker)
+    if not removed:  # as where a process still has the file in memory
+        monkeypatch.setattr(_processes.TemporaryDirectory, "cleanup", lambda self: self._finalizer.detach())
+    with parallel_config("loky", n_jobs=2):
+        classifier(max_iter=1).fit(X, Y)
+    assert len(tracker.seen) == 1
+    assert tracker.left == ([] if removed else tracker.seen)
+
+
+def test_a_folder_that_is_not_there_is_no_loss(tmp_path, monkeypatch, assert_same_model):
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path / "nowhere"))
+    expected = classifier().fit(X, Y)
+    with (
+        parallel_config("loky", n_jobs=2),
+        pytest.warns(UserWarning, match="goes on alone: what they need cannot be written, FileNotFoundError"),
+    ):
+        model = classifier().fit(X, Y)
+    assert_same_model(model, expected)
+
+
 @pytest.mark.parametrize("kind", ["loky", "dask"])
 @pytest.mark.filterwarnings("ignore:Training was interrupted")
 def test_ctrl_c_ends_the_fit_and_lets_the_workers_go(kind, request, monkeypatch, held_files):
@@ -477,6 +603,21 @@ def test_what_cannot_be_sent_is_evaluated_here_and_said(kind, request, assert_sa
     assert_same_model(model.set_params(loss=own_number), expected)
 
 
+@pytest.mark.parametrize("kind", ["loky", "dask"])
+def test_a_loss_of_a_module_that_workers_do_not_have_is_evaluated_here_and_said(
+    kind, request, monkeypatch, assert_same_model
+):
+    here_alone, given_up = types.ModuleType("here_alone"), []
+    exec("def own(y_true, y_pred):\n    return float(abs(y_true - y_pred).mean() ** 1.5)", vars(here_alone))
+    monkeypatch.setitem(sys.modules, "here_alone", here_alone)
+    monkeypatch.setattr(_processes, "give_up", lambda *args: given_up.append(args))
+    expected = regressor(here_alone.own).fit(X, X[:, 0])
+    with around(kind, request), pytest.warns(UserWarning, match="this process goes on alone: .*No module named"):
+        model = regressor(here_alone.own).fit(X, X[:, 0])
+    assert given_up == []  # processes are well
+    assert_same_model(model, expected)
+
+
 # ---- what stays in the estimator ----
 
 
@@ -502,17 +643,47 @@ def test_a_checkpoint_of_a_fit_on_workers_goes_on_in_one_thread(tmp_path, assert
     assert_same_model(again.fit(X, Y), expected)
 
 
-def test_a_crew_is_neither_sent_nor_shared():
+def weight_problem(data):
     network = Network((6, 8, 1), (ACTIVATIONS["tanh"],))
-    data = make_data(X, Y[:, None].astype(float), None)
-    problem = _weight.WeightProblem(
+    return _weight.WeightProblem(
         network, LogisticLoss(), data, alpha=0.0, scale=0.01, n_perturbations=2, seed=0, n_jobs=3
     )
+
+
+def test_a_crew_is_neither_sent_nor_shared():
+    data = make_data(X, Y[:, None].astype(float), None)
+    problem = weight_problem(data)
     other = problem.on(data)
     assert other.crew is not problem.crew
     assert other.crew.n_jobs == 3
     head, arrays = _workers.sendable(problem)
     assert not hasattr(pickle.loads(head, buffers=arrays), "crew")
+
+
+def test_a_worker_keeps_the_latest_order_of_rows_as_long_as_the_rows(monkeypatch):
+    problem, drawn, epoch_order = weight_problem(make_data(X, Y[:, None].astype(float), None)), [], _trainer.epoch_order
+    monkeypatch.setattr(_trainer, "epoch_order", lambda *args: drawn.append(args) or epoch_order(*args))
+    for epoch in (0, 1):
+        for first in (0, 100, 200):
+            update = _weight.Update(np.zeros(65), _trainer.Origin(first, first + 100, (7, epoch)), 1, 0.0)
+            _weight.simulated_elsewhere(problem, update, range(0, 2, 1))
+    assert drawn == [(300, 7, 0), (300, 7, 1)]
+    assert list(problem.orders) == [(7, 1)]
+    head, arrays = _workers.sendable(problem)
+    assert pickle.loads(head, buffers=arrays).orders == problem.on(problem.data).orders == {}
+
+
+@pytest.mark.parametrize("kept", [2**17, 0])
+def test_directions_are_drawn_once_in_an_update_or_too_many_to_keep(kept, monkeypatch, assert_same_model):
+    expected, draw, drawn = classifier().fit(X, Y), _weight._noise.member_directions, []
+    monkeypatch.setattr(_weight, "KEPT_BYTES", kept)
+    monkeypatch.setattr(
+        _weight._noise, "member_directions", lambda n, *args, **kw: drawn.append(n) or draw(n, *args, **kw)
+    )
+    model = classifier().fit(X, Y)
+    assert_same_model(model, expected)
+    assert sum(drawn) == 9 * 40 * (1 if kept else 2)
+    assert max(drawn) == 40 if kept else max(drawn) < 40
 
 
 # ---- who is asked ----
@@ -538,7 +709,7 @@ class Counted(Threads):
         super().close()
 
 
-def updates(workers, seconds, n, monkeypatch, border=0.02):
+def updates(workers, seconds, n, monkeypatch, border=0.02, parts=(1, 2)):
     monkeypatch.setitem(_crew.BORDERS, "threads", border)
     monkeypatch.setattr(_crew, "wanted", lambda n_jobs, threads: workers)
 
@@ -546,17 +717,21 @@ def updates(workers, seconds, n, monkeypatch, border=0.02):
         time.sleep(seconds)
         return part
 
-    task = Task(lambda n: [1, 2], here, lambda *args: args[-1], 0, 1.0)
+    task = Task(lambda n: list(parts), here, lambda *args: args[-1], 0, 1.0)
     with Crew() as crew:
-        assert all(crew.numbers(None, task) == [1, 2] for _ in range(n))
+        assert all(crew.numbers(None, task) == list(parts) for _ in range(n))
     return workers
 
 
 def test_others_are_asked_after_updates_that_took_long(monkeypatch):
     assert updates(Counted(), 0.0, 8, monkeypatch).asked == 0
-    assert updates(Counted(), 0.02, 8, monkeypatch).asked == 8 - _crew.N_TRIED
+    assert updates(Counted(), 0.06, 8, monkeypatch).asked == 8 - _crew.N_TRIED
     assert updates(Counted(ready=False), 0.02, 8, monkeypatch).asked == 0
     assert updates(Counted(), 0.0, 8, monkeypatch, border=0.0).asked == 8
+
+
+def test_nobody_is_asked_for_an_update_of_one_part(monkeypatch):
+    assert updates(Counted(), 0.03, 5, monkeypatch, parts=(1,)).asked == 0
 
 
 def test_others_who_are_slower_are_dismissed(monkeypatch):

@@ -481,8 +481,9 @@ def test_origins_of_batches_tell_their_rows(shuffle):
     settings = SETTINGS._replace(shuffle=shuffle, batch_size=20)
     for epoch in (0, 3, 1):
         batches = list(_trainer.epoch_batches(50, settings, epoch))
-        origins = _trainer.epoch_origins(50, settings, epoch)
+        origins, orders = list(_trainer.epoch_origins(50, settings, epoch)), {}
         assert len(batches) == len(origins) == 3
         for rows, origin in zip(batches, origins, strict=True):
-            np.testing.assert_array_equal(np.arange(50)[origin.rows(50)], np.arange(50)[rows])
+            np.testing.assert_array_equal(np.arange(50)[origin.rows(50, orders)], np.arange(50)[rows])
             assert len(pickle.dumps(origin)) < 150
+        assert len(orders) == shuffle
