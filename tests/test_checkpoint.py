@@ -205,7 +205,7 @@ def test_other_rows_of_a_series_are_refused(tmp_path):
 
 
 def test_other_parameters_are_refused_but_for_those_that_change_no_bit(loaded):
-    with pytest.raises(ValueError, match="max_iter must be as in the fit that is gone on with, 8, got 80"):
+    with pytest.raises(ValueError, match="max_iter must be as in the fit that this one continues, 8, got 80"):
         loaded.set_params(max_iter=80).fit(X, Y)
     loaded.set_params(max_iter=8, hidden_layer_sizes=(4,), n_jobs=1, verbose=True).fit(X, Y)
     assert loaded.n_jobs == 1

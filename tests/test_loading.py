@@ -450,7 +450,7 @@ def test_a_checkpoint_whose_weights_were_set_does_not_go_on_without_them(tmp_pat
     model = load_checkpoint(tmp_path)
     assert same(quiet(copy.deepcopy(model).fit, IRIS, SPECIES).coefs_, whole.coefs_)
     model.coefs_[0][...] *= 0.5
-    with pytest.raises(ValueError, match="coefs_ and intercepts_ must be as in the fit that is gone on with"):
+    with pytest.raises(ValueError, match="coefs_ and intercepts_ must be as in the fit that this one continues"):
         model.fit(IRIS, SPECIES)
     expected = model.coefs_[0].copy()
     start = DopamineMLPClassifier(**{**SMALL, "learning_rate_init": 1e-12, "learning_rate": "constant"}, init=model)

@@ -33,7 +33,7 @@ class DopamineEstimator(BaseEstimator, ABC):
         """Refuse what was learnt if it is not what a fit leaves: its attributes may come from a file."""
 
     def _check_untouched(self, before: Any) -> None:
-        """Refuse what users have set of what was learnt so far: the fit that is gone on with would not see it."""
+        """Refuse what users have set of what was learnt so far: the fit that this one continues would not see it."""
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -42,7 +42,7 @@ class Reporter:
         self.label = label
 
     def go_on(self, epochs: list[Epoch], held_losses: list[float]) -> None:
-        """Take the epochs of a run that is gone on with as reported."""
+        """Take the epochs of a run that this one continues as reported."""
         self.epochs, self.held_losses = list(epochs), list(held_losses)
 
     def curve(self, name: str) -> list[float]:

@@ -153,7 +153,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         if vars(before).get("coefs_") is self.coefs_ and before.intercepts_ is self.intercepts_:
             return  # they were set before the fit, which has not published any yet
         raise ValueError(
-            "coefs_ and intercepts_ must be as in the fit that is gone on with, got others. Start from these by "
+            "coefs_ and intercepts_ must be as in the fit that this one continues, got others. Start from these by "
             "partial_fit, or by a clone with this model as init."
         )
 
