@@ -109,8 +109,8 @@ class Journal:
         self.arrays = arrays
         if self.past is not None and self.digest() != self.past.rows:
             raise ValueError(
-                "X, y and what comes with them must be those of the fit that this one continues, got others. Fit a clone "
-                "to begin anew."
+                "X, y and what comes with them must be those of the fit that this one continues, got others. Fit a "
+                "clone to begin anew."
             )
 
     def digest(self) -> str:
@@ -245,8 +245,8 @@ def check_same(estimator: Any, before: Any) -> None:
         now, then = getattr(estimator, name), getattr(before, name)
         if name not in FREE and not same(now, then):
             raise ValueError(
-                f"{name} must be as in the fit that this one continues, {plain(then)!r}, got {plain(now)!r}. Fit a clone "
-                "to begin anew."
+                f"{name} must be as in the fit that this one continues, {plain(then)!r}, got {plain(now)!r}. Fit a "
+                "clone to begin anew."
             )
 
 
