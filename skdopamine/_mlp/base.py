@@ -194,7 +194,7 @@ class DopamineMLP(CallbackSupportMixin, DopamineEstimator, ABC):
         Returns
         -------
         parser : callable or None
-            What skl2onnx is to call; None where it knows already.
+            Function for skl2onnx to call; None if skl2onnx needs none.
         """
         check_is_fitted(self)
         from skdopamine._mlp import onnx as _onnx  # which imports skl2onnx, that need not be there
