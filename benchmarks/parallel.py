@@ -94,7 +94,7 @@ def updates(case: Case, client: Any) -> Iterator[tuple[dict[str, Callable[[], An
     """One update by each kind of hands, which hold the rows."""
     problem, params = make_problem(case)
     batch = problem.batch(slice(None))._replace(origin=Origin(0, case.rows, None))
-    kinds = {"one thread": None, "threads": Threads(2), "loky": Processes(2), "dask": ClusterWorkers(client, -1)}
+    kinds = {"one thread": None, "threads": Threads(2), "loky": Processes(2), "dask": ClusterWorkers(client, -1, {})}
     crews = {name: Only(workers) for name, workers in kinds.items()}
 
     def update(crew: Only) -> np.ndarray:
@@ -130,7 +130,7 @@ def nothing(*_: Any) -> int:
 
 def overheads(client: Any, repetitions: int) -> dict[str, float]:
     """Seconds of an update that has nothing to evaluate."""
-    hands = {"threads": Threads(2), "loky": Processes(2), "dask": ClusterWorkers(client, -1)}
+    hands = {"threads": Threads(2), "loky": Processes(2), "dask": ClusterWorkers(client, -1, {})}
     task = Task(range, nothing, nothing, 0, 1.0)
     functions = {name: partial(workers.numbers, None, task) for name, workers in hands.items()}
     times = harness.alternate(functions, repetitions)
