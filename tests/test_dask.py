@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, TimeSerie
 from sklearn.preprocessing import scale
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_info, threadpool_limits
+from watched import Watched
 
 from skdopamine import DopamineESNForecaster, DopamineMLPClassifier, DopamineMLPPolicy, DopamineMLPRegressor
 from skdopamine.checkpoint import EarlyStopping
@@ -86,17 +87,6 @@ def test_a_search_on_a_cluster_gives_the_same_bits(params):
         lambda n_jobs: GridSearchCV(classifier(**params), GRID, cv=3, n_jobs=n_jobs, error_score="raise"), IRIS, SPECIES
     )
     np.testing.assert_array_equal(far.best_estimator_.coefs_[0], own.best_estimator_.coefs_[0])
-
-
-class Watched:
-    """A loss that knows the threads which have called it."""
-
-    def __init__(self):
-        self.threads = set()
-
-    def __call__(self, y_true, y_pred):
-        self.threads.add(threading.get_ident())
-        return -np.log(y_pred[np.arange(len(y_true)), y_true])
 
 
 def other_threads(model, X, y):
