@@ -18,6 +18,7 @@ from skdopamine._estimator.workers import LostError, Task, Threads, Workers
 
 # Seconds of an update in this thread from which on others are asked, see benchmarks/parallel.py; 0: always
 BORDERS = {"threads": 0.002, "loky": 0.02, "dask": 0.1}
+CLEAR = 10.0  # times the border: so long a part that threads help at once, as a stream may have one update a call
 N_TRIED = 2  # updates in this thread, and by others, the fastest of which tells who is quicker
 
 
@@ -72,9 +73,12 @@ class Crew:
                 stacklevel=users_level(),
             )
             return found
-        began = perf_counter()
-        found = alone(task)
-        self.alone = [*self.alone[-N_TRIED:], (perf_counter() - began) / task.size]
+        if isinstance(workers, Threads):  # who need not be given the problem before
+            found, seconds = workers.numbers_at_first(task, CLEAR * BORDERS[workers.kind])
+        else:
+            began = perf_counter()
+            found, seconds = alone(task), perf_counter() - began
+        self.alone = [*self.alone[-N_TRIED:], seconds / task.size]
         return found
 
     def _begun(self, workers: Workers, problem: Any, task: Task) -> bool:

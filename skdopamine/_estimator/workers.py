@@ -4,6 +4,7 @@ import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -80,6 +81,24 @@ class Threads(Workers):
         self.pool: ThreadPoolExecutor | None = None
 
     def numbers(self, problem: Any, task: Task) -> list[Any]:
+        return self.together(task, task.split(PARTS_OF_THREAD * self.n))
+
+    def numbers_at_first(self, task: Task, border: float) -> tuple[list[Any], float]:
+        """The numbers, and the seconds that one thread takes, told by the first part.
+
+        Threads have the other parts where these would take longer than the border.
+        """
+        first, *others = task.split(PARTS_OF_THREAD * self.n)
+        began = perf_counter()
+        found = [task.here(first)]
+        seconds = perf_counter() - began
+        if others and seconds * len(others) > border:
+            return found + self.together(task, others), seconds * (1 + len(others))
+        found += [task.here(part) for part in others]
+        return found, perf_counter() - began
+
+    def together(self, task: Task, parts: Sequence[Any]) -> list[Any]:
+        """The numbers of some parts, in order."""
         self.pool = self.pool or ThreadPoolExecutor(self.n)
         errors, config = np.geterr(), get_config()
 
@@ -87,7 +106,7 @@ class Threads(Workers):
             with np.errstate(**errors), config_context(**config):
                 return task.here(part)
 
-        futures = [self.pool.submit(here, part) for part in task.split(PARTS_OF_THREAD * self.n)]
+        futures = [self.pool.submit(here, part) for part in parts]
         try:
             return [future.result() for future in futures]
         finally:

@@ -730,6 +730,25 @@ def test_others_are_asked_after_updates_that_took_long(monkeypatch):
     assert updates(Counted(), 0.0, 8, monkeypatch, border=0.0).asked == 8
 
 
+@pytest.mark.parametrize(("seconds", "n_threads"), [(0.0, 1), (0.05, 3)])
+def test_threads_help_in_the_only_update_of_a_call_if_it_is_long(seconds, n_threads, monkeypatch):
+    monkeypatch.setitem(_crew.BORDERS, "threads", 0.002)
+    seen = []
+
+    def here(part):
+        seen.append(threading.get_ident())
+        time.sleep(seconds)
+        return part
+
+    parts = list(range(9))
+    with Crew(2) as crew:
+        assert crew.numbers(None, Task(lambda n: parts, here, lambda *args: args[-1], None, 1.0)) == parts
+    assert seen[0] == threading.get_ident()
+    assert len(set(seen)) == n_threads
+    assert len(crew.alone) == 1
+    assert crew.alone[0] >= 9 * seconds
+
+
 def test_nobody_is_asked_for_an_update_of_one_part(monkeypatch):
     assert updates(Counted(), 0.03, 5, monkeypatch, parts=(1,)).asked == 0
 
